@@ -1,0 +1,1 @@
+"""What connectors share: the interface, HTTP, manifests, errors, protocol families, conformance."""

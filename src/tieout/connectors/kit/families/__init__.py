@@ -1,0 +1,1 @@
+"""Protocol families: what several systems of one kind share."""

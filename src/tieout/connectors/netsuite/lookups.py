@@ -1,0 +1,131 @@
+"""NetSuite's own reference data, read when first needed and kept for a sweep: currencies, terms, entities, periods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from tieout.connectors.kit.interface import Drift, Rejected
+from tieout.connectors.netsuite.suiteql import SuiteQl, literal, number
+
+KINDS = ("subsidiary", "currency", "term", "item", "account", "tax_code", "period", "customer")
+
+
+class Lookups:
+    """Reference data of one connection."""
+
+    def __init__(self, suiteql: SuiteQl):
+        self._ql = suiteql
+        self._kept: dict[str, dict[str, dict[str, Any]]] = {}
+
+    def forget(self) -> None:
+        """Read everything again when next asked (at the start of each sweep)."""
+        self._kept = {}
+
+    def table(self, table: str, columns: str) -> dict[str, dict[str, Any]]:
+        """All rows of a small table by internal id."""
+        kept = self._kept.get(table)
+        if kept is None:
+            kept = self._kept[table] = {str(row["id"]): row for row in self._ql.every(columns, table)}
+        return kept
+
+    def row(self, table: str, columns: str, row_id: Any) -> dict[str, Any]:
+        """One row by internal id; read again once when it is new; {} when there is none."""
+        if row_id is None:
+            return {}
+        if str(row_id) not in self.table(table, columns):
+            self._kept.pop(table, None)
+        return self.table(table, columns).get(str(row_id), {})
+
+    def currency_code(self, currency_id: Any) -> str | None:
+        """`USD` of a currency's internal id."""
+        return self.row("currency", "id, symbol", currency_id).get("symbol")
+
+    def terms_days(self, term_id: Any) -> str | None:
+        """Days until the net amount is due."""
+        return self.row("term", "id, name, daysuntilnetdue", term_id).get("daysuntilnetdue")
+
+    def entities(self) -> dict[str, str]:
+        """Our code of each legal entity (subsidiary external id) by internal id."""
+        rows = self.table("subsidiary", "id, externalid, name, country, currency")
+        return {key: str(row["externalid"]) for key, row in rows.items() if row.get("externalid")}
+
+    def customer_entity(self, customer_id: Any) -> str | None:
+        """Our code of the legal entity that a customer belongs to."""
+        row = self.row("customer", "id, entityid, subsidiary", customer_id)
+        return self.entities().get(str(row.get("subsidiary")))
+
+    def customer_number(self, customer_id: Any) -> str | None:
+        """The number of a customer."""
+        return self.row("customer", "id, entityid, subsidiary", customer_id).get("entityid")
+
+    def period_code(self, period_id: Any) -> str | None:
+        """`2026-01` of an accounting period's internal id."""
+        row = self.row("accountingperiod", "id, periodname, startdate, enddate, closed, arlocked", period_id)
+        return str(row["startdate"])[:7] if row.get("startdate") else None
+
+    def reference(self, kind: str, key: str) -> Mapping[str, Any] | None:
+        """One record of reference data by the key a person would type; None when NetSuite has none."""
+        if kind not in KINDS:
+            raise Rejected(f"netsuite has no reference data of kind {kind}", "unknown-reference-kind")
+        return getattr(self, f"_{kind}")(key)  # type: ignore[no-any-return]
+
+    def _subsidiary(self, code: str) -> Mapping[str, Any] | None:
+        row = self._ql.one(
+            "id, externalid, name, country, currency", "subsidiary", [f"externalid = {literal(code)}"]
+        )
+        return None if row is None else {**row, "currency_code": self.currency_code(row.get("currency"))}
+
+    def _currency(self, code: str) -> Mapping[str, Any] | None:
+        return self._ql.one("id, symbol, name", "currency", [f"symbol = {literal(code)}"])
+
+    def _term(self, days: str) -> Mapping[str, Any] | None:
+        return self._ql.one("id, name, daysuntilnetdue", "term", [f"daysuntilnetdue = {number(days)}"])
+
+    def _item(self, item: str) -> Mapping[str, Any] | None:
+        """The item with the number of its income account, under which an invoice line posts."""
+        row = self._ql.one("id, itemid, incomeaccount", "item", [f"itemid = {literal(item)}"])
+        if row is None:
+            return None
+        account = self._ql.one("id, acctnumber", "account", [f"id = {number(row.get('incomeaccount', ''))}"])
+        return {**row, "income_account": account["acctnumber"] if account else None}
+
+    def _account(self, account: str) -> Mapping[str, Any] | None:
+        return self._ql.one("id, acctnumber, acctname", "account", [f"acctnumber = {literal(account)}"])
+
+    def _tax_code(self, code: str) -> Mapping[str, Any] | None:
+        return self._ql.one("id, itemid", "salestaxitem", [f"itemid = {literal(code)}"])
+
+    def _period(self, day: str) -> Mapping[str, Any] | None:
+        """The posting period of a date, `open` when it takes receivables."""
+        try:
+            wanted = date.fromisoformat(day).isoformat()
+        except ValueError as error:
+            raise Rejected("a period is asked for by a date", "invalid-date") from error
+        columns = "id, periodname, startdate, enddate, closed, arlocked"
+        for row in self._ql.every(columns, "accountingperiod"):
+            if str(row.get("startdate"))[:10] <= wanted <= str(row.get("enddate"))[:10]:
+                opened = row.get("closed") == "F" and row.get("arlocked") == "F"
+                return {**row, "code": str(row["startdate"])[:7], "open": opened}
+        return None
+
+    def _customer(self, key: str) -> Mapping[str, Any] | None:
+        """A customer in a subsidiary; key `NUMBER/ENTITY`."""
+        customer, _, entity = key.rpartition("/")
+        if not customer:
+            raise Rejected("a customer is asked for as NUMBER/ENTITY", "invalid-key")
+        columns = "id, externalid, entityid, companyname, subsidiary, currency, terms"
+        for row in self._ql.every(columns, "customer", [f"entityid = {literal(customer)}"]):
+            if self.entities().get(str(row.get("subsidiary"))) == entity:
+                return {**row, "currency_code": self.currency_code(row.get("currency"))}
+        return None
+
+
+def day(row: Mapping[str, Any], column: str) -> str:
+    """The civil date of a row, ISO; Drift when it is none."""
+    text = str(row.get(column, ""))[:10]
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise Drift(f"{column} is not a date", "bad-date") from error
