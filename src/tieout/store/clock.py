@@ -1,0 +1,31 @@
+"""The one clock of business time: the injected moment when it is set, else the database's."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from tieout.store.tables import clock
+
+
+def now(conn: Connection) -> datetime:
+    """The present moment of the business, in UTC."""
+    injected = select(clock.c.now).scalar_subquery()
+    moment: datetime = conn.execute(select(func.coalesce(injected, func.now()))).scalar_one()
+    return moment.astimezone(timezone.utc)
+
+
+def real_now(conn: Connection) -> datetime:
+    """Real time by the database's clock: for links, tokens and leases only."""
+    moment: datetime = conn.execute(select(func.clock_timestamp())).scalar_one()
+    return moment.astimezone(timezone.utc)
+
+
+def set_now(conn: Connection, moment: datetime | None) -> None:
+    """Set the injected moment; None gives the clock back to the database."""
+    if moment is not None and moment.tzinfo is None:
+        raise ValueError("the injected moment needs a time zone")
+    statement = insert(clock).values(only=True, now=moment)
+    conn.execute(statement.on_conflict_do_update(index_elements=[clock.c.only], set_={"now": moment}))

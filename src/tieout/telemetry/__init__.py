@@ -1,0 +1,1 @@
+"""Logs, redaction and failpoints; imports nothing of the hub."""
