@@ -1,0 +1,166 @@
+"""Connecting to PostgreSQL, refusing unsafe ones, bringing the schema up to date, making databases."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from psycopg import sql
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy.engine import URL
+
+OLDEST_SERVER = 15
+_MIGRATION_LOCK = 7_236_401_937
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding of the boot check: what was looked at, whether it is fine, else what to do."""
+
+    check: str
+    ok: bool
+    remedy: str = ""
+
+
+class UnsafeDatabase(RuntimeError):
+    """The database would lose or double work; nothing was written. `checks` are those that failed."""
+
+    def __init__(self, checks: list[Check]) -> None:
+        super().__init__("The database is refused. " + " ".join(check.remedy for check in checks))
+        self.checks = checks
+
+    def __reduce__(self) -> tuple[type[UnsafeDatabase], tuple[list[Check]]]:
+        return type(self), (self.checks,)
+
+
+def connect(url: str, *, pool_size: int = 5, max_overflow: int = 10) -> Engine:
+    """An engine over psycopg 3, READ COMMITTED, that notices a restarted server on the next use."""
+    return create_engine(
+        driver_url(url), pool_size=pool_size, max_overflow=max_overflow, pool_pre_ping=True, pool_timeout=10
+    )
+
+
+def driver_url(url: str) -> URL:
+    """The address with the one driver we use, whichever spelling of `postgres` it came in."""
+    parsed = make_url(url.replace("postgres://", "postgresql://", 1))
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def plain_url(engine: Engine, database: str | None = None) -> str:
+    """The engine's address for psycopg, ADBC and the durable engine, with its password."""
+    parsed = engine.url.set(drivername="postgresql")
+    if database is not None:
+        parsed = parsed.set(database=database)
+    return parsed.render_as_string(hide_password=False)
+
+
+def prepare(engine: Engine) -> None:
+    """Refuse an unsafe database, then bring its schema to the newest version; safe to run from many at once."""
+    if failed := [check for check in check_database(engine) if not check.ok]:
+        raise UnsafeDatabase(failed)
+    with engine.begin() as conn:
+        conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        config = Config()
+        config.set_main_option(
+            "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
+        )
+        config.attributes["connection"] = conn
+        command.upgrade(config, "head")
+
+
+def check_database(engine: Engine) -> list[Check]:
+    """The boot check: version, durability settings, no transaction-mode pooler; each with its remedy."""
+    with engine.connect() as first, engine.connect() as second:
+        first.execution_options(isolation_level="AUTOCOMMIT")
+        return [_check_version(first), *_check_durability(first), check_pooler(first, second)]
+
+
+def _check_version(conn: Connection) -> Check:
+    number = int(conn.execute(text("SHOW server_version_num")).scalar_one())
+    return Check(
+        "server version",
+        number >= OLDEST_SERVER * 10_000,
+        f"The server is PostgreSQL {number // 10_000}; use version {OLDEST_SERVER} or newer.",
+    )
+
+
+def _check_durability(conn: Connection) -> list[Check]:
+    """What is acknowledged must survive a power cut (the settings as this session gets them)."""
+    found = []
+    for name in ("fsync", "full_page_writes", "synchronous_commit"):
+        value = conn.execute(text("SELECT current_setting(:name)"), {"name": name}).scalar_one()
+        remedy = (
+            f"{name} is off, so confirmed work could be lost: ALTER SYSTEM SET {name} = on; then reload it."
+        )
+        found.append(Check(name, value != "off", remedy))
+    return found
+
+
+def check_pooler(first: Connection, second: Connection) -> Check:
+    """A session must keep its server process: while `second` is in a transaction, `first` (autocommit) must not move.
+
+    A transaction-mode pooler hands the process of the idle `first` to `second`.
+    """
+    ask = text("SELECT pg_backend_pid()")
+    before = first.execute(ask).scalar_one()
+    other = second.execute(ask).scalar_one()
+    after = first.execute(ask).scalar_one()
+    return Check(
+        "session connections",
+        before == after != other,
+        "The address leads to a pooler in transaction mode, where locks and notifications get lost: "
+        "connect to PostgreSQL directly, or set the pooler to session mode.",
+    )
+
+
+# --- databases of their own: demo, sandbox, tests, scenarios -----------------------------------------
+
+
+def create_role_and_database(admin_url: str, name: str) -> str:
+    """A role and a database of that name with a new password; the role sees nothing else. Returns its URL."""
+    password = secrets.token_urlsafe(24)
+    with psycopg.connect(_plain(admin_url), autocommit=True) as conn:
+        exists = conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone()
+        verb = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}" if exists else "CREATE ROLE {} LOGIN PASSWORD {}")
+        conn.execute(verb.format(sql.Identifier(name), sql.Literal(password)))
+        if not _has_database(conn, name):
+            conn.execute(sql.SQL("CREATE DATABASE {0} OWNER {0}").format(sql.Identifier(name)))
+        conn.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
+    return _plain(admin_url, database=name, username=name, password=password)
+
+
+def create_database(admin_url: str, name: str) -> str:
+    """An empty database of the administrator; kept as it is when it exists. Returns its URL."""
+    with psycopg.connect(_plain(admin_url), autocommit=True) as conn:
+        if not _has_database(conn, name):
+            conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return _plain(admin_url, database=name)
+
+
+def clone_database(admin_url: str, template: str, name: str) -> str:
+    """A new database with the content of `template`, which nobody may be using. Returns its URL."""
+    make = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+    with psycopg.connect(_plain(admin_url), autocommit=True) as conn:
+        conn.execute(make)
+    return _plain(admin_url, database=name)
+
+
+def drop_database(admin_url: str, name: str) -> None:
+    """Remove a database, ending the sessions in it; no-op when it does not exist."""
+    with psycopg.connect(_plain(admin_url), autocommit=True) as conn:
+        conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _has_database(conn: psycopg.Connection, name: str) -> bool:
+    return conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
+
+
+def _plain(url: str, **changes: str) -> str:
+    parsed = driver_url(url).set(drivername="postgresql")
+    if "database" in changes:
+        parsed = parsed.set(**changes)  # type: ignore[arg-type]
+    return parsed.render_as_string(hide_password=False)

@@ -1,0 +1,20 @@
+"""The first schema: every table of `store/tables.py`."""
+
+from alembic import op
+
+from tieout.store.tables import metadata
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create all tables; from the first release on, changes come as further versions."""
+    metadata.create_all(op.get_bind())
+
+
+def downgrade() -> None:
+    """Remove all tables of the hub."""
+    metadata.drop_all(op.get_bind())

@@ -1,0 +1,109 @@
+"""Boot check, migrations and databases of their own."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, Engine, inspect, text
+
+from tieout.store.database import (
+    UnsafeDatabase,
+    check_database,
+    check_pooler,
+    clone_database,
+    connect,
+    create_role_and_database,
+    drop_database,
+    plain_url,
+    prepare,
+)
+from tieout.store.tables import metadata
+
+
+def test_the_migrated_schema_is_the_one_in_the_code(conn: Connection) -> None:
+    assert compare_metadata(MigrationContext.configure(conn), metadata) == []
+
+
+def test_many_processes_may_prepare_the_same_database_at_once(database_url: str) -> None:
+    engines = [connect(database_url) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(prepare, engines))
+    assert "alembic_version" in inspect(engines[0]).get_table_names()
+    for engine in engines:
+        engine.dispose()
+
+
+@pytest.mark.parametrize("setting", ["synchronous_commit"])
+def test_a_database_that_may_lose_confirmed_work_is_refused(database_url: str, setting: str) -> None:
+    name = database_url.split("?")[0].rsplit("/", 1)[1]
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute(f"ALTER DATABASE {name} SET {setting} = off")
+    engine = connect(database_url)
+    with pytest.raises(UnsafeDatabase, match=f"ALTER SYSTEM SET {setting} = on") as refused:
+        prepare(engine)
+    assert [check.check for check in refused.value.checks] == [setting]
+    assert inspect(engine).get_table_names() == [], "something was written"
+    engine.dispose()
+
+
+def test_a_sound_database_passes_every_check(engine: Engine) -> None:
+    checks = check_database(engine)
+    assert [check.check for check in checks] == [
+        "server version", "fsync", "full_page_writes", "synchronous_commit", "session connections",
+    ]  # fmt: skip
+    assert all(check.ok for check in checks)
+
+
+@pytest.mark.parametrize("answers", [([11, 12], [11]), ([11, 11], [11])])
+def test_a_transaction_mode_pooler_is_refused(answers: tuple[list[int], list[int]]) -> None:
+    """The pooler lends the idle first session's server process (11) to the second one's transaction."""
+
+    def session(pids: list[int]) -> Any:
+        rest = iter(pids)
+        return SimpleNamespace(execute=lambda _: SimpleNamespace(scalar_one=lambda: next(rest)))
+
+    check = check_pooler(session(answers[0]), session(answers[1]))
+    assert not check.ok
+    assert "session mode" in check.remedy
+
+
+def test_a_refusal_survives_being_stored_and_reloaded(engine: Engine) -> None:
+    import pickle
+
+    error = UnsafeDatabase(check_database(engine)[:1])
+    assert pickle.loads(pickle.dumps(error)).checks == error.checks
+
+
+def test_a_role_of_its_own_sees_its_own_database_only(admin_url: str, database_url: str) -> None:
+    url = create_role_and_database(admin_url, "sandbox_x'\"1")
+    again = create_role_and_database(admin_url, "sandbox_x'\"1")
+    assert url != again, "the password is renewed"
+    try:
+        engine = connect(again)
+        with engine.begin() as conn:
+            conn.execute(text("CREATE TABLE mine (n int)"))
+        other = connect(plain_url(engine, engine.url.database))
+        with other.connect() as conn:
+            assert conn.execute(text("SELECT count(*) FROM mine")).scalar_one() == 0
+        other.dispose()
+        engine.dispose()
+    finally:
+        drop_database(admin_url, "sandbox_x'\"1")
+
+
+def test_a_clone_has_the_rows_of_its_template(admin_url: str, database_url: str) -> None:
+    with psycopg.connect(database_url) as conn:
+        conn.execute("CREATE TABLE kept AS SELECT 7 AS n")
+    template = database_url.split("?")[0].rsplit("/", 1)[1]
+    copy = clone_database(admin_url, template, f"{template}_copy")
+    try:
+        with psycopg.connect(copy) as conn:
+            assert conn.execute("SELECT n FROM kept").fetchone() == (7,)
+    finally:
+        drop_database(admin_url, f"{template}_copy")
