@@ -18,7 +18,6 @@ from tieout.connectors.kit.jsontext import Element
 
 BASE = "/api/v1"
 PLURALS = {"user": "users", "workspace": "workspaces", "story": "stories", "time_entry": "time_entries"}
-PER_PAGE = 200
 
 
 @dataclass(frozen=True)
@@ -26,23 +25,21 @@ class Listing:
     """The records of one page in the order of `results`."""
 
     records: list[Element]
-
-    @property
-    def full(self) -> bool:
-        """Whether a further page may exist."""
-        return len(self.records) >= PER_PAGE
+    full: bool
+    """Whether a further page may exist."""
 
 
 class KantataApi:
     """Typed calls on the envelope."""
 
-    def __init__(self, caller: RestCaller):
-        self._caller = caller
+    def __init__(self, caller: RestCaller, per_page: int = 200):
+        self._caller, self._per_page = caller, per_page
 
     def page(self, plural: str, params: Mapping[str, str]) -> Listing:
         """One page of a collection."""
-        sent = {"per_page": str(PER_PAGE), **params}
-        return Listing(_ordered(self._caller.read(f"{BASE}/{plural}.json", sent), plural))
+        sent = {"per_page": str(self._per_page), **params}
+        records = _ordered(self._caller.read(f"{BASE}/{plural}.json", sent), plural)
+        return Listing(records, full=len(records) >= self._per_page)
 
     def every(self, plural: str, params: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         """Every record of a small collection, page after page."""

@@ -33,7 +33,7 @@ MANIFEST = load_manifest(Path(__file__).parent)
 def connect(
     config: Mapping[str, Any], secrets: Mapping[str, str], options: HttpOptions | None = None
 ) -> Kantata:
-    """A connection. `config`: url, optional ca (file), sandbox, overlap_seconds; the webhook may have two secrets."""
+    """A connection. `config`: url, optional ca (file), sandbox, overlap_seconds, page_size; the webhook may have two secrets."""
     http = Http(
         str(config["url"]), hosts=list(MANIFEST.hosts), options=options or HttpOptions(),
         ca=config.get("ca"), sandbox=bool(config.get("sandbox")),
@@ -49,7 +49,10 @@ class Kantata:
     def __init__(self, http: Http, config: Mapping[str, Any], secrets: Mapping[str, str]):
         grant = Grant(secrets["token"], http)
         self._host = http.place.host
-        self._api = KantataApi(RestCaller(MANIFEST, lambda: grant, said, renewable=False))
+        self._api = KantataApi(
+            RestCaller(MANIFEST, lambda: grant, said, renewable=False),
+            int(config.get("page_size", MANIFEST.limits.page_size)),
+        )
         overlap = config.get("overlap_seconds")
         self._source = KantataSource(
             self._api, MANIFEST.objects, None if overlap is None else float(overlap), http.options.clock

@@ -7,7 +7,6 @@ of records with one stamp is paged by number.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from tieout.connectors.kantata.api import PLURALS, KantataApi
 from tieout.connectors.kit import cursor as cursors
 from tieout.connectors.kit.interface import Change, Drift, Page
-from tieout.connectors.kit.jsontext import Element
+from tieout.connectors.kit.jsontext import Element, with_joined
 from tieout.connectors.kit.manifest import SourceObject
 
 ROLE_FIELD = {"user": "default_role_id", "time_entry": "role_id"}
@@ -140,13 +139,13 @@ class KantataSource:
         return self._objects[object].overlap_seconds if self._overlap is None else self._overlap
 
     def _change(self, object: str, element: Element) -> Change:
-        """The record, with its role's name joined in under `role` when it names one."""
+        """The record, with its role's name joined in under `joined.role` when it names one."""
         document, raw = dict(element.value), element.raw
         role_id = document.get(ROLE_FIELD.get(object, ""))
         if role_id is not None:
             role = {"id": str(role_id), "name": self._role(str(role_id))}
-            document["role"] = role
-            raw = raw.rstrip()[:-1] + b',"role":' + json.dumps(role, separators=(",", ":")).encode() + b"}"
+            document["joined"] = {"role": role}
+            raw = with_joined(raw, document["joined"])
         return Change(object, element.key, _version(document), self._clock(), document, raw)
 
     def _tombstone(self, object: str, event: Element) -> Change:

@@ -42,6 +42,8 @@ def same(sent: Any, held: Any) -> bool:
     """Whether two scalars are the same value, whatever their JSON type."""
     if sent is None or held is None or isinstance(sent, bool) or isinstance(held, bool):
         return _flag(sent) == _flag(held)
+    if isinstance(sent, str) and isinstance(held, str | int):
+        return sent == str(held)  # numbers that are names: 007 is not 7
     left, right = _number(sent), _number(held)
     if left is not None and right is not None:
         return left == right

@@ -7,7 +7,7 @@ mapping refuses them; its neighbours go on.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -57,6 +57,12 @@ def parse_object(body: bytes, split: Collection[str]) -> dict[str, Any]:
     if _skip(text, end) != len(text):
         raise Unreadable("there is text after the JSON object")
     return found
+
+
+def with_joined(raw: bytes, joined: Mapping[str, Any]) -> bytes:
+    """A record's bytes, untouched, with what was read beside it as a last member `joined`."""
+    text = json.dumps(joined, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return raw.rstrip()[:-1] + b',"joined":' + text.encode("utf-8", "surrogateescape") + b"}"
 
 
 def _elements(text: str, start: int) -> tuple[list[Element], int]:

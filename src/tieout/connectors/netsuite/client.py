@@ -35,7 +35,7 @@ MANIFEST = load_manifest(Path(__file__).parent)
 def connect(
     config: Mapping[str, Any], secrets: Mapping[str, str], options: HttpOptions | None = None
 ) -> NetSuite:
-    """A connection. `config`: account and optional url (made from the account), ca (file), sandbox, overlap_seconds."""
+    """A connection. `config`: account and optional url (made from the account), ca (file), sandbox, overlap_seconds, page_size."""
     url = config.get("url") or account_url(str(config["account"]))
     http = Http(
         str(url), hosts=list(MANIFEST.hosts), options=options or HttpOptions(),
@@ -56,7 +56,7 @@ class NetSuite:
 
     def __init__(self, http: Http, config: Mapping[str, Any], secrets: Mapping[str, str]):
         caller = RestCaller(MANIFEST, lambda: sign_in(http, secrets), said)
-        self._ql = SuiteQl(caller)
+        self._ql = SuiteQl(caller, int(config.get("page_size", MANIFEST.limits.page_size)))
         self._lookups = Lookups(self._ql)
         overlap = config.get("overlap_seconds")
         self._source = NetSuiteSource(

@@ -69,7 +69,7 @@ class Lookups:
         """One record of reference data by the key a person would type; None when NetSuite has none."""
         if kind not in KINDS:
             raise Rejected(f"netsuite has no reference data of kind {kind}", "unknown-reference-kind")
-        return getattr(self, f"_{kind}")(key)  # type: ignore[no-any-return]
+        return getattr(self, f"_{kind}")(key)
 
     def _subsidiary(self, code: str) -> Mapping[str, Any] | None:
         row = self._ql.one(

@@ -8,15 +8,15 @@ digests of the newest second, and a row that changed within it gets the next ord
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from tieout.connectors.kit import cursor as cursors
 from tieout.connectors.kit.interface import Change, Drift, Page
-from tieout.connectors.kit.jsontext import Element
+from tieout.connectors.kit.jsontext import Element, with_joined
 from tieout.connectors.kit.manifest import SourceObject
+from tieout.connectors.kit.select import select
 from tieout.connectors.netsuite.lookups import Lookups, day
 from tieout.connectors.netsuite.suiteql import SuiteQl, literal, number, timestamp
 
@@ -72,9 +72,7 @@ class NetSuiteSource:
         return self._select(object, where, "lastmodifieddate, id")
 
     def _select(self, object: str, where: list[str], order: str) -> str:
-        columns = ", ".join(self._objects[object].fields)
-        clause = f" WHERE {' AND '.join(where)}" if where else ""
-        return f"SELECT {columns} FROM {TABLES.get(object, object)}{clause} ORDER BY {order}"
+        return select(self._objects[object].fields, TABLES.get(object, object), where, order)
 
     def _numbered(
         self, object: str, elements: list[Element], state: Mapping[str, Any]
@@ -102,8 +100,7 @@ class NetSuiteSource:
         for kind in DELETED_TYPES[object]:
             where = [f"deleteddate >= {timestamp(begin)}", f"type = {literal(kind)}"]
             rows = self._ql.page(
-                f"SELECT recordid, type, deleteddate FROM deletedrecord WHERE {' AND '.join(where)}"
-                " ORDER BY deleteddate, recordid"
+                select("recordid, type, deleteddate", "deletedrecord", where, "deleteddate, recordid")
             )
             if rows.more:
                 raise Drift(
@@ -160,7 +157,7 @@ class NetSuiteSource:
 
     def _answers(self, columns: str, table: str) -> bool:
         try:
-            self._ql.page(f"SELECT {columns} FROM {table} WHERE id = 0 ORDER BY id")
+            self._ql.page(select(columns, table, ["id = 0"], "id"))
         except Drift:
             return False
         return True
@@ -195,10 +192,9 @@ class NetSuiteSource:
 
     def _applications(self, payment_id: str) -> list[dict[str, str]]:
         """The documents a payment was applied to, with the amount of each."""
-        where = f"nextdoc = {number(payment_id)}"
-        rows = self._ql.page(
-            f"SELECT previousdoc, nextdoc, foreignamount FROM nexttransactionlinelink WHERE {where} ORDER BY previousdoc"
-        )
+        where = [f"nextdoc = {number(payment_id)}"]
+        columns = "previousdoc, nextdoc, foreignamount"
+        rows = self._ql.page(select(columns, "nexttransactionlinelink", where, "previousdoc"))
         if rows.more:
             raise Drift("a payment with more than a page of applications", "too-many-rows")
         return [
@@ -212,8 +208,7 @@ class NetSuiteSource:
         if object == "accountingperiod":
             joined = {**joined, "code": day(element.value, "startdate")[:7]}
             joined["key"] = f"{joined['legal_entity']}/{joined['code']}"
-        text = json.dumps(joined, sort_keys=True, separators=(",", ":")).encode()
-        raw = element.raw.rstrip()[:-1] + b',"joined":' + text + b"}"
+        raw = with_joined(element.raw, joined)
         return Change(object, source_id, version, self._clock(), {**element.value, "joined": joined}, raw)
 
     def _tombstone(self, object: str, element: Element) -> Change:
@@ -232,6 +227,6 @@ def _second(row: Mapping[str, Any]) -> str:
     """`YYYY-MM-DD HH:MM:SS` of a row."""
     text = str(row.get("lastmodifieddate", ""))
     try:
-        return datetime.strptime(text[:19], "%Y-%m-%d %H:%M:%S").strftime("%Y-%m-%d %H:%M:%S")
+        return datetime.fromisoformat(text[:19]).strftime("%Y-%m-%d %H:%M:%S")
     except ValueError as error:
         raise Drift("lastmodifieddate is not a moment", "bad-stamp") from error

@@ -14,9 +14,9 @@ from typing import Any
 from tieout.connectors.kit.families.rest import RestCaller
 from tieout.connectors.kit.interface import Drift, Rejected
 from tieout.connectors.kit.jsontext import Element
+from tieout.connectors.kit.select import select
 
 PATH = "/services/rest/query/v1/suiteql"
-LIMIT = 1000
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Rows:
 class SuiteQl:
     """Queries of one connection."""
 
-    def __init__(self, caller: RestCaller):
-        self._caller = caller
+    def __init__(self, caller: RestCaller, limit: int = 1000):
+        self._caller, self._limit = caller, limit
 
-    def page(self, query: str, offset: int = 0) -> Rows:
-        """Up to 1,000 rows."""
+    def page(self, query: str) -> Rows:
+        """The first page of a query; what follows is asked for by keyset, never by offset."""
         content = json.dumps({"q": query}).encode()
-        params = {"limit": str(LIMIT), "offset": str(offset)}
+        params = {"limit": str(self._limit), "offset": "0"}
         answer = self._caller.read(PATH, params, {"Prefer": "transient"}, method="POST", content=content)
         body = answer.json_object("items")
         elements, more, total = body.get("items"), body.get("hasMore"), body.get("totalResults")
@@ -58,8 +58,7 @@ class SuiteQl:
         stated, last = -1, ""
         while True:
             conditions = [*where, *([f"id > {number(last)}"] if last else [])]
-            clause = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-            rows = self.page(f"SELECT {columns} FROM {table}{clause} ORDER BY id")
+            rows = self.page(select(columns, table, conditions, "id"))
             stated = rows.total if stated < 0 else stated
             found += rows.values
             if not rows.more:
@@ -73,7 +72,7 @@ class SuiteQl:
 
     def one(self, columns: str, table: str, where: Sequence[str]) -> dict[str, Any] | None:
         """The only row; Rejected when there are several."""
-        rows = self.page(f"SELECT {columns} FROM {table} WHERE {' AND '.join(where)} ORDER BY id").values
+        rows = self.page(select(columns, table, where, "id")).values
         if len(rows) > 1:
             raise Rejected(f"{len(rows)} rows of {table} match where one must", "several-records")
         return rows[0] if rows else None

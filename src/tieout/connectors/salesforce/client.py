@@ -32,8 +32,10 @@ from tieout.connectors.kit.interface import (
 )
 from tieout.connectors.kit.jsontext import Element
 from tieout.connectors.kit.manifest import Manifest, load_manifest
+from tieout.connectors.kit.select import select
 
 MANIFEST = load_manifest(Path(__file__).parent)
+ORDER = "SystemModstamp, Id"
 BASE = f"/services/data/{MANIFEST.api_version}"
 
 
@@ -88,23 +90,24 @@ class Salesforce:
             if not str(state["next"]).startswith(f"{BASE}/query"):
                 raise Drift("the next page is not one of this org's queries", "unexpected-shape")
             return self._caller.read(str(state["next"]), headers=self._batch_size())
-        where = f" WHERE SystemModstamp >= {_datetime(state['from'])}" if state.get("from") else ""
-        return self._query(f"{_select(object)}{where} ORDER BY SystemModstamp, Id")
+        where = [f"SystemModstamp >= {_datetime(state['from'])}"] if state.get("from") else []
+        return self._query(select(_object(object).fields, object, where, ORDER))
 
     def fetch(self, object: str, source_id: str) -> Change | None:
         """One record by id; a deleted one comes as its tombstone while the recycle bin keeps it."""
-        found, _ = _records(self._query(f"{_select(object)} WHERE Id = {_literal(source_id)}"))
+        found, _ = _records(
+            self._query(select(_object(object).fields, object, [f"Id = {_literal(source_id)}"]))
+        )
         return self._change(object, found[0]) if found else None
 
     def snapshot(self, object: str, since: date, until: date) -> Iterator[tuple[str, str]]:
         """Id and stamp of every record that was last changed on a day of the span (UTC days)."""
         _object(object)
-        span = (
-            f"SystemModstamp >= {since}T00:00:00Z AND SystemModstamp < {until + timedelta(days=1)}T00:00:00Z"
-        )
-        answer = self._query(
-            f"SELECT Id, SystemModstamp FROM {object} WHERE {span} ORDER BY SystemModstamp, Id"
-        )
+        span = [
+            f"SystemModstamp >= {since}T00:00:00Z",
+            f"SystemModstamp < {until + timedelta(days=1)}T00:00:00Z",
+        ]
+        answer = self._query(select("Id, SystemModstamp", object, span, ORDER))
         while True:
             elements, following = _records(answer)
             for element in elements:
@@ -293,10 +296,6 @@ def _object(name: str) -> Any:
     if source is None:
         raise Rejected(f"salesforce has no source object {name}", "unknown-object")
     return source
-
-
-def _select(name: str) -> str:
-    return f"SELECT {', '.join(_object(name).fields)} FROM {name}"
 
 
 def _datetime(text: str) -> str:
