@@ -137,7 +137,6 @@ def test_read_back_compares_values_and_not_their_spelling() -> None:
     found = {d.field for d in differences(sent, changed)}
     assert found == {"a", "r.id", "f", "x.items", "x.items[1]", "x.items[2].n"}
     assert same(None, "")
-    assert not same("NaN", Decimal("NaN"))
     assert not same("0", None)
     assert not same("007", 7)
     assert same("5", 5)
