@@ -1,0 +1,200 @@
+"""The shape of every frame the domain takes or returns, and the one check that enforces it.
+
+Amounts are in currency units, hours in hours, shares from 0 to 1; all exact decimals with the scales of the store.
+Dates are civil dates, inclusive at both ends; a null end date means open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import polars as pl
+
+MONEY = pl.Decimal(20, 4)
+PRICE = pl.Decimal(20, 6)
+HOURS = pl.Decimal(14, 6)
+SHARE = pl.Decimal(9, 6)
+MOMENT = pl.Datetime("us", "UTC")
+_S, _D, _I, _B = pl.String, pl.Date, pl.Int64, pl.Boolean
+
+
+def _schema(**columns: Any) -> pl.Schema:
+    return pl.Schema(columns)
+
+
+# --- rating ---------------------------------------------------------------------------------------------------------
+
+ENTRIES = _schema(
+    entry=_S, version=_I, contract=_S, line=_S, project=_S, project_state=_S, task=_S, task_state=_S,
+    worker=_S, worker_left=_D, role=_S, grade=_S, country=_S, worksite=_S, work_date=_D, worked_hours=HOURS,
+    billable=_B, state=_S, recorded_at=MOMENT,
+)  # fmt: skip
+LINES = _schema(
+    contract=_S, line=_S, effective_from=_D, effective_to=_D, start=_D, end=_D, customer=_S, entity=_S, currency=_S,
+    billing_method=_S, rate_card=_S, discount=SHARE, increment_minutes=_I, increment_mode=_S, increment_per=_S,
+    minimum_hours_per_day=HOURS, overtime_daily_after=HOURS, overtime_weekly_after=HOURS, overtime_multiplier=SHARE,
+    overtime_basis=_S, week_start=_S, contract_state=_S,
+)  # fmt: skip
+RATES = _schema(
+    card=_S, currency=_S, person=_S, task=_S, project=_S, grade=_S, role=_S, country=_S, worksite=_S, day_type=_S,
+    band=_S, unit=_S, price=PRICE, effective_from=_D, effective_to=_D, known_from=MOMENT,
+)  # fmt: skip
+CARDS = _schema(contract=_S, line=_S, rank=_I, card=_S)
+RATED = _schema(
+    entry=_S, version=_I, contract=_S, line=_S, project=_S, task=_S, worker=_S, role=_S, work_date=_D,
+    worked_hours=HOURS, billable_hours=HOURS, price=PRICE, multiplier=SHARE, discount=SHARE, amount=MONEY,
+    currency=_S, card=_S, trail=_S,
+)  # fmt: skip
+FINDINGS = _schema(kind=_S, entry=_S, contract=_S, line=_S, amount=MONEY, detail=_S)
+SET_ASIDE = _schema(entry=_S, version=_I, contract=_S, line=_S, work_date=_D, worked_hours=HOURS, reason=_S)
+
+# --- billing --------------------------------------------------------------------------------------------------------
+
+CAP_EVENTS = _schema(
+    event=_S, contract=_S, line=_S, work_date=_D, entry=_S, quantity=HOURS, amount=MONEY, released_quantity=HOURS,
+    released_amount=MONEY, sequence=_I,
+)  # fmt: skip
+CAPS = _schema(cap=_S, contract=_S, lines=pl.List(_S), amount=MONEY, hours=HOURS, over=_S)
+CAP_SPLIT = _schema(
+    event=_S, billable_quantity=HOURS, billable_amount=MONEY, over_cap_quantity=HOURS, over_cap_amount=MONEY,
+    written_off_quantity=HOURS, written_off_amount=MONEY, cap=_S,
+)  # fmt: skip
+LIVE_EVENTS = _schema(
+    event=_S, kind=_S, reverses=_S, entry=_S, version=_I, contract=_S, line=_S, work_date=_D, quantity=HOURS,
+    price=PRICE, multiplier=SHARE, discount=SHARE, amount=MONEY, currency=_S, billed_quantity=HOURS,
+    billed_amount=MONEY, credited_quantity=HOURS, credited_amount=MONEY, reversed_quantity=HOURS,
+    reversed_amount=MONEY,
+)  # fmt: skip
+SET_BACK = _schema(event=_S, entry=_S, quantity=HOURS, amount=MONEY)
+REVERSALS = _schema(reverses=_S, entry=_S, version=_I, quantity=HOURS, amount=MONEY)
+RELINKED = _schema(event=_S, entry=_S, version=_I)
+BILLABLE = _schema(
+    event=_S, kind=_S, contract=_S, line=_S, project=_S, role=_S, entry=_S, work_date=_D, quantity=HOURS,
+    amount=MONEY, price=PRICE, multiplier=SHARE, discount=SHARE, currency=_S, corrects=_S,
+)  # fmt: skip
+INVOICE_TERMS = _schema(
+    contract=_S, line=_S, customer=_S, entity=_S, purchase_order=_S, terms_days=_I, tax_category=_S, tax_rate=SHARE,
+)  # fmt: skip
+DRAFTS = _schema(
+    draft=_S, contract=_S, customer=_S, entity=_S, currency=_S, purchase_order=_S, terms_days=_I, through=_D,
+    net_amount=MONEY, tax_amount=MONEY, gross_amount=MONEY, content_hash=_S,
+)  # fmt: skip
+DRAFT_LINES = _schema(
+    draft=_S, number=_I, contract=_S, contract_line=_S, project=_S, role=_S, quantity=HOURS, unit_price=PRICE,
+    net_amount=MONEY, tax_category=_S, tax_rate=SHARE, corrects=_S,
+)  # fmt: skip
+DRAFT_EVENTS = _schema(draft=_S, number=_I, event=_S, quantity=HOURS, amount=MONEY)
+WAITING_EVENTS = _schema(event=_S, contract=_S, quantity=HOURS, amount=MONEY, reason=_S)
+INVOICED = _schema(
+    invoice=_S, number=_I, contract_line=_S, event=_S, entry=_S, unit_price=PRICE, quantity=HOURS, amount=MONEY,
+    tax_category=_S, tax_rate=SHARE,
+)  # fmt: skip
+CREDIT_LINES = _schema(
+    number=_I, contract_line=_S, quantity=HOURS, unit_price=PRICE, net_amount=MONEY, tax_category=_S, tax_rate=SHARE,
+)  # fmt: skip
+CREDIT_EVENTS = _schema(number=_I, event=_S, entry=_S, quantity=HOURS, amount=MONEY)
+TAXED_LINES = _schema(invoice=_S, net_amount=MONEY, tax_category=_S, tax_rate=SHARE)
+TAX_BREAKDOWN = _schema(invoice=_S, tax_category=_S, tax_rate=SHARE, taxable_amount=MONEY, tax_amount=MONEY)
+INVOICE_TOTALS = _schema(invoice=_S, net_amount=MONEY, tax_amount=MONEY, gross_amount=MONEY)
+
+# --- tax ------------------------------------------------------------------------------------------------------------
+
+TREATMENTS = _schema(entity=_S, country=_S, category=_S, rate=SHARE, effective_from=_D, effective_to=_D)
+TAX_QUESTIONS = _schema(key=_S, entity=_S, country=_S, tax_point=_D)
+TAX_ANSWERS = _schema(key=_S, tax_category=_S, tax_rate=SHARE)
+
+# --- revenue and subledger ------------------------------------------------------------------------------------------
+
+EARNED_EVENTS = _schema(
+    event=_S, contract=_S, line=_S, entity=_S, currency=_S, work_date=_D, amount=MONEY, over_cap_amount=MONEY,
+    written_off_amount=MONEY, reversed_amount=MONEY, recognised_amount=MONEY,
+)  # fmt: skip
+CONTRACT_EXISTENCE = _schema(contract=_S, signed_on=_D, collectible_from=_D)
+RECOGNISED = _schema(event=_S, contract=_S, line=_S, entity=_S, currency=_S, event_date=_D, amount=MONEY)
+POSITION_INPUT = _schema(contract=_S, line=_S, currency=_S, recognised_amount=MONEY, billed_amount=MONEY)
+POSITIONS = _schema(
+    contract=_S, line=_S, currency=_S, recognised_amount=MONEY, billed_amount=MONEY, unbilled_receivable=MONEY,
+    contract_liability=MONEY,
+)  # fmt: skip
+REVENUE_CAUSES = _schema(
+    cause=_S, contract=_S, line=_S, entity=_S, currency=_S, event_date=_D, amount=MONEY, opening=MONEY,
+)  # fmt: skip
+DOCUMENT_CAUSES = _schema(
+    cause=_S, contract=_S, line=_S, entity=_S, currency=_S, event_date=_D, net_amount=MONEY, tax_amount=MONEY,
+    opening=MONEY,
+)  # fmt: skip
+CREDIT_CAUSES = pl.Schema({**DOCUMENT_CAUSES, "open_amount": MONEY})
+PAYMENT_CAUSES = _schema(
+    cause=_S, contract=_S, line=_S, entity=_S, currency=_S, event_date=_D, applied_amount=MONEY,
+    unapplied_amount=MONEY,
+)  # fmt: skip
+CLOSED_PERIODS = _schema(entity=_S, period=_S)
+JOURNAL_LINES = _schema(
+    journal=_S, cause_type=_S, cause=_S, number=_I, contract=_S, line=_S, entity=_S, account=_S, currency=_S,
+    amount=MONEY, functional_amount=MONEY, event_date=_D, booking_date=_D, period=_S, prior_period=_B,
+)  # fmt: skip
+
+# --- tie-out --------------------------------------------------------------------------------------------------------
+
+BILLED_OURS = _schema(
+    key=_S, contract=_S, number=_S, currency=_S, amount=MONEY, tax_amount=MONEY, period=_S, document_date=_D,
+    intent_state=_S,
+)  # fmt: skip
+BILLED_THEIRS = _schema(
+    document=_S, external_key=_S, number=_S, currency=_S, amount=MONEY, tax_amount=MONEY, period=_S,
+    document_date=_D,
+)  # fmt: skip
+COMPARED = _schema(
+    key=_S, contract=_S, ours=MONEY, theirs=MONEY, difference=MONEY, currency=_S, outcome=_S, cause=_S,
+    explained_by=_S,
+)  # fmt: skip
+
+
+class FrameMismatch(TypeError):
+    """A frame that is not what its function declares: a programming error, never bad business data."""
+
+
+def check_frame(name: str, df: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """The frame itself with its columns in declared order; raises `FrameMismatch` that names what differs."""
+    wrong = [f"{column} is missing" for column in schema if column not in df.columns]
+    wrong += [
+        f"{column} is {df.schema[column]}, expected {dtype}"
+        for column, dtype in schema.items()
+        if column in df.columns and df.schema[column] != dtype
+    ]
+    if wrong:
+        raise FrameMismatch(f"frame {name}: " + "; ".join(wrong))
+    return df.select(schema.names())
+
+
+def conform(name: str, df: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """The frame cast to its schema without losing a digit; a decimal that does not fit raises."""
+    lossy = [
+        column
+        for column, dtype in schema.items()
+        if column in df.columns and isinstance(dtype, pl.Decimal) and _loses_digits(df[column], dtype)
+    ]
+    if lossy:
+        raise FrameMismatch(f"frame {name}: {', '.join(lossy)} has more decimals than its scale")
+    cast = df.with_columns(pl.col(column).cast(schema[column]) for column in schema if column in df.columns)
+    return check_frame(name, cast, schema)
+
+
+def _loses_digits(column: pl.Series, dtype: pl.Decimal) -> bool:
+    held = column.dtype
+    if not isinstance(held, pl.Decimal) or held.scale <= dtype.scale:
+        return False
+    back = column.cast(dtype).cast(pl.Decimal(38, held.scale))
+    return bool((back != column.cast(pl.Decimal(38, held.scale))).any())
+
+
+def frame(rows: Iterable[Mapping[str, Any]], schema: pl.Schema) -> pl.DataFrame:
+    """Rows of Python values as a frame of that schema; columns a row leaves out are null."""
+    rows = list(rows)
+    return pl.DataFrame({c: pl.Series(c, [row.get(c) for row in rows], dtype=t) for c, t in schema.items()})
+
+
+def empty(schema: pl.Schema) -> pl.DataFrame:
+    """No rows of that schema."""
+    return pl.DataFrame(schema=schema)

@@ -1,0 +1,1 @@
+"""Money, decimals, periods and the registries every part shares: no I/O, no clock."""

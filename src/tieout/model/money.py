@@ -1,0 +1,51 @@
+"""Money in Python decimals: minor units of ISO 4217, the one rounding, exact shares of one amount."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, localcontext
+from functools import cache
+
+from babel.core import get_global
+from babel.numbers import get_currency_precision
+
+
+class UnknownCurrency(ValueError):
+    """A currency code that ISO 4217 does not list."""
+
+
+@cache
+def minor_unit(currency: str) -> int:
+    """Decimals of the currency's smallest unit: USD 2, JPY 0, KWD 3."""
+    if currency not in get_global("all_currencies"):
+        raise UnknownCurrency(f"{currency!r} is not an ISO 4217 currency code")
+    return get_currency_precision(currency)
+
+
+def round_to_minor(amount: Decimal, currency: str) -> Decimal:
+    """The amount in the currency's minor unit, rounded half away from zero."""
+    with localcontext(prec=60):
+        return amount.quantize(Decimal(1).scaleb(-minor_unit(currency)), rounding=ROUND_HALF_UP)
+
+
+def allocate(total: Decimal, weights: Sequence[Decimal], currency: str) -> list[Decimal]:
+    """Shares of `total` in proportion to `weights` that add up to it exactly.
+
+    Largest remainder, ties to the first. `total` is already in the minor unit; weights are not negative and not
+    all zero.
+    """
+    whole = sum(weights, Decimal(0))
+    if whole <= 0 or min(weights) < 0:
+        raise ValueError("weights must not be negative and must not all be zero")
+    if total != round_to_minor(total, currency):
+        raise ValueError(f"{total} has more decimals than {currency} allows")
+    unit = Decimal(1).scaleb(-minor_unit(currency))
+    sign = -1 if total < 0 else 1
+    with localcontext(prec=60):
+        exact = [abs(total) * weight / whole for weight in weights]
+        shares = [part.quantize(unit, rounding=ROUND_DOWN) for part in exact]
+        left = int((abs(total) - sum(shares)) / unit)
+        order = sorted(range(len(weights)), key=lambda i: (shares[i] - exact[i], i))
+        for i in order[:left]:
+            shares[i] += unit
+    return [sign * share for share in shares]

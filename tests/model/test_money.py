@@ -1,0 +1,33 @@
+"""Minor units, the one rounding, and shares that add up."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tieout.model.money import UnknownCurrency, allocate, minor_unit, round_to_minor
+
+
+def test_minor_units_follow_iso_4217() -> None:
+    assert [minor_unit(code) for code in ("USD", "JPY", "KWD")] == [2, 0, 3]
+    with pytest.raises(UnknownCurrency):
+        minor_unit("DOLLARS")
+
+
+def test_rounding_is_half_away_from_zero() -> None:
+    """Binary floats print 987.34; the exact amount is a tie (Dynamics 365 rounding table, 987.345 at 0.01)."""
+    assert round_to_minor(Decimal("987.345"), "USD") == Decimal("987.35")
+    assert round_to_minor(Decimal("-0.005"), "USD") == Decimal("-0.01")
+
+
+def test_the_largest_remainder_wins_and_ties_go_to_the_first() -> None:
+    third = [Decimal(1)] * 3
+    assert allocate(Decimal("100.00"), third, "USD") == [Decimal("33.34"), Decimal("33.33"), Decimal("33.33")]
+    assert allocate(Decimal("-100.00"), third, "USD")[0] == Decimal("-33.34")
+
+
+@given(st.integers(-(10**12), 10**12), st.lists(st.integers(0, 10**9), min_size=1, max_size=20).filter(any))
+def test_shares_always_add_up(cents: int, weights: list[int]) -> None:
+    total = Decimal(cents).scaleb(-2)
+    assert sum(allocate(total, [Decimal(w) for w in weights], "USD")) == total
