@@ -1,0 +1,5 @@
+"""`python -m tieout.cli`: how the supervisor starts its children."""
+
+from tieout.cli import main
+
+main()

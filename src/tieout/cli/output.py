@@ -1,0 +1,78 @@
+"""How commands answer: one JSON value or a table on stdout; everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, NoReturn
+from uuid import UUID
+
+import typer
+
+FINE, FINDING, USAGE, ENVIRONMENT = 0, 1, 2, 3
+"""Exit codes."""
+
+Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON value on stdout.")]
+"""The option that every command with an answer has: `json: Json = False`."""
+
+
+def print_json(value: Any) -> None:
+    """The answer of a command with `--json`: money, hours and rates become strings, dates ISO 8601."""
+    typer.echo(json.dumps(plain(value), ensure_ascii=False, allow_nan=False))
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON knows it: exact numbers as strings. Floats are for measured seconds and ratios only."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else value
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str = "Nothing to show.") -> None:
+    """Rows for a person; numbers to the right. A pipe gets tabs instead of lines, for cut and awk."""
+    cells = [["" if cell is None else str(plain(cell)) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        for line in [list(columns), *cells]:
+            typer.echo("\t".join(line))
+        return
+    if not cells:
+        note(empty)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        numeric = all(_is_number(line[index]) for line in cells)
+        drawn.add_column(column, justify="right" if numeric else "left")
+    for line in cells:
+        drawn.add_row(*map(Text, line))
+    Console().print(drawn)
+
+
+def note(text: str) -> None:
+    """Progress, hints and warnings: to stderr."""
+    typer.echo(text, err=True)
+
+
+def fail(message: str, remedy: str = "", exit_code: int = FINDING) -> NoReturn:
+    """End the command: what is wrong, and what to do."""
+    note(f"{message} {remedy}".strip())
+    raise typer.Exit(exit_code)
+
+
+def _is_number(text: str) -> bool:
+    return text == "" or text.replace("-", "", 1).replace(".", "", 1).isdigit()

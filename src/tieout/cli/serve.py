@@ -1,0 +1,29 @@
+"""`tieout serve`: the web door on its own."""
+
+from __future__ import annotations
+
+import typer
+
+from tieout.cli.context import read_settings
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(epilog="Example: TIEOUT_DATABASE_URL=postgresql://… PORT=8080 tieout serve")
+def serve() -> None:
+    """Run one web process: API and console, on 127.0.0.1. Several need sticky sessions in front."""
+    import uvicorn
+
+    from tieout.api.app import create_app
+    from tieout.telemetry.logs import configure_logs
+
+    settings = read_settings()
+    configure_logs()
+    uvicorn.run(
+        create_app(settings),
+        host="127.0.0.1",
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )

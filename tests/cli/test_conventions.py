@@ -1,0 +1,97 @@
+"""What holds for every command: help without a server, one JSON value, exit codes, errors that say what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tieout.cli import COMMANDS, load_command, main
+
+
+def run(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A real `tieout` process on a home of this test."""
+    return subprocess.run(
+        [sys.executable, "-m", "tieout.cli", *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TIEOUT_HOME": str(home), "TIEOUT_DATABASE_URL": "", **environment},
+        check=False,
+    )
+
+
+def leaves(name: str) -> list[tuple[str, ...]]:
+    """The runnable commands under a top-level name."""
+    command = load_command(name)
+    return [(name, sub) for sub in command.commands] if hasattr(command, "commands") else [(name,)]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in leaves(name):
+        with pytest.raises(SystemExit) as ended:
+            main([*path, "--help"])
+        assert ended.value.code == 0
+        shown = capsys.readouterr().out
+        assert "Example: " in shown, f"tieout {' '.join(path)} --help shows no example: set epilog="
+
+
+def test_help_imports_no_database_engine_or_web_library() -> None:
+    """`tieout --help` must be fast and work with no server."""
+    code = (
+        "import sys\nfrom tieout.cli import main\n"
+        "try:\n    main(['--help'])\n"
+        "except SystemExit:\n    pass\n"
+        "heavy = {'sqlalchemy', 'dbos', 'fastapi', 'nicegui', 'polars', 'httpx'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_wrong_command_or_option_is_a_usage_error(tmp_path: Path) -> None:
+    assert run("nonsense", home=tmp_path).returncode == 2
+    assert run("status", "--nonsense", home=tmp_path).returncode == 2
+
+
+def test_with_nothing_set_up_a_reading_command_says_what_to_run_and_makes_nothing(tmp_path: Path) -> None:
+    done = run("status", "--json", home=tmp_path / "home")
+    assert done.returncode == 3
+    assert "tieout demo" in json.loads(done.stdout)["error"]["message"]
+    assert "tieout demo" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"PORT": "http"}, "PORT is 'http'"),
+        ({"TIEOUT_DATABASE_URL": "not a url"}, "TIEOUT_DATABASE_URL"),
+        ({"TIEOUT_DATABASE_URL": "postgresql://x:se%23cret@127.0.0.1:1/x"}, "TIEOUT_DATABASE_URL"),
+    ],
+)
+def test_a_wrong_environment_is_explained_without_a_traceback(
+    tmp_path: Path, environment: dict[str, str], said: str
+) -> None:
+    done = run("status", home=tmp_path, **environment)
+    assert done.returncode == 3
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "se#cret" not in done.stderr
+    assert "se%23cret" not in done.stderr
+
+
+def test_up_refuses_a_port_that_is_taken(tmp_path: Path) -> None:
+    import socket
+
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        done = run("up", home=tmp_path / "home", PORT=str(other.getsockname()[1]))
+    assert done.returncode == 3
+    assert "PORT=" in done.stderr
+    assert not (tmp_path / "home").exists()
