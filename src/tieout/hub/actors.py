@@ -60,7 +60,13 @@ PERMISSIONS: dict[str, frozenset[str]] = {
 }
 
 _PEOPLE_ONLY = frozenset(
-    {"invoices:approve", "invoices:release", "credit-notes:approve", "credit-notes:release", "exceptions:waive"}
+    {
+        "invoices:approve",
+        "invoices:release",
+        "credit-notes:approve",
+        "credit-notes:release",
+        "exceptions:waive",
+    }
 )
 
 

@@ -1,0 +1,141 @@
+"""Which events a page of canonical changes means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection
+
+from tieout.hub import events as e
+from tieout.hub.events import NewEvent
+from tieout.hub.merging import Changed
+from tieout.store import canonical
+
+_SIGNED = frozenset({"signed", "active"})
+_NOT_TERMS = frozenset({"state", "signed_on", "region"})
+
+
+def events_of(
+    conn: Connection, changes: Sequence[Changed], fresh_terms: set[str]
+) -> tuple[list[NewEvent], list[NewEvent]]:
+    """Events to store, and the internal ones that only the caller reacts to.
+
+    `fresh_terms` are contracts of which a version was heard for the first time, maybe an older one.
+    """
+    stored = [event for change in changes for event in _simple(change)]
+    stored += _late_terms(conn, changes, fresh_terms)
+    stored += _timesheets(conn, [change for change in changes if change.type == "time_entry"])
+    return stored, list(_documents(changes))
+
+
+def _simple(change: Changed) -> list[NewEvent]:
+    judge = _JUDGES.get(change.type)
+    return [_event(type, change) for type in judge(change)] if judge else []
+
+
+def _event(type: str, change: Changed) -> NewEvent:
+    entity = change.after.get("legal_entity")
+    state = {"state": change.after["state"]} if "state" in change.after else {}
+    return NewEvent(type, change.key, entity, {"key": change.key, **state})
+
+
+def _was(change: Changed, field: str) -> object:
+    return None if change.before is None else change.before.get(field)
+
+
+def _opportunity(change: Changed) -> list[str]:
+    ready = change.after.get("state") == "contracted" and change.after.get("contract") is not None
+    before = _was(change, "state") == "contracted" and _was(change, "contract") is not None
+    return [e.OPPORTUNITY_CONTRACTED] if ready and not before else []
+
+
+def _contract(change: Changed) -> list[str]:
+    state, before = change.after.get("state"), _was(change, "state")
+    if state == "terminated":
+        return [e.CONTRACT_TERMINATED] if before != "terminated" and change.before is not None else []
+    if state not in _SIGNED:
+        return []
+    if before not in _SIGNED:
+        return [e.CONTRACT_SIGNED]
+    terms = [name for name in canonical.fields_of("contract") if name not in _NOT_TERMS]
+    return [e.CONTRACT_AMENDED] if any(_was(change, name) != change.after.get(name) for name in terms) else []
+
+
+def _worker(change: Changed) -> list[str]:
+    if change.before is None:
+        return [e.WORKER_HIRED]
+    left = change.after.get("left_on") is not None and change.before.get("left_on") is None
+    return [e.WORKER_LEFT if left else e.WORKER_CHANGED]
+
+
+def _period(change: Changed) -> list[str]:
+    state, before = change.after.get("state"), _was(change, "state")
+    if state == "closed" and before != "closed":
+        return [e.PERIOD_CLOSED]
+    return [e.PERIOD_REOPENED] if state == "open" and before == "closed" else []
+
+
+def _project(change: Changed) -> list[str]:
+    closed = change.after.get("state") == "closed" and _was(change, "state") != "closed"
+    return [e.PROJECT_CLOSED if closed else e.PROJECT_CHANGED]
+
+
+_JUDGES = {
+    "opportunity": _opportunity,
+    "contract": _contract,
+    "worker": _worker,
+    "period": _period,
+    "project": _project,
+    "customer": lambda change: [e.CUSTOMER_CHANGED],
+}
+
+
+def _late_terms(conn: Connection, changes: Sequence[Changed], fresh_terms: set[str]) -> list[NewEvent]:
+    """A version heard late changes what held in the past, though the current record stays as it is."""
+    changed = {change.key for change in changes if change.type == "contract"}
+    held = canonical.current(conn, "contract", fresh_terms - changed)
+    return [
+        NewEvent(
+            e.CONTRACT_AMENDED, key, row["legal_entity"], {"key": key, "state": row["state"], "late": True}
+        )
+        for key, row in sorted(held.items())
+        if row["state"] in _SIGNED
+    ]
+
+
+def _timesheets(conn: Connection, changes: Sequence[Changed]) -> list[NewEvent]:
+    """One event per kind and contract: an entry is corrected when an earlier version of it was approved."""
+    projects = {p for change in changes for p in (_was(change, "project"), change.after.get("project")) if p}
+    contracts = canonical.contracts_of_projects(conn, {str(p) for p in projects})
+    found: dict[tuple[str, str], list[str]] = {}
+    entities: dict[str, str | None] = {}
+    for change in changes:
+        for type, project in _heard(change):
+            contract, entity = contracts.get(str(project), (None, None))
+            subject = contract or e.UNASSIGNED
+            entities[subject] = entity
+            entries = found.setdefault((type, subject), [])
+            if change.key not in entries:
+                entries.append(change.key)
+    return [
+        NewEvent(type, subject, entities[subject], {"entries": sorted(entries)})
+        for (type, subject), entries in sorted(found.items())
+    ]
+
+
+def _heard(change: Changed) -> list[tuple[str, object]]:
+    project = change.after.get("project")
+    if _was(change, "approved_at") is not None:
+        places = dict.fromkeys((_was(change, "project"), project))
+        return [(e.TIMESHEET_CORRECTED, place) for place in places]
+    return [(e.TIMESHEET_APPROVED, project)] if change.after.get("state") == "approved" else []
+
+
+def _documents(changes: Iterable[Changed]) -> Iterable[NewEvent]:
+    for change in changes:
+        entity = change.after.get("legal_entity")
+        if change.type == "erp_document":
+            yield NewEvent(e.ERP_DOCUMENT_CHANGED, change.key, entity, {"number": change.after.get("number")})
+        elif change.type == "payment":
+            for document in sorted(change.after.get("applications", {})):
+                yield NewEvent(e.ERP_DOCUMENT_CHANGED, document, entity, {"payment": change.key})

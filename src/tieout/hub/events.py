@@ -1,0 +1,119 @@
+"""Events: CloudEvents of what became true, written in the transaction of the change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from tieout.hub.audit import plain
+from tieout.store import clock
+from tieout.store import events as store
+from tieout.store.ids import new_id
+from tieout.telemetry.failpoints import fp
+
+OPPORTUNITY_CONTRACTED = "tieout.opportunity.contracted.v1"
+CUSTOMER_CHANGED = "tieout.customer.changed.v1"
+CONTRACT_SIGNED = "tieout.contract.signed.v1"
+CONTRACT_AMENDED = "tieout.contract.amended.v1"
+CONTRACT_TERMINATED = "tieout.contract.terminated.v1"
+PROJECT_REQUESTED = "tieout.project.requested.v1"
+PROJECT_ACTIVATED = "tieout.project.activated.v1"
+PROJECT_CHANGED = "tieout.project.changed.v1"
+PROJECT_CLOSED = "tieout.project.closed.v1"
+WORKER_HIRED = "tieout.worker.hired.v1"
+WORKER_CHANGED = "tieout.worker.changed.v1"
+WORKER_LEFT = "tieout.worker.left.v1"
+TIMESHEET_APPROVED = "tieout.timesheet.approved.v1"
+TIMESHEET_CORRECTED = "tieout.timesheet.corrected.v1"
+BILLING_EVENT_CREATED = "tieout.billing_event.created.v1"
+INVOICE_DRAFTED = "tieout.invoice.drafted.v1"
+INVOICE_APPROVED = "tieout.invoice.approved.v1"
+INVOICE_RELEASED = "tieout.invoice.released.v1"
+INVOICE_POSTED = "tieout.invoice.posted.v1"
+INVOICE_PAID = "tieout.invoice.paid.v1"
+CREDIT_NOTE_RELEASED = "tieout.credit_note.released.v1"
+REVENUE_RECOGNISED = "tieout.revenue.recognised.v1"
+PERIOD_CLOSED = "tieout.period.closed.v1"
+PERIOD_REOPENED = "tieout.period.reopened.v1"
+EXCEPTION_OPENED = "tieout.exception.opened.v1"
+EXCEPTION_RESOLVED = "tieout.exception.resolved.v1"
+SYNC_FAILED = "tieout.sync.failed.v1"
+SYNC_RECOVERED = "tieout.sync.recovered.v1"
+SCHEMA_DRIFTED = "tieout.schema.drifted.v1"
+
+ERP_DOCUMENT_CHANGED = "erp_document.changed"
+"""Internal: handed to the caller of `inbox.apply_new` and never stored."""
+
+UNASSIGNED = "unassigned"
+"""Subject of time that belongs to no contract."""
+
+SOURCE = "/tieout/hub"
+
+
+@dataclass(frozen=True)
+class NewEvent:
+    """An event to be written. `subject` is the business key; `data` is small and names keys, not personal facts."""
+
+    type: str
+    subject: str
+    legal_entity: str | None
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Event(NewEvent):
+    """An event with its place: `sequence` counts from 1 per subject without a gap."""
+
+    id: str
+    sequence: int
+    time: datetime
+
+    def cloud_event(self) -> dict[str, Any]:
+        """The CloudEvents 1.0 form."""
+        return {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": SOURCE,
+            "type": self.type,
+            "subject": self.subject,
+            "sequence": str(self.sequence),
+            "time": self.time.isoformat(),
+            "datacontenttype": "application/json",
+            "data": dict(self.data),
+        }
+
+
+def emit(conn: Connection, events: Sequence[NewEvent]) -> list[Event]:
+    """Write events in order and give each the next sequence of its subject."""
+    if not events:
+        return []
+    moment = clock.now(conn)
+    subjects = {e.subject for e in events}
+    store.lock_subjects(conn, subjects)
+    last = store.last_sequences(conn, subjects)
+    written: list[Event] = []
+    for e in events:
+        last[e.subject] = last.get(e.subject, 0) + 1
+        data = plain(e.data)
+        written.append(
+            Event(e.type, e.subject, e.legal_entity, data, new_id(moment), last[e.subject], moment)
+        )
+    store.append(conn, [_row(e) for e in written])
+    fp("events.emitted")
+    return written
+
+
+def _row(e: Event) -> dict[str, Any]:
+    return {
+        "id": e.id,
+        "type": e.type,
+        "subject": e.subject,
+        "sequence": e.sequence,
+        "legal_entity": e.legal_entity,
+        "data": e.data,
+        "time": e.time,
+    }
