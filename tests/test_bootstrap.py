@@ -10,12 +10,14 @@ from tieout.bootstrap import (
     Misconfigured,
     Settings,
     connector_names,
+    open_connector,
     open_connectors,
     open_database_url,
     read_settings,
     settings_in_use,
     webhook_receiver,
 )
+from tieout.connectors.kit.interface import Rejected
 
 
 def test_settings_come_from_the_environment_and_reach_a_child_unchanged() -> None:
@@ -59,10 +61,11 @@ def test_the_embedded_database_is_started_for_the_call_and_stopped_after_it(tmp_
     assert not (settings.home / "postgres" / "data" / "postmaster.pid").exists()
 
 
-def test_every_connector_folder_can_be_opened_by_its_name() -> None:
+def test_every_connector_folder_can_be_opened_by_its_name(tmp_path: Path) -> None:
     assert connector_names() == ["kantata", "netsuite", "salesforce"]
     opened = open_connectors(
-        {"time": {"system": "kantata", "config": {"url": "https://127.0.0.1:9", "sandbox": True}}},
+        Settings(tmp_path),
+        {"time": ("kantata", {"url": "https://127.0.0.1:9", "sandbox": True})},
         lambda name: {"token": f"token of {name}"},
     )
     assert [type(connector).__name__ for connector in opened.values()] == ["Kantata"]
@@ -70,6 +73,12 @@ def test_every_connector_folder_can_be_opened_by_its_name() -> None:
     assert webhook_receiver("netsuite", ["secret"]) is None
 
 
-def test_an_unknown_system_is_refused_with_those_there_are() -> None:
+def test_a_simulator_is_not_reachable_outside_dev(tmp_path: Path) -> None:
+    live = Settings(tmp_path, environment="production")
+    with pytest.raises(Rejected, match="environment dev"):
+        open_connector(live, "kantata", {"url": "https://127.0.0.1:9", "sandbox": True}, {"token": "t"})
+
+
+def test_an_unknown_system_is_refused_with_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="kantata, netsuite, salesforce"):
-        open_connectors({"x": {"system": "sap"}}, lambda _: {})
+        open_connector(Settings(tmp_path), "sap", {}, {})

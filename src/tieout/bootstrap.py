@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from tieout.connectors.kit.http import HttpOptions
 from tieout.store.database import connect, create_database, prepare
 from tieout.store.postgres import EmbeddedPostgres
 
@@ -53,6 +54,10 @@ class Settings:
     def web_url(self) -> str:
         """The address of the web door."""
         return f"http://127.0.0.1:{self.port}"
+
+    def sign_in_url(self, secret: str) -> str:
+        """The address that a person opens to sign in by a link (good once, for 15 minutes)."""
+        return f"{self.web_url}/sign-in/{secret}"
 
     def demo(self) -> Settings:
         """The same for `tieout demo`, with data of its own."""
@@ -137,19 +142,26 @@ def connector_names() -> list[str]:
     return sorted(manifest.parent.name for manifest in folder.glob("*/manifest.yaml"))
 
 
-def open_connector(system: str, config: Mapping[str, Any], secrets: Mapping[str, str]) -> Connector:
-    """A connection to one system. `config` and `secrets` (resolved) are those that its `connect` describes."""
+def open_connector(
+    settings: Settings, system: str, config: Mapping[str, Any], secrets: Mapping[str, str]
+) -> Connector:
+    """A connection to one system. `config` and `secrets` (resolved) are those that its `connect` describes.
+
+    Simulators (`sandbox: true` in `config`) are reachable in the environment `dev` only.
+    """
     connect_system = cast("Callable[..., Connector]", _connector_part(system, "connect"))
-    return connect_system(config, secrets)
+    return connect_system(config, secrets, HttpOptions(environment=settings.environment))
 
 
 def open_connectors(
-    connections: Mapping[str, Mapping[str, Any]], secrets_of: Callable[[str], Mapping[str, str]]
+    settings: Settings,
+    connections: Mapping[str, tuple[str, Mapping[str, Any]]],
+    secrets_of: Callable[[str], Mapping[str, str]],
 ) -> dict[str, Connector]:
-    """Connections by name. Each states its `system` and its `config`; `secrets_of(name)` resolves its secrets."""
+    """Connections by name, each from its (system, config); `secrets_of(name)` resolves its secrets."""
     return {
-        name: open_connector(str(stated["system"]), stated.get("config", {}), secrets_of(name))
-        for name, stated in connections.items()
+        name: open_connector(settings, system, config, secrets_of(name))
+        for name, (system, config) in connections.items()
     }
 
 

@@ -57,7 +57,7 @@ def inbox_counts(conn: Connection) -> dict[str, int]:
     rows = conn.execute(
         select(inbox.c.state, func.count()).where(inbox.c.state.in_(waiting)).group_by(inbox.c.state)
     )
-    return dict.fromkeys(waiting, 0) | dict(rows.tuples().all())
+    return dict.fromkeys(waiting, 0) | {row[0]: row[1] for row in rows}
 
 
 def outbox_counts(conn: Connection) -> dict[str, int]:
@@ -66,7 +66,7 @@ def outbox_counts(conn: Connection) -> dict[str, int]:
     rows = conn.execute(
         select(intent.c.state, func.count()).where(intent.c.state.in_(waiting)).group_by(intent.c.state)
     )
-    return dict.fromkeys(waiting, 0) | dict(rows.tuples().all())
+    return dict.fromkeys(waiting, 0) | {row[0]: row[1] for row in rows}
 
 
 def exception_counts(conn: Connection) -> list[dict[str, Any]]:
