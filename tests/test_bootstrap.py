@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 from tieout.bootstrap import (
     Misconfigured,
     Settings,
+    clock_of,
     connector_names,
     open_connector,
     open_connectors,
@@ -18,6 +21,9 @@ from tieout.bootstrap import (
     webhook_receiver,
 )
 from tieout.connectors.kit.interface import Rejected
+from tieout.store.clock import set_now
+
+MOMENT = datetime(2026, 2, 1, tzinfo=timezone.utc)
 
 
 def test_settings_come_from_the_environment_and_reach_a_child_unchanged() -> None:
@@ -67,6 +73,7 @@ def test_every_connector_folder_can_be_opened_by_its_name(tmp_path: Path) -> Non
         Settings(tmp_path),
         {"time": ("kantata", {"url": "https://127.0.0.1:9", "sandbox": True})},
         lambda name: {"token": f"token of {name}"},
+        lambda: MOMENT,
     )
     assert [type(connector).__name__ for connector in opened.values()] == ["Kantata"]
     assert webhook_receiver("kantata", ["secret"]) is not None
@@ -76,9 +83,17 @@ def test_every_connector_folder_can_be_opened_by_its_name(tmp_path: Path) -> Non
 def test_a_simulator_is_not_reachable_outside_dev(tmp_path: Path) -> None:
     live = Settings(tmp_path, environment="production")
     with pytest.raises(Rejected, match="environment dev"):
-        open_connector(live, "kantata", {"url": "https://127.0.0.1:9", "sandbox": True}, {"token": "t"})
+        open_connector(
+            live, "kantata", {"url": "https://127.0.0.1:9", "sandbox": True}, {"token": "t"}, lambda: MOMENT
+        )
 
 
 def test_an_unknown_system_is_refused_with_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="kantata, netsuite, salesforce"):
-        open_connector(Settings(tmp_path), "sap", {}, {})
+        open_connector(Settings(tmp_path), "sap", {}, {}, lambda: MOMENT)
+
+
+def test_parts_without_a_connection_see_the_injected_clock(engine: Engine) -> None:
+    with engine.begin() as conn:
+        set_now(conn, MOMENT)
+    assert clock_of(engine)() == MOMENT

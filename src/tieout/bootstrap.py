@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from tieout.connectors.kit.http import HttpOptions
+from tieout.store import clock
 from tieout.store.database import connect, create_database, prepare
 from tieout.store.postgres import EmbeddedPostgres
 
@@ -142,25 +144,40 @@ def connector_names() -> list[str]:
     return sorted(manifest.parent.name for manifest in folder.glob("*/manifest.yaml"))
 
 
+def clock_of(engine: Engine) -> Callable[[], datetime]:
+    """The one clock of business time as a function, for parts that have no connection of ours."""
+
+    def moment() -> datetime:
+        with engine.connect() as conn:
+            return clock.now(conn)
+
+    return moment
+
+
 def open_connector(
-    settings: Settings, system: str, config: Mapping[str, Any], secrets: Mapping[str, str]
+    settings: Settings,
+    system: str,
+    config: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    moment: Callable[[], datetime],
 ) -> Connector:
     """A connection to one system. `config` and `secrets` (resolved) are those that its `connect` describes.
 
-    Simulators (`sandbox: true` in `config`) are reachable in the environment `dev` only.
+    `moment` dates what it observes (see `clock_of`). Simulators (`sandbox: true` in `config`) are reachable in the environment `dev` only.
     """
     connect_system = cast("Callable[..., Connector]", _connector_part(system, "connect"))
-    return connect_system(config, secrets, HttpOptions(environment=settings.environment))
+    return connect_system(config, secrets, HttpOptions(environment=settings.environment, clock=moment))
 
 
 def open_connectors(
     settings: Settings,
     connections: Mapping[str, tuple[str, Mapping[str, Any]]],
     secrets_of: Callable[[str], Mapping[str, str]],
+    moment: Callable[[], datetime],
 ) -> dict[str, Connector]:
     """Connections by name, each from its (system, config); `secrets_of(name)` resolves its secrets."""
     return {
-        name: open_connector(settings, system, config, secrets_of(name))
+        name: open_connector(settings, system, config, secrets_of(name), moment)
         for name, (system, config) in connections.items()
     }
 
