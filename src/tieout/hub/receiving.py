@@ -19,6 +19,8 @@ from tieout.store import inbox as store
 from tieout.telemetry.failpoints import fp
 
 _LONGEST_ID = 400
+_DELETED = " deleted"
+"""Ends the version of a deletion: it sorts behind the content of the same version and before any later one."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ def _distinct(
 def _row(connection: str, change: Change, moment: Any) -> dict[str, Any]:
     source_id, clean = _identifier(change.source_id)
     version, fine = _identifier(change.source_version)
+    if change.tombstone:
+        version += _DELETED
     return {
         "connection": connection, "object": change.object, "source_id": source_id, "source_version": version,
         "tombstone": change.tombstone, "digest": hashlib.sha256(change.raw).digest(), "raw": change.raw,
