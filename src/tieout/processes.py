@@ -109,6 +109,10 @@ class Supervisor:
         found = {name: c.process.pid for name, c in self._children.items() if c.process is not None}
         return found | ({"postgres": self._server_pid} if self._server_pid else {})
 
+    def deaths(self, name: str) -> int:
+        """How often in a row a program ended soon after its start."""
+        return self._children[name].deaths
+
     def run(self, stopped: Callable[[float], bool]) -> None:
         """Watch until `stopped(seconds)` is true; it waits up to that long (threading.Event.wait fits)."""
         while not stopped(TICK_SECONDS):

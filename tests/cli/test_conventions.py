@@ -6,11 +6,16 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tieout.bootstrap import Misconfigured, Settings
 from tieout.cli import COMMANDS, load_command, main
+from tieout.cli.up import wait_for_web
+from tieout.processes import Program, Supervisor
 
 
 def run(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -95,3 +100,13 @@ def test_up_refuses_a_port_that_is_taken(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "PORT=" in done.stderr
     assert not (tmp_path / "home").exists()
+
+
+def test_up_says_why_the_web_door_does_not_start(tmp_path: Path) -> None:
+    """A web door that ends at once: `up` stops with its last words instead of waiting for ever."""
+    settings = Settings(tmp_path / "home", database_url="postgresql://not-used")
+    dying = Program("web", [sys.executable, "-S", "-c", "raise SystemExit('no certificate')"])
+    with Supervisor(settings) as supervisor:
+        supervisor.add(dying)
+        with pytest.raises(Misconfigured, match="no certificate"):
+            wait_for_web(replace(settings, port=1), supervisor, threading.Event().wait)

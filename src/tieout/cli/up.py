@@ -16,6 +16,9 @@ from tieout.processes import Supervisor, web_program, worker_programs
 
 app = typer.Typer(add_completion=False)
 
+TRIES = 3
+"""Starts of the web door after which `up` gives up."""
+
 
 @app.command(epilog="Example: PORT=8080 tieout up --workers 4")
 def up(
@@ -48,6 +51,10 @@ def refuse_taken_port(port: int) -> None:
 def wait_for_web(settings: Settings, supervisor: Supervisor, stopped: Callable[[float], bool]) -> bool:
     """Watch until the web door answers; false when asked to stop before."""
     while not stopped(0.1):
+        if supervisor.deaths("web") >= TRIES:
+            log = settings.log_folder / "web.log"
+            last = log.read_text(errors="replace").strip().rsplit("\n", 1)[-1]
+            raise Misconfigured(f"The web door does not start: {last} (see {log})")
         try:
             socket.create_connection(("127.0.0.1", settings.port), timeout=1).close()
         except OSError:
