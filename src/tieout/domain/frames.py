@@ -53,7 +53,7 @@ SET_ASIDE = _schema(entry=_S, version=_I, contract=_S, line=_S, work_date=_D, wo
 
 CAP_EVENTS = _schema(
     event=_S, contract=_S, line=_S, work_date=_D, entry=_S, quantity=HOURS, amount=MONEY, released_quantity=HOURS,
-    released_amount=MONEY, sequence=_I,
+    released_amount=MONEY, sequence=_I, currency=_S,
 )  # fmt: skip
 CAPS = _schema(cap=_S, contract=_S, lines=pl.List(_S), amount=MONEY, hours=HOURS, over=_S)
 CAP_SPLIT = _schema(

@@ -1,0 +1,171 @@
+"""Credit notes: name lines, entries and hours of one invoice, never exceed what is left of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import ROUND_HALF_UP, Decimal, localcontext
+from typing import Any
+
+import polars as pl
+
+from tieout.domain.frames import CREDIT_EVENTS, CREDIT_LINES, INVOICED, check_frame, frame
+from tieout.model.money import allocate, round_to_minor
+
+KINDS = ("correction", "concession", "cancellation")
+_MICRO = Decimal("0.000001")
+
+
+class CreditRefused(ValueError):
+    """A credit that cannot be given as asked: what was named, what is left, what was asked."""
+
+    def __init__(self, reason: str, key: str, left: Decimal, asked: Decimal) -> None:
+        super().__init__(reason, key, left, asked)
+        self.reason, self.key, self.left, self.asked = reason, key, left, asked
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.reason} (asked {self.asked}, left {self.left})"
+
+
+@dataclass(frozen=True)
+class CreditItem:
+    """An entry or contract line of the invoice, and hours or an amount of it; neither means all that is left."""
+
+    id: str
+    hours: Decimal | None = None
+    amount: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class CreditRequest:
+    """`items`, or `amount` over the whole invoice, or neither for all that is left of it."""
+
+    kind: str
+    reason: str
+    rebill: bool = False
+    items: tuple[CreditItem, ...] = ()
+    amount: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Credit:
+    """`lines` and `events` with positive amounts to credit; `net_amount` is their sum.
+
+    After release each event's credited balance grows by its row; with `rebill` that part is billable again, without
+    it the same part is given up: the caller adds it to the event's written-off balance in the same transaction.
+    """
+
+    lines: pl.DataFrame
+    events: pl.DataFrame
+    net_amount: Decimal
+    kind: str
+    rebill: bool
+
+
+@dataclass(frozen=True)
+class _Part:
+    row: dict[str, Any]
+    quantity: Decimal
+    amount: Decimal
+
+
+def credit_lines(remaining: pl.DataFrame, request: CreditRequest, *, currency: str) -> Credit:
+    """Turn a request into credit note lines from what is left of one invoice (INVOICED: billed less credited).
+
+    A concession gives up money and no hours: the work stays delivered. A correction or cancellation takes the hours
+    with it. An amount is shared over the events by what is left of them. Domain rules §3.
+    """
+    check_frame("remaining", remaining, INVOICED)
+    if request.kind not in KINDS:
+        raise CreditRefused("unknown kind of credit", request.kind, Decimal(0), Decimal(0))
+    rows = remaining.sort("number", "entry", "event").to_dicts()
+    left = {row["event"]: _Part(row, row["quantity"], row["amount"]) for row in rows}
+    taken: dict[str, _Part] = {}
+    for key, chosen, item in _chosen(rows, request):
+        for part in _take(key, [left[event] for event in chosen], item, currency):
+            event = part.row["event"]
+            rest = left[event]
+            left[event] = replace(
+                rest, quantity=rest.quantity - part.quantity, amount=rest.amount - part.amount
+            )
+            before = taken.get(event, _Part(part.row, Decimal(0), Decimal(0)))
+            taken[event] = _Part(part.row, before.quantity + part.quantity, before.amount + part.amount)
+    parts = [part for part in taken.values() if part.amount != 0 or part.quantity != 0]
+    if not parts:
+        raise CreditRefused("nothing is left to credit", "invoice", Decimal(0), request.amount or Decimal(0))
+    return _credit(parts, request)
+
+
+def _chosen(rows: list[dict[str, Any]], request: CreditRequest) -> list[tuple[str, list[str], CreditItem]]:
+    if not request.items:
+        whole = CreditItem("invoice", amount=request.amount)
+        return [("invoice", [row["event"] for row in rows], whole)]
+    chosen = []
+    for item in request.items:
+        events = [row["event"] for row in rows if row["entry"] == item.id]
+        events = events or [row["event"] for row in rows if row["contract_line"] == item.id]
+        if not events:
+            raise CreditRefused(
+                "is not on this invoice", item.id, Decimal(0), item.amount or item.hours or Decimal(0)
+            )
+        chosen.append((item.id, events, item))
+    return chosen
+
+
+def _take(key: str, parts: list[_Part], item: CreditItem, currency: str) -> list[_Part]:
+    if item.hours is not None:
+        return _take_hours(key, parts, item.hours, currency)
+    if item.amount is not None:
+        return _take_amount(key, parts, item.amount, currency)
+    return parts
+
+
+def _take_hours(key: str, parts: list[_Part], hours: Decimal, currency: str) -> list[_Part]:
+    """Hours from the last entry backwards, each at its own price."""
+    left = sum((part.quantity for part in parts if part.quantity > 0), Decimal(0))
+    if not 0 < hours <= left:
+        raise CreditRefused("more hours than are left", key, left, hours)
+    taken = []
+    for part in reversed(parts):
+        take = min(max(part.quantity, Decimal(0)), hours)
+        if take > 0:
+            with localcontext(prec=60):
+                amount = round_to_minor(part.amount * take / part.quantity, currency)
+            taken.append(_Part(part.row, take, part.amount if take == part.quantity else amount))
+            hours -= take
+    return taken
+
+
+def _take_amount(key: str, parts: list[_Part], amount: Decimal, currency: str) -> list[_Part]:
+    positive = [part for part in parts if part.amount > 0]
+    left = sum((part.amount for part in positive), Decimal(0))
+    if not 0 < amount <= left or amount != round_to_minor(amount, currency):
+        raise CreditRefused("not an amount within what is left", key, left, amount)
+    shares = allocate(amount, [part.amount for part in positive], currency)
+    with localcontext(prec=60):
+        return [
+            _Part(p.row, (p.quantity * s / p.amount).quantize(_MICRO, rounding=ROUND_HALF_UP), s)
+            for p, s in zip(positive, shares, strict=True)
+        ]
+
+
+def _credit(parts: list[_Part], request: CreditRequest) -> Credit:
+    concession = request.kind == "concession"
+    events = [
+        {"number": part.row["number"], "event": part.row["event"], "entry": part.row["entry"],
+         "quantity": Decimal(0) if concession else part.quantity, "amount": part.amount}
+        for part in parts
+    ]  # fmt: skip
+    lines: dict[int, dict[str, Any]] = {}
+    for part, event in zip(parts, events, strict=True):
+        row = part.row
+        line = lines.setdefault(row["number"], {c: row.get(c) for c in CREDIT_LINES} | {
+            "quantity": Decimal(0), "net_amount": Decimal(0)})  # fmt: skip
+        line["quantity"] += event["quantity"]
+        line["net_amount"] += part.amount
+    return Credit(
+        lines=frame([lines[number] for number in sorted(lines)], CREDIT_LINES),
+        events=frame(events, CREDIT_EVENTS).sort("number", "entry", "event"),
+        net_amount=sum((part.amount for part in parts), Decimal(0)),
+        kind=request.kind,
+        rebill=request.rebill,
+    )

@@ -1,0 +1,180 @@
+"""Drafts: billable events grouped into invoices, one price per line, corrections last, content fixed by a digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from tieout.domain.billing.totals import invoice_totals
+from tieout.domain.frames import (
+    BILLABLE,
+    DRAFT_EVENTS,
+    DRAFT_LINES,
+    DRAFTS,
+    INVOICE_TERMS,
+    PRICE,
+    WAITING_EVENTS,
+    check_frame,
+    conform,
+)
+from tieout.model.decimals import WIDE, widen
+
+_HEADER = ["customer", "entity", "currency", "purchase_order", "terms_days", "tax_category"]
+_GROUPS = {
+    "contract": ["contract"],
+    "project": ["contract", "project"],
+    "purchase_order": ["contract", "purchase_order"],
+    "customer": ["customer"],
+}
+
+
+@dataclass(frozen=True)
+class DraftSet:
+    """`invoices`, their `lines` and the `events` of each line; `waiting`: due events that no draft took, and why."""
+
+    invoices: pl.DataFrame
+    lines: pl.DataFrame
+    events: pl.DataFrame
+    waiting: pl.DataFrame
+
+
+def draft_invoices(
+    events: pl.DataFrame, terms: pl.DataFrame, *, through: date, group: str = "contract"
+) -> DraftSet:
+    """Draft what is due on or before `through` from the unbilled part of each event (BILLABLE, INVOICE_TERMS).
+
+    One draft per group, currency, tax category and bill-to; a contract line without tax treatment keeps its events
+    waiting. A draft that would be negative waits too: corrections go to the next invoice that carries them. The draft
+    key is the group and the date, so the same run drafts the same keys. Domain rules §3.
+    """
+    check_frame("billable", events, BILLABLE)
+    check_frame("invoice terms", terms, INVOICE_TERMS)
+    due = events.filter(
+        (pl.col("work_date") <= through) & ((pl.col("amount") != 0) | (pl.col("quantity") != 0))
+    )
+    joined = due.join(terms, on=["contract", "line"], how="left").with_columns(_unit_price())
+    ready = joined.filter(pl.col("customer").is_not_null() & pl.col("tax_category").is_not_null())
+    ready = ready.with_columns(_draft_key(group, through))
+    total = pl.col("amount").sum().over("draft")
+    negative = ready.filter(total < 0)
+    lines, links = _lines(ready.filter(total >= 0))
+    waiting = [
+        _waiting(joined.filter(pl.col("customer").is_null()), "no invoice terms for the contract line"),
+        _waiting(joined.filter(pl.col("customer").is_not_null() & pl.col("tax_category").is_null()),
+                 "tax-undetermined"),
+        _waiting(negative, "corrections exceed new work: they wait for the next invoice"),
+    ]  # fmt: skip
+    result = DraftSet(
+        _headers(lines, links, through), lines.select(DRAFT_LINES.names()), links, pl.concat(waiting)
+    )
+    _check_conservation(due, result)
+    return result
+
+
+def _unit_price() -> pl.Expr:
+    one = pl.lit(1).cast(WIDE)
+    price = widen("price") * widen("multiplier") * (one - widen("discount"))
+    return price.round(6, mode="half_away_from_zero").cast(PRICE).alias("unit_price")
+
+
+def _draft_key(group: str, through: date) -> pl.Expr:
+    columns = [
+        *_GROUPS[group],
+        "customer",
+        "entity",
+        "currency",
+        "tax_category",
+        "purchase_order",
+        "terms_days",
+    ]
+    parts = [pl.col(c).cast(pl.String).fill_null("-") for c in columns]
+    return pl.concat_str([*parts, pl.lit(through.isoformat())], separator="|").alias("draft")
+
+
+def _lines(ready: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Lines per contract line, project, role, unit price, tax rate and corrected invoice; corrections come last."""
+    keys = ["draft", "corrects", "contract", "line", "project", "role", "unit_price", "tax_rate", *_HEADER]
+    grouped = (
+        ready.sort("work_date", "entry", "event")
+        .group_by(keys, maintain_order=True)
+        .agg(
+            pl.col("quantity").sum(),
+            pl.col("amount").sum().alias("net_amount"),
+            pl.struct("event", "quantity", "amount").alias("members"),
+        )
+        .sort(
+            "draft",
+            "corrects",
+            "contract",
+            "line",
+            "project",
+            "role",
+            "unit_price",
+            "tax_rate",
+            nulls_last=False,
+        )
+        .with_columns((pl.int_range(pl.len()).over("draft") + 1).cast(pl.Int64).alias("number"))
+    )
+    links = grouped.select("draft", "number", "members").explode("members").unnest("members")
+    lines = grouped.rename({"line": "contract_line"}).drop("members")
+    lines = lines.with_columns(pl.col(c).cast(DRAFT_LINES[c]) for c in ("quantity", "net_amount"))
+    return lines, conform("draft events", links, DRAFT_EVENTS)
+
+
+def _headers(lines: pl.DataFrame, links: pl.DataFrame, through: date) -> pl.DataFrame:
+    if lines.is_empty():
+        return DRAFTS.to_frame()
+    totals = invoice_totals(
+        lines.select(pl.col("draft").alias("invoice"), "net_amount", "tax_category", "tax_rate"),
+        lines.select(pl.col("draft").alias("invoice"), "currency").unique(),
+    ).totals.rename({"invoice": "draft"})
+    first = lines.group_by("draft").agg(pl.col("contract").first(), pl.col(_HEADER).first())
+    headers = first.join(totals, on="draft").with_columns(pl.lit(through).alias("through")).sort("draft")
+    hashes = content_hash(headers, lines, links)
+    return conform("drafts", headers.join(hashes, on="draft"), DRAFTS).sort("draft")
+
+
+def content_hash(headers: pl.DataFrame, lines: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
+    """Per draft the SHA-256 of its canonical JSON: who is billed, every line, every event with its part.
+
+    An approval is bound to this digest; a draft whose sources give another digest is stale.
+    """
+    parts: dict[str, dict[str, Any]] = {}
+    head = ["contract", *_HEADER]
+    for row in headers.select("draft", *head).iter_rows(named=True):
+        parts[row["draft"]] = {"header": {c: row[c] for c in head}, "lines": [], "events": []}
+    for row in lines.select(DRAFT_LINES.names()).sort("draft", "number").iter_rows(named=True):
+        parts[row.pop("draft")]["lines"].append(row)
+    for row in links.sort("draft", "number", "event").iter_rows():
+        parts[row[0]]["events"].append(row[1:])
+    rows = [{"draft": draft, "content_hash": _digest(content)} for draft, content in parts.items()]
+    return pl.DataFrame(rows, schema={"draft": pl.String, "content_hash": pl.String})
+
+
+def _digest(content: dict[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: object) -> str:
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
+
+
+def _waiting(rows: pl.DataFrame, reason: str) -> pl.DataFrame:
+    return conform("waiting", rows.with_columns(pl.lit(reason).alias("reason")), WAITING_EVENTS)
+
+
+def _check_conservation(due: pl.DataFrame, result: DraftSet) -> None:
+    drafted, waiting = result.events, result.waiting
+    if drafted.height + waiting.height != due.height or (
+        drafted["amount"].sum() + waiting["amount"].sum() != due["amount"].sum()
+    ):
+        raise AssertionError("drafting lost events or money")
+    if result.lines["net_amount"].sum() != drafted["amount"].sum():
+        raise AssertionError("draft lines do not sum to their events")

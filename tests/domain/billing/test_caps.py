@@ -1,0 +1,112 @@
+"""Caps: exact split, order of release, several caps, hours, write-off."""
+
+import random
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tieout.domain.billing import apply_caps
+from tieout.domain.frames import CAP_EVENTS, CAPS, frame
+
+D = Decimal
+
+
+def event(key: str, amount: str, hours: str = "10", day: int = 1, **change: Any) -> dict[str, Any]:
+    row = {
+        "event": key, "contract": "C-1", "line": "1", "work_date": date(2026, 1, day), "entry": key,
+        "quantity": D(hours), "amount": D(amount), "released_quantity": D(0), "released_amount": D(0), "sequence": 1,
+        "currency": "USD",
+    }  # fmt: skip
+    return row | change
+
+
+def cap(amount: str | None = None, hours: str | None = None, **change: Any) -> dict[str, Any]:
+    row = {"cap": "CAP", "contract": "C-1", "lines": None, "over": "hold",
+           "amount": None if amount is None else D(amount), "hours": None if hours is None else D(hours)}  # fmt: skip
+    return row | change
+
+
+def split(events: list[dict[str, Any]], caps: list[dict[str, Any]]) -> dict[str, tuple[Decimal, ...]]:
+    df = apply_caps(frame(events, CAP_EVENTS), frame(caps, CAPS))
+    rows = df.select("event", "billable_quantity", "billable_amount", "over_cap_quantity", "over_cap_amount",
+                     "written_off_amount")  # fmt: skip
+    return {row[0]: row[1:] for row in rows.iter_rows()}
+
+
+def test_the_event_that_crosses_is_split_exactly_by_value() -> None:
+    """Cap 2,500; 2,000 then 1,000 for 10 h: 500 fit, so 10 × 500 ÷ 1,000 = 5 h; the rest is over the cap."""
+    got = split([event("b", "1000", day=2), event("a", "2000")], [cap("2500")])
+    assert got == {"a": (10, 2000, 0, 0, 0), "b": (5, 500, 5, 500, 0)}
+
+
+def test_hours_are_split_in_proportion_to_six_decimals_and_add_up() -> None:
+    """Cap 100 of 300 for 7 h: 7 × 100 ÷ 300 = 2.333333 and 4.666667."""
+    assert split([event("a", "300", "7")], [cap("100")])["a"][:4] == (D("2.333333"), 100, D("4.666667"), 200)
+
+
+def test_what_is_released_uses_the_cap_first_and_keeps_its_class() -> None:
+    """A later event is on a released invoice for 800 of a cap of 1,000: an earlier one heard late gets 200."""
+    late = event("late", "500", "5", day=1)
+    billed = event("billed", "800", "8", day=9, released_quantity=D(8), released_amount=D(800))
+    assert split([late, billed], [cap("1000")]) == {"late": (2, 200, 3, 300, 0), "billed": (8, 800, 0, 0, 0)}
+
+
+def test_the_tightest_of_several_caps_decides_and_all_are_consumed() -> None:
+    """Line cap 300 on line 1, contract cap 400: 300 of line 1, then 100 of line 2."""
+    events = [event("a", "350", "7"), event("b", "350", "7", day=2, line="2")]
+    got = split(events, [cap("300", lines=["1"], cap="L"), cap("400", cap="ALL")])
+    assert (got["a"][1], got["b"][1]) == (300, 100)
+
+
+def test_a_cap_in_hours_splits_the_value_in_proportion() -> None:
+    assert split([event("a", "1000"), event("b", "1000", day=2)], [cap(hours="12")])["b"] == (
+        2,
+        200,
+        8,
+        800,
+        0,
+    )
+
+
+def test_over_a_write_off_cap_value_is_given_up() -> None:
+    assert split([event("a", "1000")], [cap("600", over="write_off")])["a"] == (6, 600, 0, 0, 400)
+
+
+def test_a_reversal_gives_room_back_in_its_place() -> None:
+    events = [
+        event("a", "1000"),
+        event("r", "-1000", "-10", day=1, sequence=2, entry="a"),
+        event("b", "800", day=2),
+    ]
+    assert split(events, [cap("1000")])["b"] == (10, 800, 0, 0, 0)
+
+
+def test_no_cap_leaves_everything_billable() -> None:
+    assert split([event("a", "1000", contract="C-2")], [cap("1")])["a"] == (10, 1000, 0, 0, 0)
+
+
+def test_raising_the_cap_releases_in_original_order() -> None:
+    events = [event(k, "1000", day=i + 1) for i, k in enumerate("abc")]
+    assert [split(events, [cap(limit)])[k][1] for limit in ("1500", "2500") for k in "abc"] == [
+        1000, 500, 0, 1000, 1000, 500]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_parts_add_up_and_arrival_order_changes_nothing(seed: int) -> None:
+    rng = random.Random(seed)
+    events = [event(f"e{i}", str(rng.randint(1, 99999) / D(100)), str(rng.randint(1, 80) / D(4)), rng.randint(1, 28),
+                    line=rng.choice("12")) for i in range(40)]  # fmt: skip
+    caps = [cap(str(rng.randint(1, 20000))), cap(hours=str(rng.randint(1, 300)), cap="H", lines=["1"])]
+    first = apply_caps(frame(events, CAP_EVENTS), frame(caps, CAPS))
+    rng.shuffle(events)
+    assert apply_caps(frame(events, CAP_EVENTS), frame(caps, CAPS)).equals(first)
+    joined = first.join(frame(events, CAP_EVENTS), on="event")
+    for measure in ("quantity", "amount"):
+        parts = (
+            pl.col(f"billable_{measure}") + pl.col(f"over_cap_{measure}") + pl.col(f"written_off_{measure}")
+        )
+        assert joined.select((parts == pl.col(measure)).all()).item()
+    assert joined["billable_amount"].sum() <= caps[0]["amount"]

@@ -1,0 +1,173 @@
+"""Drafts, totals and credits."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tieout.domain.billing import (
+    CreditItem,
+    CreditRefused,
+    CreditRequest,
+    DraftSet,
+    credit_lines,
+    draft_invoices,
+    invoice_totals,
+)
+from tieout.domain.frames import BILLABLE, INVOICE_TERMS, INVOICED, TAXED_LINES, frame
+
+D = Decimal
+
+
+def event(key: str, hours: str = "10", price: str = "200", **change: Any) -> dict[str, Any]:
+    row = {
+        "event": key, "kind": "time", "contract": "C-1", "line": "1", "project": "P-1", "role": "consultant",
+        "entry": key, "work_date": date(2026, 1, 5), "quantity": D(hours), "amount": D(hours) * D(price),
+        "price": D(price), "multiplier": D(1), "discount": D(0), "currency": "USD",
+    }  # fmt: skip
+    return row | change
+
+
+TERMS = [{"contract": c, "line": "1", "customer": "ACME", "entity": "US01", "purchase_order": "PO-1", "terms_days": 30,
+          "tax_category": "O", "tax_rate": D(0)} for c in ("C-1", "C-2")]  # fmt: skip
+JAN = date(2026, 1, 31)
+
+
+def draft(
+    events: list[dict[str, Any]], terms: list[dict[str, Any]] | None = None, group: str = "contract"
+) -> DraftSet:
+    return draft_invoices(
+        frame(events, BILLABLE),
+        frame(TERMS if terms is None else terms, INVOICE_TERMS),
+        through=JAN,
+        group=group,
+    )
+
+
+def test_a_line_holds_one_price_and_sums_its_events() -> None:
+    got = draft(
+        [event("a"), event("b", "2"), event("c", "1", "250"), event("late", work_date=date(2026, 2, 1))]
+    )
+    assert got.lines.select("number", "quantity", "unit_price", "net_amount").rows() == [
+        (1, D(12), D(200), D(2400)), (2, D(1), D(250), D(250))]  # fmt: skip
+    assert got.invoices.select("net_amount", "tax_amount", "gross_amount").row(0) == (D(2650), D(0), D(2650))
+    assert got.events["event"].to_list() == ["a", "b", "c"]
+
+
+def test_the_unit_price_is_after_multiplier_and_discount() -> None:
+    got = draft([event("a", multiplier=D("1.5"), discount=D("0.1"), amount=D(2700))])
+    assert got.lines["unit_price"].to_list() == [D(270)]
+
+
+def test_corrections_of_earlier_invoices_come_last_on_their_own_lines() -> None:
+    fix = event("r", "-1", kind="reversal", corrects="INV-1")
+    got = draft([fix, event("a"), event("z", "1", line="1", role="zzz")])
+    assert got.lines["corrects"].to_list() == [None, None, "INV-1"]
+    assert got.lines["net_amount"].to_list()[-1] == D(-200)
+
+
+def test_a_negative_draft_waits_for_new_work() -> None:
+    got = draft([event("r", "-3", kind="reversal", corrects="INV-1"), event("a", "1")])
+    assert got.invoices.is_empty()
+    assert set(got.waiting["event"]) == {"r", "a"}
+    assert got.waiting["amount"].sum() == D(-400)
+
+
+def test_a_line_without_tax_treatment_waits_and_the_rest_goes_on() -> None:
+    got = draft([event("a"), event("b", contract="C-2")], [TERMS[0], TERMS[1] | {"tax_category": None}])
+    assert got.waiting.select("event", "reason").rows() == [("b", "tax-undetermined")]
+    assert got.invoices["contract"].to_list() == ["C-1"]
+
+
+def test_groups_decide_how_many_invoices() -> None:
+    events = [event("a"), event("b", project="P-2"), event("c", contract="C-2")]
+    assert {g: draft(events, group=g).invoices.height for g in ("contract", "project", "customer")} == {
+        "contract": 2, "project": 3, "customer": 1}  # fmt: skip
+
+
+def test_the_digest_follows_the_content_and_not_the_order() -> None:
+    events = [event("a"), event("b", "2")]
+    first = draft(events).invoices["content_hash"][0]
+    assert draft(events[::-1]).invoices["content_hash"][0] == first
+    assert draft([event("a"), event("b", "3")]).invoices["content_hash"][0] != first
+    assert draft(events, [TERMS[0] | {"purchase_order": "PO-2"}]).invoices["content_hash"][0] != first
+
+
+def totals(rows: list[tuple[str, str, str]], currency: str = "USD") -> tuple[Any, Any]:
+    lines = [{"invoice": "I", "net_amount": D(n), "tax_category": c, "tax_rate": D(r)} for n, c, r in rows]
+    headers = frame([{"invoice": "I"}], TAXED_LINES).select("invoice").with_columns(currency=pl.lit(currency))
+    got = invoice_totals(frame(lines, TAXED_LINES), headers)
+    return got.totals.rows()[0][1:], got.breakdown.select("taxable_amount", "tax_amount").rows()
+
+
+def test_tax_is_rounded_once_per_category_and_rate() -> None:
+    """EN 16931 example 8: ten nets at 21 % sum to 908.91; × 0.21 = 190.8711 -> 190.87 (by line it would be 190.88)."""
+    nets = ["140.80", "16.16", "167.64", "88.74", "36.75", "56.50", "83.34", "190.31", "64.21", "64.46"]
+    assert totals([(n, "S", "0.21") for n in nets])[0] == (D("908.91"), D("190.87"), D("1099.78"))
+
+
+def test_two_rates_with_document_allowance_and_charge() -> None:
+    """EN 16931 example 5: 1,500 at 25 % = 375; 2,500 at 12 % = 300; allowance −150 and charge 150 at 25 %."""
+    rows = [("1000", "S", "0.25"), ("500", "S", "0.25"), ("2500", "S", "0.12"), ("-150", "S", "0.25"),
+            ("150", "S", "0.25")]  # fmt: skip
+    assert totals(rows, "DKK") == ((D(4000), D(675), D(4675)), [(D(2500), D(300)), (D(1500), D(375))])
+
+
+def test_a_negative_line_and_a_charge() -> None:
+    """PEPPOL base example: 2,800 − 1,500 + 25 = 1,325; × 0.25 = 331.25; 1,656.25."""
+    rows = [("2800", "S", "0.25"), ("-1500", "S", "0.25"), ("25", "S", "0.25")]
+    assert totals(rows, "EUR")[0] == (D(1325), D("331.25"), D("1656.25"))
+
+
+def left(key: str, hours: str, amount: str, number: int = 1, **change: Any) -> dict[str, Any]:
+    row = {"invoice": "INV-1", "number": number, "contract_line": "1", "event": f"ev-{key}", "entry": key,
+           "unit_price": D(200), "quantity": D(hours), "amount": D(amount), "tax_category": "O", "tax_rate": D(0)}  # fmt: skip
+    return row | change
+
+
+LEFT = [left("a", "10", "2000"), left("b", "4", "800"), left("c", "1", "250", 2, unit_price=D(250))]
+
+
+def credit(*items: CreditItem, kind: str = "correction", amount: str | None = None) -> Any:
+    request = CreditRequest(kind, "because", True, items, None if amount is None else D(amount))
+    return credit_lines(frame(LEFT, INVOICED), request, currency="USD")
+
+
+def test_a_credit_names_entries_and_hours() -> None:
+    got = credit(CreditItem("a", hours=D("2.5")))
+    assert got.events.select("entry", "quantity", "amount").rows() == [("a", D("2.5"), D(500))]
+    assert got.lines.select("number", "quantity", "net_amount").rows() == [(1, D("2.5"), D(500))]
+
+
+def test_all_that_is_left_is_the_default() -> None:
+    assert credit().net_amount == D(3050)
+    assert credit(CreditItem("a")).net_amount == D(2000)
+
+
+def test_an_amount_is_shared_by_what_is_left_and_adds_up() -> None:
+    """100 over 2,000 + 800 + 250: 65.57 + 26.23 + 8.20 (8.1967 has the largest remainder after 65.5738, 26.2295)."""
+    got = credit(kind="concession", amount="100")
+    assert got.events["amount"].to_list() == [D("65.57"), D("26.23"), D("8.20")]
+    assert got.events["quantity"].sum() == 0
+
+
+@pytest.mark.parametrize(
+    "item", [CreditItem("a", hours=D("10.01")), CreditItem("a", amount=D("2000.01")), CreditItem("zzz"),
+             CreditItem("a", amount=D("1.001")), CreditItem("a", hours=D(0))],
+)  # fmt: skip
+def test_a_credit_never_exceeds_what_is_left(item: CreditItem) -> None:
+    with pytest.raises(CreditRefused):
+        credit(item)
+
+
+def test_two_items_on_one_entry_share_what_is_left() -> None:
+    with pytest.raises(CreditRefused):
+        credit(CreditItem("a", hours=D(6)), CreditItem("a", hours=D(6)))
+    assert credit(CreditItem("a", hours=D(6)), CreditItem("a")).net_amount == D(2000)
+
+
+def test_a_fully_credited_invoice_has_nothing_left() -> None:
+    with pytest.raises(CreditRefused, match="nothing is left"):
+        credit_lines(frame([left("a", "0", "0")], INVOICED), CreditRequest("correction", "x"), currency="USD")
