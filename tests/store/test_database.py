@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import OperationalError, TimeoutError
 
 from tieout.store.database import (
     UnsafeDatabase,
@@ -23,6 +27,7 @@ from tieout.store.database import (
     plain_url,
     prepare,
 )
+from tieout.store.postgres import EmbeddedPostgres
 from tieout.store.tables import metadata
 
 
@@ -107,3 +112,41 @@ def test_a_clone_has_the_rows_of_its_template(admin_url: str, database_url: str)
             assert conn.execute("SELECT n FROM kept").fetchone() == (7,)
     finally:
         drop_database(admin_url, f"{template}_copy")
+
+
+def test_kill_9_in_the_middle_of_a_transaction_leaves_no_half_state_and_the_engine_goes_on(
+    tmp_path: Path,
+) -> None:
+    """F17: rolled back as a whole; the next use of the same engine works without a restart of the process."""
+    server = EmbeddedPostgres(tmp_path / "postgres")
+    engine = connect(server.start())
+    try:
+        with engine.begin() as conn:
+            conn.execute(text("CREATE TABLE kept (n int)"))
+        with pytest.raises(OperationalError):
+            _write_across_a_crash(engine, server)
+        with engine.begin() as conn:
+            assert conn.execute(text("SELECT count(*) FROM kept")).scalar_one() == 0
+    finally:
+        engine.dispose()
+        server.stop()
+
+
+def _write_across_a_crash(engine: Engine, server: EmbeddedPostgres) -> None:
+    with engine.begin() as conn:
+        conn.execute(text("INSERT INTO kept VALUES (1)"))
+        pid = server.pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        server.start()
+        conn.execute(text("INSERT INTO kept VALUES (2)"))
+
+
+def test_a_caller_that_finds_every_connection_busy_is_told_so_in_bounded_time(database_url: str) -> None:
+    """F22: an error that a door can answer with 503, no waiting for ever."""
+    engine = connect(database_url, pool_size=1, max_overflow=0, wait_seconds=0.05)
+    with engine.connect(), pytest.raises(TimeoutError), engine.connect():
+        pass
+    with engine.connect() as conn:
+        assert conn.execute(text("SELECT 1")).scalar_one() == 1
+    engine.dispose()

@@ -37,10 +37,17 @@ class UnsafeDatabase(RuntimeError):
         return type(self), (self.checks,)
 
 
-def connect(url: str, *, pool_size: int = 5, max_overflow: int = 10) -> Engine:
-    """An engine over psycopg 3, READ COMMITTED, that notices a restarted server on the next use."""
+def connect(url: str, *, pool_size: int = 5, max_overflow: int = 10, wait_seconds: float = 10.0) -> Engine:
+    """An engine over psycopg 3, READ COMMITTED, that notices a restarted server on the next use.
+
+    A caller that finds every connection busy waits that long, then gets sqlalchemy's TimeoutError.
+    """
     return create_engine(
-        driver_url(url), pool_size=pool_size, max_overflow=max_overflow, pool_pre_ping=True, pool_timeout=10
+        driver_url(url),
+        pool_size=pool_size,
+        max_overflow=max_overflow,
+        pool_timeout=wait_seconds,
+        pool_pre_ping=True,
     )
 
 
