@@ -226,9 +226,14 @@ class EmbeddedPostgres:
             deadline = time.monotonic() + STOP_SECONDS
             while time.monotonic() < deadline:
                 if self.pid() != pid:
+                    self._remove_short_socket_folder()
                     return
                 time.sleep(0.01)
         raise PostgresFailed(f"The embedded database (process {pid}) does not stop; see {self.log_file}")
+
+    def _remove_short_socket_folder(self) -> None:
+        if not self.socket_folder().is_relative_to(self.folder):
+            shutil.rmtree(self.socket_folder(), ignore_errors=True)
 
     # --- locks ----------------------------------------------------------------------------------------
 
