@@ -108,7 +108,7 @@ TAX_ANSWERS = _schema(key=_S, tax_category=_S, tax_rate=SHARE)
 
 EARNED_EVENTS = _schema(
     event=_S, contract=_S, line=_S, entity=_S, currency=_S, work_date=_D, amount=MONEY, over_cap_amount=MONEY,
-    written_off_amount=MONEY, reversed_amount=MONEY, recognised_amount=MONEY,
+    written_off_amount=MONEY, reversed_amount=MONEY, recognised_amount=MONEY, changed_on=_D,
 )  # fmt: skip
 CONTRACT_EXISTENCE = _schema(contract=_S, signed_on=_D, collectible_from=_D)
 RECOGNISED = _schema(event=_S, contract=_S, line=_S, entity=_S, currency=_S, event_date=_D, amount=MONEY)

@@ -1,0 +1,21 @@
+"""The contract subledger: double entry, append-only, one journal per cause."""
+
+from tieout.domain.subledger.accounts import ACCOUNTS
+from tieout.domain.subledger.books import Books
+from tieout.domain.subledger.journals import (
+    journal_for_credit,
+    journal_for_payment,
+    journal_for_release,
+    journal_for_revenue,
+    reverse,
+)
+
+__all__ = [
+    "ACCOUNTS",
+    "Books",
+    "journal_for_credit",
+    "journal_for_payment",
+    "journal_for_release",
+    "journal_for_revenue",
+    "reverse",
+]

@@ -1,0 +1,68 @@
+"""How lines become a journal: booking date and period, functional amount, numbering, balance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from tieout.domain.frames import CLOSED_PERIODS, JOURNAL_LINES, check_frame, conform
+from tieout.model.periods import booking_date, period_of
+
+
+@dataclass(frozen=True)
+class Books:
+    """What is closed (CLOSED_PERIODS) and each entity's functional currency; periods not named are open."""
+
+    closed: pl.DataFrame
+    currencies: dict[str, str]
+
+    def write(self, lines: pl.DataFrame, cause_type: str) -> pl.DataFrame:
+        """Lines (cause, contract, line, entity, account, currency, amount, event_date) as JOURNAL_LINES.
+
+        The journal's key is its cause type and cause. A line of nothing is left out. Late facts book on the first day
+        of the first open period after them, marked `prior_period`. Unbalanced lines are a defect and raise.
+        """
+        check_frame("closed periods", self.closed, CLOSED_PERIODS)
+        lines = lines.filter(pl.col("amount") != 0)
+        self._check_currency(lines)
+        dated = lines.join(self._dates(lines), on=["entity", "event_date"])
+        ordered = dated.sort("cause", "contract", "line", "account", "amount", "event_date")
+        written = ordered.with_columns(
+            pl.format("{}:{}", pl.lit(cause_type), "cause").alias("journal"),
+            pl.lit(cause_type).alias("cause_type"),
+            (pl.int_range(pl.len()).over("cause") + 1).cast(pl.Int64).alias("number"),
+            pl.col("amount").alias("functional_amount"),
+        )
+        result = conform("journal lines", written, JOURNAL_LINES)
+        check_balanced(result)
+        return result
+
+    def _dates(self, lines: pl.DataFrame) -> pl.DataFrame:
+        closed: dict[str, set[str]] = {}
+        for entity, code in self.closed.iter_rows():
+            closed.setdefault(entity, set()).add(code)
+        rows = []
+        for entity, day in lines.select("entity", "event_date").unique().iter_rows():
+            booked = booking_date(day, closed.get(entity, set()))
+            rows.append((entity, day, booked, period_of(booked), booked != day))
+        schema = {
+            c: JOURNAL_LINES[c] for c in ("entity", "event_date", "booking_date", "period", "prior_period")
+        }
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def _check_currency(self, lines: pl.DataFrame) -> None:
+        """Until exchange rates are known a journal is in its entity's own currency: functional = transaction."""
+        for entity, currency in lines.select("entity", "currency").unique().iter_rows():
+            if self.currencies.get(entity) != currency:
+                raise ValueError(
+                    f"entity {entity} books in {self.currencies.get(entity)}, the journal is in {currency}"
+                )
+
+
+def check_balanced(lines: pl.DataFrame) -> None:
+    """Debits equal credits per journal, entity and currency, in both amounts."""
+    sums = lines.group_by("journal", "entity", "currency").agg(pl.col("amount", "functional_amount").sum())
+    off = sums.filter((pl.col("amount") != 0) | (pl.col("functional_amount") != 0))
+    if not off.is_empty():
+        raise AssertionError(f"journal {off['journal'][0]} does not balance: {off['amount'][0]}")
