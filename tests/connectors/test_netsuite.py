@@ -58,6 +58,30 @@ def test_a_period_is_one_change_per_entity(rig: NetSuiteRig) -> None:
     assert change.document["joined"]["legal_entity"] == "US01"
 
 
+def test_a_page_of_payments_costs_one_more_call(rig: NetSuiteRig) -> None:
+    """Applications are read for the whole page, over several pages of their own; the clock is asked once a page."""
+    customer = rig.customer("C-1", "Firm")
+    base = {
+        "type": "CustPymt",
+        "entity": customer,
+        "currency": rig.usd,
+        "trandate": "2026-02-20",
+        "foreigntotal": "9",
+    }
+    payments = [rig.fake.put("transaction", {**base, "tranid": f"PY-{n}"}) for n in range(3)]
+    for payment in payments:
+        for document in ("1", "2"):
+            link = {"previousdoc": document, "nextdoc": payment, "foreignamount": "-4.50"}
+            rig.fake.tables["nexttransactionlinelink"].append(link)
+    rig.object = "customerpayment"
+    changes, cursor = every_change(rig)
+    applied = [{"document": d, "amount": "4.50"} for d in ("1", "2")]
+    assert [c.document["joined"]["applications"] for c in changes] == [applied] * 3
+    before = rig.calls()
+    every_change(rig, cursor)
+    assert rig.calls() - before <= 9
+
+
 def test_reference_data_is_found_by_what_a_person_would_type(rig: NetSuiteRig) -> None:
     """Subsidiary by code, terms by days, item with its income account, period by date, customer in its entity."""
     account = rig.fake.put("account", {"acctnumber": "2350", "acctname": "Billing clearing"})
@@ -95,6 +119,13 @@ def test_the_billed_report_holds_posted_documents_of_the_entity(rig: NetSuiteRig
     rig.fake.put(
         "transaction", {**base, "type": "CustInvc", "tranid": "P", "foreigntotal": "9", "approvalstatus": "1"}
     )
+    germany = rig.fake.put(
+        "subsidiary", {"externalid": "DE01", "name": "DE", "country": "DE", "currency": rig.usd}
+    )
+    other = rig.customer("C-2", "Other")
+    rig.fake.change("customer", other, subsidiary=germany)
+    elsewhere = {"type": "CustInvc", "tranid": "DE-1", "foreigntotal": "7", "approvalstatus": "2"}
+    rig.fake.put("transaction", {**base, **elsewhere, "entity": other})
     facts = rig.connector.report("billed", "US01", date(2026, 1, 1), date(2026, 1, 31))
     assert sum(f.amount for f in facts) == Decimal("0.65")
     assert {f.period for f in facts} == {"2026-01"}
@@ -111,8 +142,8 @@ def test_a_report_that_was_cut_short_is_never_complete(
     rig.fake.put("accountingperiod", _january())
     query = rig.fake._query
 
-    def lying(text: str, limit: int) -> object:
-        answer = query(text, limit)
+    def lying(text: str, limit: int, offset: int) -> object:
+        answer = query(text, limit, offset)
         body = json.loads(answer.content)
         body["totalResults"] += 1
         return type(answer)(200, json=body)
@@ -120,6 +151,32 @@ def test_a_report_that_was_cut_short_is_never_complete(
     monkeypatch.setattr(rig.fake, "_query", lying)
     with pytest.raises(Drift):
         rig.connector.report("billed", "US01", date(2026, 1, 1), date(2026, 1, 31))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("tranId", "INV-99"),
+        ("tranDate", "2026-02-01"),
+        ("id", "1"),
+        ("item", {"items": []}),
+        ("total", 249.99),
+    ],
+)
+def test_a_document_that_a_person_changed_is_told_apart(rig: NetSuiteRig, field: str, value: object) -> None:
+    """Number, date, record, lines, total: each is compared, each difference names its field."""
+    command = rig.command(1)
+    receipt = rig.connector.apply(command)
+    rig.fake.records["invoice", "INV-1"][field] = value
+    assert next(iter(rig.connector.read_back(command, receipt))).field.startswith(field)
+
+
+def test_a_record_under_another_key_is_never_taken(rig: NetSuiteRig) -> None:
+    """An answer that belongs to another request (a proxy mixed them up) proves nothing."""
+    rig.connector.apply(rig.command(1))
+    rig.fake.records["invoice", "INV-1"]["externalId"] = "INV-2"
+    with pytest.raises(Drift):
+        rig.connector.lookup("upsert_invoice", "INV-1")
 
 
 def test_a_closed_period_is_refused_with_the_vendors_words(rig: NetSuiteRig) -> None:

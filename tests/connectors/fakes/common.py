@@ -109,6 +109,15 @@ class FakeRig:
 
     fake: Fake
 
+    def add(self, count: int) -> list[str]:
+        raise NotImplementedError
+
+    def add_late(self, seconds: int) -> str:
+        newest, self.fake.now = self.fake.now, self.fake.now - timedelta(seconds=seconds)
+        (source_id,) = self.add(1)
+        self.fake.now = newest
+        return source_id
+
     def fault(self, behaviour: str, *, write: bool, times: int = 1) -> None:
         self.fake.faults.append(Fault(behaviour, write, times))
 

@@ -71,7 +71,9 @@ class FakeNetSuite(Fake):
     def serve(self, request: httpx.Request, fault: str) -> httpx.Response:
         if request.url.path.endswith("/suiteql"):
             assert request.headers["prefer"] == "transient"
-            return self._query(json.loads(request.content)["q"], int(request.url.params["limit"]))
+            return self._query(
+                json.loads(request.content)["q"], *(int(request.url.params[n]) for n in ("limit", "offset"))
+            )
         match = re.fullmatch(r"/services/rest/record/v1/(\w+)/eid:([A-Za-z0-9_-]+)", request.url.path)
         assert match, request.url.path
         record, key = match.groups()
@@ -96,14 +98,17 @@ class FakeNetSuite(Fake):
         )
         return httpx.Response(204, headers={"Location": address})
 
-    def _query(self, text: str, limit: int) -> httpx.Response:
+    def _query(self, text: str, limit: int, offset: int) -> httpx.Response:
         try:
             rows = run_query(text, self.tables, self.columns, _comparable)
         except UnknownColumn as error:
             return _error(400, "INVALID_PARAMETER", f"Invalid search query. Field '{error}' was not found.")
-        shown = [{"links": [], **{k: str(v) for k, v in r.items() if v is not None}} for r in rows[:limit]]
+        shown = [
+            {"links": [], **{k: str(v) for k, v in r.items() if v is not None}}
+            for r in rows[offset : offset + limit]
+        ]
         body = {
-            "links": [], "count": len(shown), "hasMore": len(rows) > limit, "items": shown, "offset": 0,
+            "links": [], "count": len(shown), "hasMore": len(rows) > offset + limit, "items": shown, "offset": offset,
             "totalResults": len(rows),
         }  # fmt: skip
         return httpx.Response(200, json=body)

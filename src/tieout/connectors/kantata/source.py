@@ -40,7 +40,8 @@ class KantataSource:
         number = int(state.get("page", 1))
         params = {"updated_after": begin, "order": "updated_at:asc", "page": str(number)}
         listing = self._api.page(PLURALS[object], params)
-        changes = [self._change(object, element) for element in listing.records]
+        at = self._clock()
+        changes = [self._change(object, element, at) for element in listing.records]
         newest = max([state.get("newest", ""), *(c.source_version for c in changes)])
         after = {
             "newest": newest or None,
@@ -84,8 +85,9 @@ class KantataSource:
             return []
         listing = self._api.page(PLURALS[object], {"ids": ",".join(sorted(latest))})
         living = {str(e.value["id"]): e for e in listing.records}
-        back = [self._change(object, element) for element in living.values()]
-        return back + [self._tombstone(object, event) for s, event in latest.items() if s not in living]
+        at = self._clock()
+        back = [self._change(object, element, at) for element in living.values()]
+        return back + [self._tombstone(object, event, at) for s, event in latest.items() if s not in living]
 
     def fetch(self, object: str, source_id: str) -> Change | None:
         """One record; a deleted time entry as its tombstone while the events still tell (9 days)."""
@@ -94,7 +96,7 @@ class KantataSource:
         records = self._api.page(PLURALS[object], {"ids": source_id}).records
         found = [element for element in records if element.key == source_id]
         if found:
-            return self._change(object, found[0])
+            return self._change(object, found[0], self._clock())
         if self._objects[object].deletes != "subscribed_events":
             return None
         number = 1
@@ -106,7 +108,7 @@ class KantataSource:
             if not listing.full:
                 break
             number += 1
-        return self._tombstone(object, max(told, key=_event_version)) if told else None
+        return self._tombstone(object, max(told, key=_event_version), self._clock()) if told else None
 
     def snapshot(self, object: str, since: date, until: date) -> Iterator[tuple[str, str]]:
         """Id and stamp of every living record last changed on a day of the span (UTC days)."""
@@ -138,7 +140,7 @@ class KantataSource:
     def _overlap_of(self, object: str) -> float:
         return self._objects[object].overlap_seconds if self._overlap is None else self._overlap
 
-    def _change(self, object: str, element: Element) -> Change:
+    def _change(self, object: str, element: Element, at: datetime) -> Change:
         """The record, with its role's name joined in under `joined.role` when it names one."""
         document, raw = dict(element.value), element.raw
         role_id = document.get(ROLE_FIELD.get(object, ""))
@@ -146,11 +148,10 @@ class KantataSource:
             role = {"id": str(role_id), "name": self._role(str(role_id))}
             document["joined"] = {"role": role}
             raw = with_joined(raw, document["joined"])
-        return Change(object, element.key, _version(document), self._clock(), document, raw)
+        return Change(object, element.key, _version(document), at, document, raw)
 
-    def _tombstone(self, object: str, event: Element) -> Change:
+    def _tombstone(self, object: str, event: Element, at: datetime) -> Change:
         subject = str(event.value["subject_id"])
-        at = self._clock()
         return Change(object, subject, _event_version(event), at, {"id": subject}, event.raw, tombstone=True)
 
     def _role(self, role_id: str) -> str | None:

@@ -8,7 +8,7 @@ digests of the newest second, and a row that changed within it gets the next ord
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -83,7 +83,7 @@ class NetSuiteSource:
         if newest != state.get("newest"):
             ties = {}
         known = state.get("ties", {})
-        changes: list[Change] = []
+        numbered: list[tuple[Element, str]] = []
         for element in elements:
             second, row_id = _second(element.value), str(element.value["id"])
             digest = hashlib.sha256(element.raw).hexdigest()[:8]
@@ -91,12 +91,13 @@ class NetSuiteSource:
             ordinal += 1 if before and before != digest else 0
             if second == newest:
                 ties[row_id] = [digest, ordinal]
-            changes += self._changes_of(object, element, f"{ordinal:03d}")
-        return changes, ties
+            numbered.append((element, f"{ordinal:03d}"))
+        return self._page_of(object, numbered), ties
 
     def _deleted(self, object: str, state: Mapping[str, Any]) -> Page:
         begin = state.get("deleted_from", "2000-01-01 00:00:00")
         found: list[tuple[str, Change]] = []
+        at = self._clock()
         for kind in DELETED_TYPES[object]:
             where = [f"deleteddate >= {timestamp(begin)}", f"type = {literal(kind)}"]
             rows = self._ql.page(
@@ -107,7 +108,7 @@ class NetSuiteSource:
                     "more than a page of records was deleted at once: run a sweep", "too-many-deletions"
                 )
             for element in rows.elements:
-                found.append((str(element.value["deleteddate"]), self._tombstone(object, element)))
+                found.append((str(element.value["deleteddate"]), self._tombstone(object, element, at)))
         newest = max([begin, *(moment for moment, _ in found)])
         after = {
             "newest": state.get("newest"),
@@ -125,9 +126,8 @@ class NetSuiteSource:
             return None
         where = [f"id = {number(row_id)}", *([TYPES[object]] if object in TYPES else [])]
         rows = self._ql.page(self._select(object, where, "id"))
-        changes = [
-            c for e in rows.elements for c in self._changes_of(object, e, FETCHED) if c.source_id == source_id
-        ]
+        page = self._page_of(object, [(element, FETCHED) for element in rows.elements])
+        changes = [change for change in page if change.source_id == source_id]
         return changes[0] if changes else None
 
     def snapshot(self, object: str, since: date, until: date) -> Iterator[tuple[str, str]]:
@@ -162,17 +162,26 @@ class NetSuiteSource:
             return False
         return True
 
-    def _changes_of(self, object: str, element: Element, ordinal: str) -> list[Change]:
-        row = element.value
-        if not str(row.get("id", "")).isdigit():
-            raise Drift("a row without an id", "unexpected-shape")
-        version = f"{_second(row)}.{ordinal}"
-        if object == "accountingperiod":
-            return [
-                self._change(object, f"{row['id']}:{key}", version, element, {"legal_entity": code})
-                for key, code in sorted(self._lookups.entities().items())
-            ]
-        return [self._change(object, str(row["id"]), version, element, self._joined(object, row))]
+    def _page_of(self, object: str, numbered: Sequence[tuple[Element, str]]) -> list[Change]:
+        """The changes of rows with their ordinals, observed at one moment, with what the mappings need beside them."""
+        at = self._clock()
+        applied = self._applications([e for e, _ in numbered]) if object == "customerpayment" else {}
+        changes: list[Change] = []
+        for element, ordinal in numbered:
+            row, version = element.value, f"{_second(element.value)}.{ordinal}"
+            row_id = str(row.get("id", ""))
+            if not row_id.isdigit():
+                raise Drift("a row without an id", "unexpected-shape")
+            if object == "accountingperiod":
+                for key, code in sorted(self._lookups.entities().items()):
+                    joined = _period_joined(row, code)
+                    changes.append(_change(object, f"{row_id}:{key}", version, at, element, joined))
+                continue
+            joined = self._joined(object, row)
+            if object == "customerpayment":
+                joined["applications"] = applied.get(row_id, [])
+            changes.append(_change(object, row_id, version, at, element, joined))
+        return changes
 
     def _joined(self, object: str, row: Mapping[str, Any]) -> dict[str, Any]:
         """What a mapping needs beside the row, under `joined`."""
@@ -186,35 +195,42 @@ class NetSuiteSource:
             joined["period"] = (
                 f"{joined['legal_entity']}/{self._lookups.period_code(row.get('postingperiod'))}"
             )
-        if object == "customerpayment":
-            joined["applications"] = self._applications(str(row["id"]))
         return {name: value for name, value in joined.items() if value is not None}
 
-    def _applications(self, payment_id: str) -> list[dict[str, str]]:
-        """The documents a payment was applied to, with the amount of each."""
-        where = [f"nextdoc = {number(payment_id)}"]
-        columns = "previousdoc, nextdoc, foreignamount"
-        rows = self._ql.page(select(columns, "nexttransactionlinelink", where, "previousdoc"))
-        if rows.more:
-            raise Drift("a payment with more than a page of applications", "too-many-rows")
-        return [
-            {"document": str(r["previousdoc"]), "amount": str(r["foreignamount"]).lstrip("-")}
-            for r in rows.values
-        ]
+    def _applications(self, payments: Sequence[Element]) -> dict[str, list[dict[str, str]]]:
+        """By payment, the documents it was applied to with the amount of each (one query for a page of payments)."""
+        found: dict[str, list[dict[str, str]]] = {}
+        if not payments:
+            return found
+        ids = ", ".join(number(payment.value.get("id", "")) for payment in payments)
+        query = select(
+            "previousdoc, nextdoc, foreignamount", "nexttransactionlinelink", [f"nextdoc IN ({ids})"],
+            "nextdoc, previousdoc",
+        )  # fmt: skip
+        for row in self._ql.all_pages(query):
+            amount = str(row["foreignamount"]).lstrip("-")
+            found.setdefault(str(row["nextdoc"]), []).append(
+                {"document": str(row["previousdoc"]), "amount": amount}
+            )
+        return found
 
-    def _change(
-        self, object: str, source_id: str, version: str, element: Element, joined: Mapping[str, Any]
-    ) -> Change:
-        if object == "accountingperiod":
-            joined = {**joined, "code": day(element.value, "startdate")[:7]}
-            joined["key"] = f"{joined['legal_entity']}/{joined['code']}"
-        raw = with_joined(element.raw, joined)
-        return Change(object, source_id, version, self._clock(), {**element.value, "joined": joined}, raw)
-
-    def _tombstone(self, object: str, element: Element) -> Change:
+    def _tombstone(self, object: str, element: Element, at: datetime) -> Change:
         row_id = str(element.value["recordid"])
         version = f"{element.value['deleteddate']}.{FETCHED}"
-        return Change(object, row_id, version, self._clock(), {"id": row_id}, element.raw, tombstone=True)
+        return Change(object, row_id, version, at, {"id": row_id}, element.raw, tombstone=True)
+
+
+def _change(
+    object: str, source_id: str, version: str, at: datetime, element: Element, joined: Mapping[str, Any]
+) -> Change:
+    document = {**element.value, "joined": joined}
+    return Change(object, source_id, version, at, document, with_joined(element.raw, joined))
+
+
+def _period_joined(row: Mapping[str, Any], entity: str) -> dict[str, Any]:
+    """A period belongs to the account; ours belongs to a legal entity: `US01/2026-01`."""
+    code = day(row, "startdate")[:7]
+    return {"legal_entity": entity, "code": code, "key": f"{entity}/{code}"}
 
 
 def _before(known: Mapping[str, Any], row_id: str) -> tuple[str, int]:

@@ -39,10 +39,19 @@ class SuiteQl:
     def __init__(self, caller: RestCaller, limit: int = 1000):
         self._caller, self._limit = caller, limit
 
-    def page(self, query: str) -> Rows:
-        """The first page of a query; what follows is asked for by keyset, never by offset."""
+    def all_pages(self, query: str) -> list[dict[str, Any]]:
+        """Every row of a query without an id to continue from, by offset under its full order."""
+        found: list[dict[str, Any]] = []
+        while True:
+            rows = self.page(query, len(found))
+            found += rows.values
+            if not rows.more or not rows.values:
+                return found
+
+    def page(self, query: str, offset: int = 0) -> Rows:
+        """One page of a query; what follows is asked for by keyset wherever the rows have an id."""
         content = json.dumps({"q": query}).encode()
-        params = {"limit": str(self._limit), "offset": "0"}
+        params = {"limit": str(self._limit), "offset": str(offset)}
         answer = self._caller.read(PATH, params, {"Prefer": "transient"}, method="POST", content=content)
         body = answer.json_object("items")
         elements, more, total = body.get("items"), body.get("hasMore"), body.get("totalResults")

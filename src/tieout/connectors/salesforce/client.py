@@ -76,7 +76,7 @@ class Salesforce:
             state.pop("next", None)
             answer = self._page(object, state)
         elements, following = _records(answer)
-        changes = [self._change(object, element) for element in elements]
+        changes = self._changes(object, elements)
         newest = max([state.get("newest", ""), *(c.source_version for c in changes)])
         if following:
             after = {"from": state.get("from"), "newest": newest or None, "next": following}
@@ -98,7 +98,7 @@ class Salesforce:
         found, _ = _records(
             self._query(select(_object(object).fields, object, [f"Id = {_literal(source_id)}"]))
         )
-        return self._change(object, found[0]) if found else None
+        return self._changes(object, found[:1])[0] if found else None
 
     def snapshot(self, object: str, since: date, until: date) -> Iterator[tuple[str, str]]:
         """Id and stamp of every record that was last changed on a day of the span (UTC days)."""
@@ -225,11 +225,16 @@ class Salesforce:
             raise Drift("the record that came is not the one asked for", "wrong-record")
         return held
 
-    def _change(self, object: str, element: Element) -> Change:
-        record = element.value
-        deleted = record.get("IsDeleted") is True
+    def _changes(self, object: str, elements: Sequence[Element]) -> list[Change]:
+        """The records of one page, observed at one moment."""
         at = self._http.options.clock()
-        return Change(object, str(record["Id"]), _version(record), at, record, element.raw, tombstone=deleted)
+        return [
+            Change(
+                object, str(e.value["Id"]), _version(e.value), at, e.value, e.raw,
+                tombstone=e.value.get("IsDeleted") is True,
+            )
+            for e in elements
+        ]  # fmt: skip
 
 
 def said(answer: Answer) -> VendorError:

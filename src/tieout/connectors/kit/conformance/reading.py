@@ -35,6 +35,13 @@ class ReadingConformance:
         assert added[0] in after
         assert len(cursor) < 64_000
 
+    def test_a_record_that_commits_late_is_not_lost(self, rig: Rig) -> None:
+        """It becomes visible after a sweep, with a stamp that the sweep had already passed."""
+        rig.add(2)
+        _, cursor = every_change(rig)
+        late = rig.add_late(30)
+        assert late in {c.source_id for c in every_change(rig, cursor)[0]}
+
     def test_versions_of_an_unchanged_record_stay_the_same(self, rig: Rig) -> None:
         """What the overlap reads again has the same version and the same bytes, so the inbox knows it."""
         rig.add(4)

@@ -27,6 +27,9 @@ class Rig(Protocol):
     def add(self, count: int) -> list[str]:
         """People make records of `object`; their ids."""
 
+    def add_late(self, seconds: int) -> str:
+        """A record becomes visible whose stamp lies this long before the newest one (a transaction that took long)."""
+
     def touch(self, source_id: str) -> None:
         """People change one record."""
 
