@@ -72,9 +72,13 @@ def test_an_older_version_is_superseded_and_a_tombstone_wins(hub: Connection) ->
 
 def test_an_amendment_is_a_new_version_with_its_terms_kept(hub: Connection) -> None:
     take(hub, "salesforce", account(), contract())
-    raised = take(hub, "salesforce", contract(version="3", Cap_Amount__c="90000", Effective_Date__c="2026-03-01"))
+    raised = take(
+        hub, "salesforce", contract(version="3", Cap_Amount__c="90000", Effective_Date__c="2026-03-01")
+    )
     assert types(raised) == [("contract.amended", "K-1")]
-    late = take(hub, "salesforce", contract(version="2", Cap_Amount__c="60000", Effective_Date__c="2026-02-01"))
+    late = take(
+        hub, "salesforce", contract(version="2", Cap_Amount__c="60000", Effective_Date__c="2026-02-01")
+    )
     assert (late.counts, types(late)) == ({"superseded": 1}, [("contract.amended", "K-1")])
     caps = [canonical.as_of(hub, "contract", "K-1", date(2026, m, 15))["cap_amount"] for m in (1, 2, 3)]
     assert caps == [Decimal("50000"), Decimal("60000"), Decimal("90000")]
@@ -83,17 +87,26 @@ def test_an_amendment_is_a_new_version_with_its_terms_kept(hub: Connection) -> N
 def set_up_project(hub: Connection) -> None:
     """Contract K-1 with project P-1, which is workspace 900."""
     take(hub, "salesforce", account(), contract())
-    canonical.write(hub, "project", {"P-1": {"contract": "K-1", "state": "active"}}, "project.finance", "set-up")
+    canonical.write(
+        hub, "project", {"P-1": {"contract": "K-1", "state": "active"}}, "project.finance", "set-up"
+    )
     crosswalk.link(hub, "kantata", "workspace", "project", {"900": "P-1"})
 
 
 def test_approved_time_is_one_event_per_contract_and_corrections_are_told_apart(hub: Connection) -> None:
     set_up_project(hub)
-    first = take(hub, "kantata", user(), entry("501"), entry("502"), entry("503", workspace_id="1", approved=False))
+    first = take(
+        hub, "kantata", user(), entry("501"), entry("502"), entry("503", workspace_id="1", approved=False)
+    )
     sheets = [(e.type, e.subject, e.data) for e in first.events if "timesheet" in e.type]
     assert sheets == [(events.TIMESHEET_APPROVED, "K-1", {"entries": ["501", "502"]})]
-    corrected = take(hub, "kantata", entry("501", "2", time_in_minutes=360), entry("502", "2", workspace_id="1"))
-    assert [(e.subject, e.data["entries"]) for e in corrected.events] == [("K-1", ["501", "502"]), ("unassigned", ["502"])]
+    corrected = take(
+        hub, "kantata", entry("501", "2", time_in_minutes=360), entry("502", "2", workspace_id="1")
+    )
+    assert [(e.subject, e.data["entries"]) for e in corrected.events] == [
+        ("K-1", ["501", "502"]),
+        ("unassigned", ["502"]),
+    ]
     assert {e.type for e in corrected.events} == {events.TIMESHEET_CORRECTED}
     gone = take(hub, "kantata", entry("501", "3", approved=False))
     assert types(gone) == [("timesheet.corrected", "K-1")]
@@ -126,7 +139,9 @@ def test_two_records_with_one_key_are_never_merged(hub: Connection) -> None:
     take(hub, "salesforce", account())
     from builders import change
 
-    other = change("Account", "A-2", "1", {"AccountNumber": "C-100", "Name": "Twin", "CurrencyIsoCode": "USD"})
+    other = change(
+        "Account", "A-2", "1", {"AccountNumber": "C-100", "Name": "Twin", "CurrencyIsoCode": "USD"}
+    )
     take(hub, "salesforce", other)
     assert [kind for kind, _ in open_kinds(hub)] == ["id-reuse"]
     assert canonical.current(hub, "customer")["C-100"]["legal_name"] == "Acme"

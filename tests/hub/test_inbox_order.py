@@ -66,7 +66,12 @@ def test_every_order_of_arrival_ends_in_the_highest_version(hub: Connection, las
             assert found is None or found["state"] == "withdrawn"
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(pages=st.lists(st.lists(st.sampled_from(range(5)), max_size=4), max_size=5))
 def test_any_paging_and_repetition_gives_the_same_state(hub: Connection, pages: list[list[int]]) -> None:
     """However versions are repeated and cut into pages, once all have come the state is the same."""
@@ -118,7 +123,11 @@ def test_a_hostile_record_blocks_nobody_and_keeps_its_bytes(hub: Connection, nam
     assert set(canonical.current(hub, "time_entry")) >= {"601", "602"}
     (found,) = exceptions.listed(hub).rows
     assert found["kind"] == "invalid-payload"
-    (kept,) = [row for row in store.read(hub, range(1, 100)) if row["source_id"][:2] == "x1" or row["source_id"][0] == "x"]
+    (kept,) = [
+        row
+        for row in store.read(hub, range(1, 100))
+        if row["source_id"][:2] == "x1" or row["source_id"][0] == "x"
+    ]
     assert (kept["raw"], kept["state"]) == (bad.raw, "refused")
     assert applied.counts["applied"] == 2
 

@@ -137,5 +137,6 @@ def _documents(changes: Iterable[Changed]) -> Iterable[NewEvent]:
         if change.type == "erp_document":
             yield NewEvent(e.ERP_DOCUMENT_CHANGED, change.key, entity, {"number": change.after.get("number")})
         elif change.type == "payment":
-            for document in sorted(change.after.get("applications", {})):
+            named = {*change.after.get("applications", {}), *(change.before or {}).get("applications", {})}
+            for document in sorted(named):
                 yield NewEvent(e.ERP_DOCUMENT_CHANGED, document, entity, {"payment": change.key})

@@ -167,7 +167,7 @@ class Merge:
     def changes(self) -> list[Changed]:
         """Records whose facts changed, by type and key."""
         return [
-            Changed(type, key, draft.before, draft.after)
+            Changed(type, key, _stated(draft), draft.after)
             for (type, key), draft in sorted(self.drafts.items())
             if draft.after.get("provenance") and _differs(type, draft)
         ]
@@ -190,6 +190,13 @@ class Merge:
             "recorded_at": self.moment,
             "superseded_at": None,
         }
+
+
+def _stated(draft: _Draft) -> dict[str, Any] | None:
+    """The record before the page, a payment with what it was applied to."""
+    if draft.before is None or draft.applied is None:
+        return draft.before
+    return {**draft.before, "applications": draft.applied}
 
 
 def _differs(type: str, draft: _Draft) -> bool:

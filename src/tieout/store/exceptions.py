@@ -13,6 +13,7 @@ from sqlalchemy import (
     and_,
     case,
     func,
+    literal,
     literal_column,
     or_,
     select,
@@ -139,7 +140,9 @@ def listed(
     query = select(exception, SCORE.label("score")).where(*_conditions(filters, entities))
     if after is not None:
         score, opened_at, last = after
-        later = tuple_(exception.c.opened_at, exception.c.id) > tuple_(opened_at, last)
+        later = tuple_(exception.c.opened_at, exception.c.id) > tuple_(
+            opened_at, literal(last, exception.c.id.type)
+        )
         query = query.where(or_(score > SCORE, and_(score == SCORE, later)))
     query = query.order_by(SCORE.desc(), exception.c.opened_at, exception.c.id).limit(limit)
     return [dict(row) for row in conn.execute(query).mappings()]
