@@ -61,15 +61,15 @@ def _candidates(shapes: pl.DataFrame, rates: pl.DataFrame, cards: pl.DataFrame) 
             continue
         left = ["card", *("worker" if name == "person" else name for name in stated)]
         right = ["card", *stated]
-        columns = [*dict.fromkeys([*right, *dated, "currency"])]
-        matched = with_cards.join(group.select(columns), left_on=left, right_on=right)
+        wanted = [*dict.fromkeys([*right, *dated, "currency"])]
+        matched = with_cards.join(group.select(wanted), left_on=left, right_on=right)
         found.append(
             matched.select("shape", "rank", "card", *dated, pl.col("currency").alias("rate_currency"))
         )
     if found:
         return pl.concat(found)
-    columns = with_cards.join(rates, on="card").rename({"currency": "rate_currency"})
-    return columns.select("shape", "rank", "card", *dated, "rate_currency").clear()
+    none = with_cards.join(rates, on="card").rename({"currency": "rate_currency"})
+    return none.select("shape", "rank", "card", *dated, "rate_currency").clear()
 
 
 def _best(entries: pl.DataFrame, candidates: pl.DataFrame) -> pl.DataFrame:
