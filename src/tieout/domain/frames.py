@@ -66,6 +66,7 @@ LIVE_EVENTS = _schema(
     billed_amount=MONEY, credited_quantity=HOURS, credited_amount=MONEY, reversed_quantity=HOURS,
     reversed_amount=MONEY,
 )  # fmt: skip
+GONE = _schema(entry=_S, version=_I, effect=_S)
 SET_BACK = _schema(event=_S, entry=_S, quantity=HOURS, amount=MONEY)
 REVERSALS = _schema(reverses=_S, entry=_S, version=_I, quantity=HOURS, amount=MONEY)
 RELINKED = _schema(event=_S, entry=_S, version=_I)

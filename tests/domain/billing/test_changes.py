@@ -8,11 +8,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tieout.domain.billing import Changes, reconcile_events
-from tieout.domain.frames import LIVE_EVENTS, RATED, frame
+from tieout.domain.billing import Changes, gone_entries, reconcile_events
+from tieout.domain.frames import GONE, LIVE_EVENTS, RATED, SET_ASIDE, frame
+from tieout.domain.rating import RatingResult
 
 D = Decimal
-GONE = {"entry": pl.String, "version": pl.Int64, "corrected": pl.Boolean}
 
 
 def rated(
@@ -34,7 +34,7 @@ class Books:
         self.rows: list[dict[str, Any]] = []
 
     def run(self, now: list[dict[str, Any]], gone: list[dict[str, Any]] | None = None) -> Changes:
-        absent = pl.DataFrame(gone or [], schema=GONE)
+        absent = frame(gone or [], GONE)
         changes = reconcile_events(frame(now, RATED), frame(self.rows, LIVE_EVENTS), absent)
         for row in changes.set_back.iter_rows(named=True):
             self._of(row["event"])["reversed_quantity"] += row["quantity"]
@@ -106,7 +106,7 @@ def test_a_withdrawal_is_a_correction_to_zero() -> None:
     books = Books()
     books.run([rated()])
     books.bill("0.25")
-    gone = [{"entry": "e", "version": 2, "corrected": True}]
+    gone = [{"entry": "e", "version": 2, "effect": "reverse"}]
     changes = books.run([], gone)
     assert changes.set_back["amount"].to_list() == [D(1500)]
     assert changes.reversals["amount"].to_list() == [D(-500)]
@@ -142,12 +142,40 @@ def test_a_rule_that_now_keeps_an_entry_out_never_reverses_what_is_billed() -> N
     books = Books()
     books.run([rated()])
     books.bill("0.5")
-    gone = [{"entry": "e", "version": 1, "corrected": False}]
+    gone = [{"entry": "e", "version": 1, "effect": "set_back"}]
     changes = books.run([], gone)
     assert changes.set_back["amount"].to_list() == [D(1000)]
     assert changes.reversals.is_empty()
     assert changes.true_ups["amount"].to_list() == [D(-1000)]
     assert quiet(books.run([], gone))
+
+
+def test_a_task_closed_after_the_work_was_rated_changes_nothing() -> None:
+    books = Books()
+    books.run([rated()])
+    assert quiet(books.run([], [{"entry": "e", "version": 1, "effect": "keep"}]))
+
+
+def test_a_correction_that_cannot_be_rated_still_reverses_the_earlier_version() -> None:
+    books = Books()
+    books.run([rated()])
+    books.bill()
+    changes = books.run([], [{"entry": "e", "version": 2, "effect": "keep"}])
+    assert changes.reversals["amount"].to_list() == [D(-2000)]
+
+
+def test_what_the_source_took_back_is_reversed_and_what_a_rule_refuses_is_set_back_or_kept() -> None:
+    def aside(reason: str) -> pl.DataFrame:
+        return frame([{"entry": reason, "version": 1, "reason": reason}], SET_ASIDE)
+
+    none = frame([], SET_ASIDE)
+    result = RatingResult(
+        frame([], RATED), none, aside("not approved: submitted"), none, aside("withdrawn"),
+        pl.concat([aside("closed-task"), aside("outside-contract")]),
+    )  # fmt: skip
+    assert dict(gone_entries(result).select("entry", "effect").iter_rows()) == {
+        "not approved: submitted": "reverse", "withdrawn": "reverse", "closed-task": "keep",
+        "outside-contract": "set_back"}  # fmt: skip
 
 
 def test_an_entry_that_moves_to_another_contract_is_reversed_there_and_rated_here() -> None:

@@ -40,6 +40,7 @@ class _Cap:
 def apply_caps(events: pl.DataFrame, caps: pl.DataFrame) -> pl.DataFrame:
     """Split each event (CAP_EVENTS) into billable, over-cap and written-off parts (CAP_SPLIT) that add up to it.
 
+    Quantity and amount come less what was set back; a reversal is a negative event and gives room back.
     The billable part includes what is on released invoices, which keeps its class and uses the cap first. Contracts
     that cannot reach a cap are passed in one vectorised step; only those that can are walked event by event.
     """

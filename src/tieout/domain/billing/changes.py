@@ -13,6 +13,7 @@ import polars as pl
 
 from tieout.domain.frames import (
     FINDINGS,
+    GONE,
     HOURS,
     LIVE_EVENTS,
     MONEY,
@@ -23,10 +24,12 @@ from tieout.domain.frames import (
     check_frame,
     conform,
 )
+from tieout.domain.rating.rate import RatingResult
 from tieout.model.decimals import ratio
 from tieout.model.money import minor_unit
 
 _IDENTITY = ["contract", "line", "work_date", "price", "multiplier", "discount", "currency"]
+_KEPT = ["closed-task", "missing-rate", "ambiguous-rate"]
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,9 @@ class Changes:
 def reconcile_events(rated: pl.DataFrame, live: pl.DataFrame, gone: pl.DataFrame) -> Changes:
     """Compare what is rated now (RATED) with the stored events (LIVE_EVENTS, reversal events included).
 
-    `gone` (entry, version, corrected: Boolean) names the entries of this run that have no event now; `corrected`
-    is true where the source withdrew, un-approved, moved or un-billed the entry (all of it is reversed), false where
-    only a rule of ours keeps it out (the unbilled part is set back, a true-up is proposed for the billed part).
+    `gone` (GONE) names the entries of this run that have no event now, with the effect on a stored event of the same
+    version: `reverse` all of it, `set_back` the unbilled part and propose a true-up for the billed part, or `keep`
+    it; an event of an earlier version is always reversed. `gone_entries` makes it from a rating.
     Entries in neither frame are left alone. Run again on its own output it changes nothing.
     """
     check_frame("rated", rated, RATED)
@@ -59,11 +62,13 @@ def reconcile_events(rated: pl.DataFrame, live: pl.DataFrame, gone: pl.DataFrame
     target = rated.select(
         "entry", "version", pl.col("billable_hours").alias("quantity"), "amount", *_IDENTITY
     )
-    target = target.with_columns(pl.lit(False).alias("is_gone"), pl.lit(False).alias("corrected"))
-    absent = gone.select("entry", "version", pl.lit(True).alias("is_gone"), "corrected")
+    check_frame("gone", gone, GONE)
+    target = target.with_columns(pl.lit(False).alias("is_gone"), pl.lit("").alias("effect"))
+    absent = gone.with_columns(pl.lit(True).alias("is_gone"))
     target = pl.concat([target, absent], how="diagonal")
     parts = _live_parts(live).join(target, on="entry", suffix="_now")
     parts = parts.with_columns(_same_terms().alias("same")).with_columns(_unchanged(), _is_correction())
+    parts = parts.filter((pl.col("effect") != "keep") | pl.col("correction"))
     return Changes(
         new=_new(rated, parts),
         set_back=_set_back(parts),
@@ -71,6 +76,21 @@ def reconcile_events(rated: pl.DataFrame, live: pl.DataFrame, gone: pl.DataFrame
         relinked=_relinked(parts),
         true_ups=_true_ups(parts, target),
     )
+
+
+def gone_entries(rating: RatingResult) -> pl.DataFrame:
+    """GONE of one rating: what the source took back is reversed; what our rules now refuse is set back or kept.
+
+    A task closed, or a price that went missing, after the work was rated does not unbill it: the event keeps the
+    price it was rated at.
+    """
+    taken_back = pl.concat([rating.waiting, rating.non_billable, rating.withdrawn])
+    effect = pl.when(pl.col("reason").is_in(_KEPT)).then(pl.lit("keep")).otherwise(pl.lit("set_back"))
+    rows = [
+        taken_back.with_columns(pl.lit("reverse").alias("effect")),
+        rating.refused.with_columns(effect.alias("effect")),
+    ]
+    return pl.concat(rows).select(GONE.names())
 
 
 def _live_parts(live: pl.DataFrame) -> pl.DataFrame:
@@ -106,7 +126,7 @@ def _unchanged() -> pl.Expr:
 
 def _is_correction() -> pl.Expr:
     newer = pl.col("version_now") > pl.col("version").max().over("entry")
-    return pl.when(pl.col("is_gone")).then(pl.col("corrected")).otherwise(newer).alias("correction")
+    return (newer | (pl.col("effect") == "reverse")).alias("correction")
 
 
 def _to_set_back(parts: pl.DataFrame) -> pl.DataFrame:
