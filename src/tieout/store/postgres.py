@@ -75,10 +75,7 @@ class EmbeddedPostgres:
             self._count_as_user()
             if not self.data.exists():
                 self._make_cluster()
-            if not self._answers():
-                self._clear_the_dead()
-                self._launch()
-            self._wait_until_ready()
+            self._bring_up()
         return self.url()
 
     def attach(self) -> str | None:
@@ -170,16 +167,24 @@ class EmbeddedPostgres:
                 start_new_session=True,  # Ctrl-C and the end of the starter do not reach it
             )
 
-    def _wait_until_ready(self) -> None:
+    def _bring_up(self) -> None:
+        """Launch the server unless one lives (it may be starting, recovering or just dying), and wait for it."""
         deadline = time.monotonic() + START_SECONDS
+        launched = False
         while not self._answers():
-            if self._child is not None and self._child.poll() is not None and self.pid() is None:
-                raise PostgresFailed(f"The embedded database stopped while starting: {self._last_words()}")
             if time.monotonic() > deadline:
                 raise PostgresFailed(
                     f"The embedded database did not answer within {START_SECONDS:.0f} s: {self._last_words()}"
                 )
-            time.sleep(0.02)
+            child_lives = self._child is not None and self._child.poll() is None
+            if self.pid() is not None or child_lives:
+                time.sleep(0.02)
+                continue
+            if launched:
+                raise PostgresFailed(f"The embedded database stopped while starting: {self._last_words()}")
+            self._clear_the_dead()
+            self._launch()
+            launched = True
 
     def _last_words(self) -> str:
         """The end of the server's log, for the message that a person reads."""
@@ -206,8 +211,6 @@ class EmbeddedPostgres:
 
     def _clear_the_dead(self) -> None:
         """After kill -9: wait for the dead server's own processes, drop the lock files that a zombie keeps valid."""
-        if self.pid() is not None:
-            return
         deadline = time.monotonic() + 5
         while left := _server_processes(self.data):
             if time.monotonic() > deadline:
