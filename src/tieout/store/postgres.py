@@ -20,7 +20,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -225,7 +225,8 @@ class EmbeddedPostgres:
         if pid is None:
             return
         for number in (signal.SIGINT, signal.SIGQUIT):  # SIGTERM would wait for every client to leave
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):  # it may have died by itself just now
+                os.kill(pid, number)
             deadline = time.monotonic() + STOP_SECONDS
             while time.monotonic() < deadline:
                 if self.pid() != pid:
