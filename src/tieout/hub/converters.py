@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?$", re.ASCII)
 _DATE = re.compile(r"^(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?$", re.ASCII)
 _LOCALE = Locale("en")
 _CURRENCIES = frozenset(_LOCALE.currencies)
-_COUNTRIES = frozenset(code for code in _LOCALE.territories if re.fullmatch("[A-Z]{2}", code)) - {
+_COUNTRIES = frozenset(str(code) for code in _LOCALE.territories if re.fullmatch("[A-Z]{2}", str(code))) - {
     "ZZ",
     "EU",
     "UN",

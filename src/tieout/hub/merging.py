@@ -73,6 +73,7 @@ class Merge:
     moment: datetime
     drafts: dict[tuple[str, str], _Draft] = field(default_factory=dict)
     retired: dict[str, set[str]] = field(default_factory=dict)
+    judged: list[Changed] | None = None
 
     def load(self, wanted: Mapping[str, set[str]]) -> None:
         """Read the current versions of every key the page touches, one statement per type."""
@@ -165,12 +166,14 @@ class Merge:
             )
 
     def changes(self) -> list[Changed]:
-        """Records whose facts changed, by type and key."""
-        return [
-            Changed(type, key, _stated(draft), draft.after)
-            for (type, key), draft in sorted(self.drafts.items())
-            if draft.after.get("provenance") and _differs(type, draft)
-        ]
+        """Records whose facts changed, by type and key; judged once, when first asked."""
+        if self.judged is None:
+            self.judged = [
+                Changed(type, key, _stated(draft), draft.after)
+                for (type, key), draft in sorted(self.drafts.items())
+                if draft.after.get("provenance") and _differs(type, draft)
+            ]
+        return self.judged
 
     def written(self) -> dict[str, int]:
         """New versions by type."""

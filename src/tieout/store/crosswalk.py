@@ -16,9 +16,9 @@ def upsert(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> set[tuple[str
     """Add links, or revive retired ones; (object, source id) of those that were added or revived."""
     written: set[tuple[str, str]] = set()
     for start in range(0, len(rows), 2000):
-        statement = insert(crosswalk).values(list(rows[start : start + 2000]))
-        fresh = statement.excluded
-        statement = statement.on_conflict_do_update(
+        added = insert(crosswalk).values(list(rows[start : start + 2000]))
+        fresh = added.excluded
+        statement = added.on_conflict_do_update(
             index_elements=["connection", "object", "source_id"],
             set_={"key": fresh.key, "type": fresh.type, "retired_at": None, "retired_reason": None},
             where=crosswalk.c.retired_at.is_not(None),

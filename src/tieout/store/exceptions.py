@@ -17,7 +17,6 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -26,7 +25,7 @@ from tieout.store.tables import approval, exception, intent
 
 _OPEN = exception.c.state.not_in(("waived", "resolved"))
 _URGENCY = case((exception.c.severity == "blocking", 10), else_=1)
-SCORE: ColumnElement[Decimal] = func.coalesce(func.abs(exception.c.amount), 0) * _URGENCY
+row_score: ColumnElement[Decimal] = func.coalesce(func.abs(exception.c.amount), 0) * _URGENCY
 """Money at stake times urgency (blocking weighs ten warnings); currencies are compared by number."""
 
 _CONTENT = ("amount", "currency", "cause", "evidence", "contract", "legal_entity")
@@ -39,8 +38,8 @@ def upsert(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """
     created: list[str] = []
     for start in range(0, len(rows), 1000):
-        statement = insert(exception).values(list(rows[start : start + 1000]))
-        fresh = statement.excluded
+        added = insert(exception).values(list(rows[start : start + 1000]))
+        fresh = added.excluded
         notes = func.jsonb_strip_nulls(func.jsonb_build_object("fixes", exception.c.evidence["fixes"]))
         content = {name: getattr(fresh, name) for name in _CONTENT} | {
             "evidence": fresh.evidence.op("||")(notes)
@@ -49,7 +48,7 @@ def upsert(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> list[str]:
             *(getattr(exception.c, name).is_distinct_from(value) for name, value in content.items()),
             exception.c.state.in_(("fixed", "replayed")),
         )
-        statement = statement.on_conflict_do_update(
+        statement = added.on_conflict_do_update(
             index_elements=["kind", "key"],
             index_where=_OPEN,
             set_=content
@@ -137,14 +136,16 @@ def listed(
     limit: int,
 ) -> list[dict[str, Any]]:
     """Exceptions by score, highest first, then oldest first; each row carries `score`."""
-    query = select(exception, SCORE.label("score")).where(*_conditions(filters, entities))
+    query = select(exception, row_score.label("score")).where(*_conditions(filters, entities))
     if after is not None:
         score, opened_at, last = after
-        later = tuple_(exception.c.opened_at, exception.c.id) > tuple_(
-            opened_at, literal(last, exception.c.id.type)
+        same, row = row_score.is_not_distinct_from(score), exception.c
+        later = or_(
+            row.opened_at > opened_at,
+            and_(row.opened_at == opened_at, row.id > literal(last, row.id.type)),
         )
-        query = query.where(or_(score > SCORE, and_(score == SCORE, later)))
-    query = query.order_by(SCORE.desc(), exception.c.opened_at, exception.c.id).limit(limit)
+        query = query.where(or_(row_score < score, and_(same, later)))
+    query = query.order_by(row_score.desc(), exception.c.opened_at, exception.c.id).limit(limit)
     return [dict(row) for row in conn.execute(query).mappings()]
 
 

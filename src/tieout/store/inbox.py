@@ -25,10 +25,10 @@ def add(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, A
     """
     found: list[dict[str, Any]] = []
     for start in range(0, len(rows), 1000):
-        statement = insert(inbox).values(list(rows[start : start + 1000]))
-        statement = statement.on_conflict_do_update(
+        fresh = insert(inbox).values(list(rows[start : start + 1000]))
+        statement = fresh.on_conflict_do_update(
             index_elements=["connection", "object", "source_id", "source_version"],
-            set_={"deliveries": inbox.c.deliveries + statement.excluded.deliveries},
+            set_={"deliveries": inbox.c.deliveries + fresh.excluded.deliveries},
         ).returning(
             inbox.c.id, inbox.c.object, inbox.c.source_id, inbox.c.source_version, inbox.c.digest,
             literal_column("xmax = 0").label("inserted"),
@@ -235,10 +235,10 @@ def counts(conn: Connection) -> dict[str, int]:
 
 def add_hints(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Add hints (distinct by event id); a repeat counts its delivery. Per row: {event_id, digest, inserted}."""
-    statement = insert(hint).values(list(rows))
-    statement = statement.on_conflict_do_update(
+    fresh = insert(hint).values(list(rows))
+    statement = fresh.on_conflict_do_update(
         index_elements=["connection", "event_id"],
-        set_={"deliveries": hint.c.deliveries + statement.excluded.deliveries},
+        set_={"deliveries": hint.c.deliveries + fresh.excluded.deliveries},
     ).returning(
         hint.c.event_id, hint.c.object, hint.c.source_id, literal_column("xmax = 0").label("inserted")
     )
