@@ -14,10 +14,15 @@ class UnknownCurrency(ValueError):
     """A currency code that ISO 4217 does not list."""
 
 
+def is_currency(code: str) -> bool:
+    """Whether ISO 4217 lists the code."""
+    return code in get_global("all_currencies")
+
+
 @cache
 def minor_unit(currency: str) -> int:
     """Decimals of the currency's smallest unit: USD 2, JPY 0, KWD 3."""
-    if currency not in get_global("all_currencies"):
+    if not is_currency(currency):
         raise UnknownCurrency(f"{currency!r} is not an ISO 4217 currency code")
     return get_currency_precision(currency)
 

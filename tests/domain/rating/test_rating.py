@@ -113,6 +113,14 @@ def test_what_is_not_approved_waits_and_is_no_finding() -> None:
     assert result.findings.is_empty()
 
 
+@pytest.mark.parametrize("code", [None, "DOLLARS"])
+def test_an_unknown_currency_sets_its_contract_aside_and_the_rest_goes_on(code: str | None) -> None:
+    rows = [entry("bad", contract="C-2", worker="W2"), entry("good", "1")]
+    result = run(rows, [line(), line(contract="C-2", currency=code)])
+    assert kinds(result) == {"bad": "unknown-currency"}
+    assert amounts(result) == {"good": D(200)}
+
+
 def test_time_on_an_unsigned_contract_waits() -> None:
     result = run([entry("e")], [line(contract_state="draft")])
     assert result.waiting["reason"].to_list() == ["contract is not signed"]

@@ -26,6 +26,8 @@ def apply_increments(entries: pl.DataFrame) -> pl.DataFrame:
         .otherwise(_rounded(pl.col("worked_hours")))
         .alias("billable_hours")
     )
+    if rounded.filter(per_day | (pl.col("minimum_hours_per_day") > 0)).is_empty():
+        return rounded
     day = pl.col("billable_hours").sum().over(_DAY)
     target = pl.when(step.is_not_null() & per_day.fill_null(False)).then(_rounded(day)).otherwise(day)
     minimum = pl.col("minimum_hours_per_day").fill_null(0)

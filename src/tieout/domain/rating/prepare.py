@@ -12,6 +12,7 @@ import polars as pl
 from tieout.domain.frames import ENTRIES, FINDINGS, LINES, SET_ASIDE, check_frame, conform
 from tieout.domain.rating.hours import apply_increments, apply_overtime
 from tieout.domain.rating.policies import RatingPolicies
+from tieout.model.money import is_currency
 
 _TERMS = [c for c in LINES if c not in ("contract", "line", "effective_from")]
 
@@ -38,7 +39,11 @@ def prepare_entries(entries: pl.DataFrame, lines: pl.DataFrame, *, policies: Rat
     check_frame("lines", lines, LINES)
     if entries["entry"].n_unique() != entries.height:
         raise ValueError("entries holds two versions of one entry")
-    judged = _with_terms(entries, lines).with_columns(_worker_day_hours()).with_columns(_verdict(policies))
+    judged = (
+        _with_terms(entries, lines)
+        .with_columns(_worker_day_hours())
+        .with_columns(_verdict(policies, _unknown(lines)))
+    )
     judged = judged.with_columns(
         pl.col("verdict").struct.field("place"),
         pl.col("verdict").struct.field("kind"),
@@ -80,7 +85,12 @@ def _worker_day_hours() -> pl.Expr:
     return counted.sum().over("worker", "work_date").alias("worker_day_hours")
 
 
-def _verdict(policies: RatingPolicies) -> pl.Expr:
+def _unknown(lines: pl.DataFrame) -> list[str]:
+    """Currencies of the terms that ISO 4217 does not list."""
+    return [code for code in lines["currency"].drop_nulls().unique().to_list() if not is_currency(code)]
+
+
+def _verdict(policies: RatingPolicies, unknown_currencies: list[str]) -> pl.Expr:
     day, start, end = pl.col("work_date"), pl.col("start"), pl.col("end")
     outside = ~pl.col("has_terms") | (day < start).fill_null(False) | (day > end).fill_null(False)
     closed = pl.col("task_state").is_in(["closed", "completed"]).fill_null(False) | (
@@ -88,6 +98,7 @@ def _verdict(policies: RatingPolicies) -> pl.Expr:
     ).fill_null(False)
     above = pl.lit(policies.implausible_above_hours).cast(pl.Decimal(14, 6))
     implausible = (pl.col("worker_day_hours") > above) | (pl.col("worked_hours") < 0)
+    no_currency = pl.col("currency").is_null() | pl.col("currency").is_in(unknown_currencies).fill_null(False)
     unsigned = pl.col("contract_state").is_in(["draft"]).fill_null(False)
     unassigned = pl.col("project").is_null() | pl.col("contract").is_null() | pl.col("line").is_null()
     return (
@@ -104,6 +115,8 @@ def _verdict(policies: RatingPolicies) -> pl.Expr:
         .when(outside).then(_finding("outside-contract", pl.format(
             "work on {} is outside contract {} line {} ({} to {})", "work_date", "contract", "line",
             start.cast(pl.String).fill_null("?"), end.cast(pl.String).fill_null("open"))))
+        .when(no_currency).then(_finding("unknown-currency", pl.format(
+            "contract {} line {} is in {}", "contract", "line", pl.col("currency").fill_null("no currency"))))
         .when(closed).then(_finding("closed-task", pl.format(
             "task {} of project {} is closed", pl.col("task").fill_null("-"), "project")))
         .otherwise(_place("billable", ""))

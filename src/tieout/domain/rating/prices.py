@@ -78,14 +78,17 @@ def _best(entries: pl.DataFrame, candidates: pl.DataFrame) -> pl.DataFrame:
     effective = (pl.col("effective_from") <= day) & (
         pl.col("effective_to").is_null() | (pl.col("effective_to") >= day)
     )
-    matches = entries.join(candidates, on="shape").filter(effective)
-    order = ["rank", "specificity", "known_from", "rate"]
-    ranked = matches.sort(["row", *order], descending=[False, False, True, True, False])
-    tie = pl.struct("rank", "specificity", "known_from")
-    return ranked.group_by("row", maintain_order=True).agg(
-        pl.col("rate", "card", "price", "unit", "rate_currency").first(),
-        (tie == tie.first()).sum().alias("ties"),
+    matches = entries.join(candidates.with_columns(_order()), on="shape").filter(effective)
+    best = matches.filter(pl.col("order") == pl.col("order").min().over("row")).sort("row", "rate")
+    return best.group_by("row", maintain_order=True).agg(
+        pl.col("rate", "card", "price", "unit", "rate_currency").first(), pl.len().alias("ties")
     )
+
+
+def _order() -> pl.Expr:
+    """One number to compare candidates by, lowest first: card, then specificity, then what was heard last."""
+    key = pl.struct(pl.col("rank"), -pl.col("specificity"), -pl.col("known_from").to_physical())
+    return key.rank("dense").cast(pl.Int64).alias("order")
 
 
 def _price_problem() -> pl.Expr:
