@@ -11,7 +11,7 @@ from tieout.connectors.kantata.api import KantataApi, said
 from tieout.connectors.kantata.source import KantataSource
 from tieout.connectors.kantata.target import KantataTarget
 from tieout.connectors.kantata.webhook import KantataWebhook
-from tieout.connectors.kit.families.rest import Grant, RestCaller
+from tieout.connectors.kit.families.rest import Grant, RestCaller, secret, setting
 from tieout.connectors.kit.http import Http, HttpOptions
 from tieout.connectors.kit.interface import (
     BatchRow,
@@ -35,7 +35,7 @@ def connect(
 ) -> Kantata:
     """A connection. `config`: url, optional ca (file), sandbox, overlap_seconds, page_size; the webhook may have two secrets."""
     http = Http(
-        str(config["url"]), hosts=list(MANIFEST.hosts), options=options or HttpOptions(),
+        setting(config, "url"), hosts=list(MANIFEST.hosts), options=options or HttpOptions(),
         ca=config.get("ca"), sandbox=bool(config.get("sandbox")),
     )  # fmt: skip
     return Kantata(http, config, secrets)
@@ -47,10 +47,9 @@ class Kantata:
     manifest: Manifest = MANIFEST
 
     def __init__(self, http: Http, config: Mapping[str, Any], secrets: Mapping[str, str]):
-        grant = Grant(secrets["token"], http)
         self._host = http.place.host
         self._api = KantataApi(
-            RestCaller(MANIFEST, lambda: grant, said, renewable=False),
+            RestCaller(MANIFEST, lambda: Grant(secret(secrets, "token"), http), said, renewable=False),
             int(config.get("page_size", MANIFEST.limits.page_size)),
         )
         overlap = config.get("overlap_seconds")

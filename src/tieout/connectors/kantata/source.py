@@ -130,11 +130,12 @@ class KantataSource:
             begin, number = following["from"], following["page"]
 
     def describe(self) -> Mapping[str, list[str]]:
-        """Field names of one record of each object, as Kantata has no schema call; [] while it holds none."""
+        """Field names of one record of each object, as Kantata has no schema call; objects without a record are left out."""
         out: dict[str, list[str]] = {}
         for object in self._objects:
             records = self._api.page(PLURALS[object], {"per_page": "1"}).records
-            out[object] = sorted(records[0].value) if records else []
+            if records:
+                out[object] = sorted(records[0].value)
         return out
 
     def _overlap_of(self, object: str) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from tieout.connectors.kit.interface import Drift, Rejected, Retryable, UnknownOutcome
+from tieout.connectors.kit.interface import AuthFailed, Drift, Rejected, Retryable, UnknownOutcome
 from tieout.connectors.kit.jsontext import Unreadable, parse, parse_object
 from tieout.connectors.kit.urls import Pinned, Resolve, check_url, resolve_host
 
@@ -139,6 +139,10 @@ class Http:
             with closing(self._client.send(request, stream=True)) as response:
                 return Answer(response.status_code, _headers(response), self._body(response, write), write)
         except _NOTHING_SENT as error:
+            if isinstance(error.__cause__, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY" in str(
+                error
+            ):
+                raise AuthFailed(f"the certificate of {place.host} is not trusted", "certificate") from error
             raise Retryable(f"no connection to {place.host}", type(error).__name__) from error
         except httpx.HTTPError as error:
             kind = UnknownOutcome if write else Retryable

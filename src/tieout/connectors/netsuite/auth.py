@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from tieout.connectors.kit.families.rest import Grant, oauth_token
+from tieout.connectors.kit.families.rest import Grant, oauth_token, secret
 from tieout.connectors.kit.http import Http
 from tieout.connectors.kit.interface import AuthFailed
 
@@ -26,9 +26,9 @@ def sign_in(http: Http, secrets: Mapping[str, str]) -> Grant:
     audience = f"https://{http.place.authority}{TOKEN_PATH}"
     now = int(time.time())
     claims = {
-        "iss": secrets["client_id"], "scope": ["rest_webservices"], "aud": audience, "iat": now, "exp": now + 300
+        "iss": secret(secrets, "client_id"), "scope": ["rest_webservices"], "aud": audience, "iat": now, "exp": now + 300
     }  # fmt: skip
-    assertion = signed(claims, secrets["private_key_pem"], secrets["certificate_id"])
+    assertion = signed(claims, secret(secrets, "private_key_pem"), secret(secrets, "certificate_id"))
     form = {
         "grant_type": "client_credentials", "client_assertion_type": ASSERTION, "client_assertion": assertion
     }  # fmt: skip

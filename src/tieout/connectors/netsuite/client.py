@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tieout.connectors.kit.errors import VendorError
-from tieout.connectors.kit.families.rest import RestCaller, loaded, text_of
+from tieout.connectors.kit.families.rest import RestCaller, loaded, setting, text_of
 from tieout.connectors.kit.http import Answer, Http, HttpOptions
 from tieout.connectors.kit.interface import (
     BatchRow,
@@ -36,7 +36,7 @@ def connect(
     config: Mapping[str, Any], secrets: Mapping[str, str], options: HttpOptions | None = None
 ) -> NetSuite:
     """A connection. `config`: account and optional url (made from the account), ca (file), sandbox, overlap_seconds, page_size."""
-    url = config.get("url") or account_url(str(config["account"]))
+    url = config.get("url") or account_url(setting(config, "account"))
     http = Http(
         str(url), hosts=list(MANIFEST.hosts), options=options or HttpOptions(),
         ca=config.get("ca"), sandbox=bool(config.get("sandbox")),

@@ -16,7 +16,15 @@ from urllib.parse import quote
 from tieout.connectors.kit import cursor as cursors
 from tieout.connectors.kit.compare import differences, same
 from tieout.connectors.kit.errors import CursorLost, VendorError, classify
-from tieout.connectors.kit.families.rest import Grant, RestCaller, loaded, oauth_token, text_of
+from tieout.connectors.kit.families.rest import (
+    Grant,
+    RestCaller,
+    loaded,
+    oauth_token,
+    secret,
+    setting,
+    text_of,
+)
 from tieout.connectors.kit.http import Answer, Http, HttpOptions
 from tieout.connectors.kit.interface import (
     BatchRow,
@@ -44,7 +52,7 @@ def connect(
 ) -> Salesforce:
     """A connection. `config`: url (My Domain), optional ca (file), sandbox, overlap_seconds, page_size."""
     http = Http(
-        str(config["url"]), hosts=list(MANIFEST.hosts), options=options or HttpOptions(),
+        setting(config, "url"), hosts=list(MANIFEST.hosts), options=options or HttpOptions(),
         ca=config.get("ca"), sandbox=bool(config.get("sandbox")),
     )  # fmt: skip
     return Salesforce(http, dict(config), secrets)
@@ -194,7 +202,7 @@ class Salesforce:
     def _sign_in(self) -> Grant:
         form = {
             "grant_type": "client_credentials",
-            "client_id": self._secrets["client_id"], "client_secret": self._secrets["client_secret"],
+            "client_id": secret(self._secrets, "client_id"), "client_secret": secret(self._secrets, "client_secret"),
         }  # fmt: skip
         body = oauth_token(self._http, "/services/oauth2/token", form)
         instance = body.get("instance_url")

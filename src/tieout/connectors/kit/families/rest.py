@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from tieout.connectors.kit.errors import Expired, VendorError, classify
 from tieout.connectors.kit.http import Answer, Http
-from tieout.connectors.kit.interface import AuthFailed
+from tieout.connectors.kit.interface import AuthFailed, Rejected
 from tieout.connectors.kit.manifest import Manifest
 
 
@@ -87,6 +87,20 @@ class RestCaller:
             if self._grant is None or self._grant is stale:
                 self._grant = self._sign_in()
             return self._grant
+
+
+def setting(config: Mapping[str, Any], name: str) -> str:
+    """A setting that a connection needs; Rejected with its name when it has none."""
+    if not config.get(name):
+        raise Rejected(f"the connection's config lacks {name}", "incomplete-config", name)
+    return str(config[name])
+
+
+def secret(secrets: Mapping[str, str], name: str) -> str:
+    """A secret that a connection needs; AuthFailed with its name when it has none."""
+    if not secrets.get(name):
+        raise AuthFailed(f"the connection has no secret {name}", "missing-secret", name)
+    return secrets[name]
 
 
 def oauth_token(http: Http, path: str, form: Mapping[str, str]) -> dict[str, Any]:
