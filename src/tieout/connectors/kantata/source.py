@@ -46,7 +46,6 @@ class KantataSource:
         after = {
             "newest": newest or None,
             "events_from": state.get("events_from"),
-            "since": state.get("since"),
         }
         if listing.full:
             return Page(changes, cursors.dump({**after, **_next_page(begin, number, changes)}), more=True)
@@ -71,7 +70,7 @@ class KantataSource:
             return Page(
                 changes, cursors.dump({**state, "events_newest": newest, "page": number + 1}), more=True
             )  # fmt: skip
-        resume = cursors.earlier(newest, self._overlap_of(object)) if newest else None
+        resume = cursors.earlier(newest, self._overlap_of(object)) if newest else state.get("events_from")
         after = {"from": state.get("from"), "newest": state.get("newest"), "events_from": resume}
         return Page(changes, cursors.dump(after), more=False)
 
