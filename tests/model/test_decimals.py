@@ -61,6 +61,14 @@ def test_exact_ties_go_away_from_zero_and_near_ties_do_not() -> None:
     assert got == [Decimal("0.03"), Decimal("-0.03"), Decimal("0.03"), Decimal("0.02"), Decimal(0)]
 
 
+def test_a_quotient_a_hair_under_a_tie_rounds_down() -> None:
+    """50,000,000 ÷ 10,000,000,000.0001 = 0.00499999999999995: at 12 decimals it looks like 0.005, and is not."""
+    df = pl.DataFrame({"a": pl.Series([Decimal(50_000_000), Decimal(-50_000_000)], dtype=WIDE)})
+    below = pl.lit(Decimal("10000000000.0001")).cast(WIDE)
+    got = df.select(ratio(pl.lit(1).cast(WIDE), pl.col("a"), below, 2).alias("x"))["x"].to_list()
+    assert got == [Decimal(0), Decimal(0)]
+
+
 def test_each_currency_rounds_to_its_own_minor_unit() -> None:
     df = pl.DataFrame({"a": pl.Series([Decimal("1.5555")] * 3, dtype=WIDE), "c": ["USD", "JPY", "KWD"]})
     got = df.select(round_by_currency(pl.col("a"), "c", ["USD", "JPY", "KWD"]).alias("x"))["x"].to_list()

@@ -133,6 +133,10 @@ def test_more_than_24_hours_of_one_worker_on_one_date_keep_that_day_out() -> Non
     assert amounts(result) == {"c": D(1600)}
 
 
+def test_exactly_24_hours_are_plausible() -> None:
+    assert sum(amounts(run([entry("a", "12"), entry("b", "12")])).values()) == D(4800)
+
+
 @pytest.mark.parametrize(
     ("minutes", "mode", "worked", "billed"),
     [
