@@ -145,3 +145,12 @@ def test_two_records_with_one_key_are_never_merged(hub: Connection) -> None:
     take(hub, "salesforce", other)
     assert [kind for kind, _ in open_kinds(hub)] == ["id-reuse"]
     assert canonical.current(hub, "customer")["C-100"]["legal_name"] == "Acme"
+
+
+def test_an_older_good_version_does_not_close_the_exception_of_a_newer_bad_one(hub: Connection) -> None:
+    take(hub, "salesforce", account(version="2", CurrencyIsoCode="XX1"))
+    take(hub, "salesforce", account(version="1"))
+    assert open_kinds(hub) == [("unknown-currency", "C-100")]
+    assert canonical.current(hub, "customer")["C-100"]["currency"] == "USD"
+    take(hub, "salesforce", account(version="3"))
+    assert open_kinds(hub) == []
