@@ -1,0 +1,73 @@
+"""The one registry of exception kinds: severity, default owner and the remedies a person has.
+
+Severity: `blocking` stops its key until someone acts, `warning` informs and blocks nothing.
+Owners are roles; remedies are the verbs of `tieout exceptions` with what they do for this kind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ExceptionKind:
+    """One kind of business exception: who owns it by default and how it is put right."""
+
+    kind: str
+    severity: str
+    owner: str
+    remedies: tuple[str, ...]
+
+
+_ENGINEER, _PREPARER, _APPROVER = "integration_engineer", "billing_preparer", "billing_approver"
+_REVENUE = "revenue_accountant"
+
+_ALL = (
+    # rating
+    ExceptionKind("not-approved", "blocking", _PREPARER, ("approve the entry in the source system",)),
+    ExceptionKind("outside-contract", "blocking", _PREPARER, ("amend the contract dates", "correct the entry's date")),
+    ExceptionKind("worker-left", "blocking", _PREPARER, ("correct the worker's last day", "withdraw the entry")),
+    ExceptionKind("closed-task", "blocking", _PREPARER, ("reopen the task", "move the entry to an open task")),
+    ExceptionKind("missing-project", "blocking", _PREPARER, ("move the entry to a project of a contract", "waive")),
+    ExceptionKind("missing-rate", "blocking", _PREPARER, ("import a rate for the role and date",)),
+    ExceptionKind("ambiguous-rate", "blocking", _PREPARER, ("remove one of the equally specific rates",)),
+    ExceptionKind("overlapping-rates", "blocking", _PREPARER, ("end one of the overlapping rates",)),
+    ExceptionKind("cap-exceeded", "blocking", _PREPARER, ("amend the contract: raise the cap", "write off")),
+    ExceptionKind("implausible-hours", "blocking", _PREPARER, ("correct the worker's entries of that date",)),
+    ExceptionKind("unknown-currency", "blocking", _ENGINEER, ("correct the currency in the source",)),
+    ExceptionKind("amount-precision", "blocking", _ENGINEER, ("correct the amount in the source",)),
+    ExceptionKind("true-up-proposed", "warning", _PREPARER, ("accept: credit and rebill", "waive")),
+    # contract and set-up
+    ExceptionKind("incomplete-setup", "blocking", _PREPARER, ("complete what is listed in its source system",)),
+    ExceptionKind("invalid-contract", "blocking", _PREPARER, ("correct the contract in its source system",)),
+    ExceptionKind("invalid-amendment", "blocking", _PREPARER, ("correct the amendment in its source system",)),
+    ExceptionKind("purchase-order-missing", "blocking", _PREPARER, ("enter the purchase order on the contract",)),
+    ExceptionKind("purchase-order-exhausted", "blocking", _PREPARER, ("raise the purchase order's amount",)),
+    ExceptionKind("expedient-questioned", "warning", _REVENUE, ("review the revenue method",)),
+    # invoice
+    ExceptionKind("tax-undetermined", "blocking", _PREPARER, ("add a tax treatment to the workspace",)),
+    ExceptionKind("stale-draft", "blocking", _PREPARER, ("run billing again: the draft is redone",)),
+    ExceptionKind("unposted", "blocking", _PREPARER, ("correct the cause in the ERP and replay", "credit")),
+    # close
+    ExceptionKind("closed-period", "blocking", _REVENUE, ("post to the next open period", "reopen the period")),
+    ExceptionKind("unexplained-difference", "blocking", _REVENUE, ("correct in the system that is wrong", "waive")),
+    ExceptionKind("incomplete-report", "blocking", _ENGINEER, ("run the tie-out again when the system answers",)),
+    # integration
+    ExceptionKind("invalid-payload", "blocking", _ENGINEER, ("correct the record in the source", "replay")),
+    ExceptionKind("unmapped-value", "blocking", _ENGINEER, ("map the value in the workspace", "replay")),
+    ExceptionKind("unknown-reference", "blocking", _ENGINEER, ("wait for the record it names", "replay")),
+    ExceptionKind("ownership-conflict", "warning", _ENGINEER, ("correct it in the owning system", "waive")),
+    ExceptionKind("id-reuse", "blocking", _ENGINEER, ("compare both contents with the source", "waive")),
+    ExceptionKind("gap", "blocking", _ENGINEER, ("run the sweep of the connection",)),
+    ExceptionKind("schema-drift", "blocking", _ENGINEER, ("map the changed field", "replay")),
+    ExceptionKind("rejected-by-target", "blocking", _PREPARER, ("correct what the target names", "replay")),
+    ExceptionKind("unknown-outcome", "blocking", _ENGINEER, ("look up in the target: found or absent", "replay")),
+    ExceptionKind("read-back-difference", "blocking", _PREPARER, ("correct the target record", "credit and rebill")),
+    ExceptionKind("target-drift", "warning", _PREPARER, ("correct the target record", "waive")),
+    ExceptionKind("credential", "blocking", _ENGINEER, ("renew the credential, then test the connection",)),
+    ExceptionKind("budget-exhausted", "warning", _ENGINEER, ("wait for the next window", "raise the budget")),
+    ExceptionKind("poison", "blocking", _ENGINEER, ("read the error, correct the record, replay",)),
+    ExceptionKind("compensation-failed", "blocking", _PREPARER, ("undo by hand in the target, then waive",)),
+)
+
+EXCEPTION_KINDS: dict[str, ExceptionKind] = {kind.kind: kind for kind in _ALL}

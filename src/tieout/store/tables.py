@@ -1,0 +1,857 @@
+"""Every table of the hub: the schema that Alembic creates and that all of `store` reads and writes.
+
+Canonical objects keep every version: a row is valid for the hub from `recorded_at` until `superseded_at`
+(null = current). Money is numeric with its currency beside it; hours are numeric(14,6); dates are civil dates.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy import DateTime as _DateTime
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+MONEY = Numeric(20, 4)
+PRICE = Numeric(20, 6)
+HOURS = Numeric(14, 6)
+SHARE = Numeric(9, 6)
+MOMENT = _DateTime(timezone=True)
+
+
+def _now() -> Column:
+    return Column("recorded_at", MOMENT, nullable=False)
+
+
+# --- the seams: clock and people ----------------------------------------------------------------------------
+
+clock = Table(
+    "clock",
+    metadata,
+    Column("only", Boolean, primary_key=True, server_default=text("true")),
+    Column("now", MOMENT, nullable=True, comment="null: the wall clock; else the injected moment"),
+    CheckConstraint('"only"', name="one_row"),
+)
+
+person = Table(
+    "person",
+    metadata,
+    Column("id", UUID(as_uuid=False), primary_key=True),
+    Column("email", String, nullable=False, unique=True),
+    Column("name", String, nullable=False),
+    Column("disabled_at", MOMENT),
+    Column("created_at", MOMENT, nullable=False),
+)
+
+person_role = Table(
+    "person_role",
+    metadata,
+    Column("person_id", UUID(as_uuid=False), ForeignKey("person.id"), nullable=False),
+    Column("role", String, nullable=False),
+    Column("granted_at", MOMENT, nullable=False),
+    Column("revoked_at", MOMENT),
+    Column("granted_by", String, nullable=False),
+    Index("uq_person_role_live", "person_id", "role", unique=True, postgresql_where=text("revoked_at IS NULL")),
+)
+
+credential = Table(
+    "credential",
+    metadata,
+    Column("id", UUID(as_uuid=False), primary_key=True),
+    Column("kind", String, nullable=False, comment="sign_in_link | api_token"),
+    Column("person_id", UUID(as_uuid=False), ForeignKey("person.id"), nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True, comment="sha256 of the secret; never the secret"),
+    Column("scopes", JSONB, nullable=False),
+    Column("entities", JSONB, nullable=True, comment="null: all legal entities"),
+    Column("created_at", MOMENT, nullable=False),
+    Column("expires_at", MOMENT, nullable=False, comment="real time"),
+    Column("used_at", MOMENT),
+    Column("revoked_at", MOMENT),
+    CheckConstraint("kind IN ('sign_in_link', 'api_token')", name="kind"),
+)
+
+# --- configuration that was applied from the workspace -------------------------------------------------------
+
+workspace_version = Table(
+    "workspace_version",
+    metadata,
+    Column("version", Integer, primary_key=True),
+    Column("digest", String, nullable=False),
+    Column("document", JSONB, nullable=False, comment="the whole checked workspace, without secrets"),
+    Column("applied_by", String, nullable=False),
+    _now(),
+)
+
+connection = Table(
+    "connection",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("connector", String, nullable=False),
+    Column("config", JSONB, nullable=False, comment="addresses and options; secret references, never secrets"),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("state", String, nullable=False, server_default=text("'ok'"), comment="ok | attention"),
+    Column("state_detail", String),
+    Column("last_synced_at", MOMENT),
+    Column("budget_per_minute", Integer, nullable=False, server_default=text("6000")),
+    Column("blocked_until", MOMENT, comment="no call before this moment (rate limit, injected clock)"),
+)
+
+source_cursor = Table(
+    "source_cursor",
+    metadata,
+    Column("connection", String, ForeignKey("connection.name"), primary_key=True),
+    Column("object", String, primary_key=True),
+    Column("cursor", String, nullable=False),
+    Column("fingerprint", JSONB, comment="field names last seen, for drift"),
+    Column("updated_at", MOMENT, nullable=False),
+)
+
+# --- work: what must be done, remembered here; the engine only drives it --------------------------------------
+
+work = Table(
+    "work",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("due_at", MOMENT, comment="null: nothing due; compared with the injected clock"),
+    Column("requested", BigInteger, nullable=False, server_default=text("0"), comment="bumped by each trigger"),
+    Column("started", BigInteger, nullable=False, server_default=text("0"), comment="the trigger handed to the engine"),
+    Column("done", BigInteger, nullable=False, server_default=text("0"), comment="the last trigger carried out"),
+    Column("attempts", Integer, nullable=False, server_default=text("0"), comment="failures in a row"),
+    Column("last_error", String),
+    Column("updated_at", MOMENT, nullable=False),
+    Index("ix_work_due", "due_at", postgresql_where=text("requested > done")),
+    CheckConstraint("done <= started AND started <= requested", name="order"),
+)
+
+flow = Table(
+    "flow",
+    metadata,
+    Column("id", UUID(as_uuid=False), primary_key=True),
+    Column("kind", String, nullable=False, comment="project_setup | invoice_posting | credit_posting"),
+    Column("key", String, nullable=False),
+    Column("state", String, nullable=False, comment="running | waiting | done | compensating | compensated | failed"),
+    Column("waiting_for", String),
+    Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("started_at", MOMENT, nullable=False),
+    Column("updated_at", MOMENT, nullable=False),
+    UniqueConstraint("kind", "key"),
+)
+
+flow_step = Table(
+    "flow_step",
+    metadata,
+    Column("flow_id", UUID(as_uuid=False), ForeignKey("flow.id"), primary_key=True),
+    Column("step", String, primary_key=True),
+    Column("state", String, nullable=False, comment="done | waiting | failed | undone"),
+    Column("attempts", Integer, nullable=False, server_default=text("1")),
+    Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("at", MOMENT, nullable=False),
+)
+
+# --- inbox ----------------------------------------------------------------------------------------------------
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("connection", String, nullable=False),
+    Column("object", String, nullable=False),
+    Column("source_id", String, nullable=False),
+    Column("source_version", String, nullable=False),
+    Column("tombstone", Boolean, nullable=False, server_default=text("false")),
+    Column("digest", LargeBinary, nullable=False, comment="sha256 of raw"),
+    Column("raw", LargeBinary, nullable=False),
+    Column("document", LargeBinary, comment="the record as the connector read it (JSON); null: unreadable, see raw"),
+    Column("state", String, nullable=False, server_default=text("'new'")),
+    Column("detail", String),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("deliveries", Integer, nullable=False, server_default=text("1"), comment="times the same version came"),
+    Column("observed_at", MOMENT, nullable=False),
+    Column("applied_at", MOMENT),
+    _now(),
+    UniqueConstraint("connection", "object", "source_id", "source_version"),
+    CheckConstraint("state IN ('new','applied','superseded','ignored','held','refused')", name="state"),
+    Index("ix_inbox_new", "connection", "object", "id", postgresql_where=text("state = 'new'")),
+    Index("ix_inbox_held", "connection", "object", "source_id", postgresql_where=text("state = 'held'")),
+    Index("ix_inbox_source", "connection", "object", "source_id", "id"),
+    Index(
+        "ix_inbox_waiting", "connection", "detail",
+        postgresql_where=text("state IN ('held','ignored') AND detail LIKE 'waits for %'"),
+    ),
+)
+
+hint = Table(
+    "hint",
+    metadata,
+    Column("connection", String, primary_key=True),
+    Column("event_id", String, primary_key=True),
+    Column("object", String, nullable=False),
+    Column("source_id", String, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("deliveries", Integer, nullable=False, server_default=text("1")),
+    Column("state", String, nullable=False, server_default=text("'new'"), comment="new | done"),
+    _now(),
+    Index("ix_hint_new", "connection", postgresql_where=text("state = 'new'")),
+)
+
+# --- canonical objects ----------------------------------------------------------------------------------------
+
+
+def _canonical(name: str, *columns: Column, extra: tuple = ()) -> Table:
+    """A versioned canonical table: business key + version; current row = superseded_at IS NULL."""
+    return Table(
+        name,
+        metadata,
+        Column("id", UUID(as_uuid=False), nullable=False),
+        Column("key", String, primary_key=True),
+        Column("version", Integer, primary_key=True),
+        Column("legal_entity", String),
+        Column("region", String),
+        *columns,
+        Column("provenance", JSONB, nullable=False, comment="field group -> system, source id and version, inbox id"),
+        _now(),
+        Column("superseded_at", MOMENT),
+        Index(f"uq_{name}_current", "key", unique=True, postgresql_where=text("superseded_at IS NULL")),
+        *extra,
+    )
+
+
+legal_entity = _canonical(
+    "legal_entity",
+    Column("name", String),
+    Column("country", String),
+    Column("currency", String),
+)
+
+period = _canonical(
+    "period",
+    Column("start_date", Date),
+    Column("end_date", Date),
+    Column("state", String),
+)
+
+customer = _canonical(
+    "customer",
+    Column("legal_name", String),
+    Column("tax_id", String),
+    Column("street", String),
+    Column("city", String),
+    Column("state_code", String),
+    Column("postal_code", String),
+    Column("country", String),
+    Column("currency", String),
+    Column("purchase_order_required", Boolean),
+    Column("terms_days", Integer),
+    Column("credit_hold", Boolean),
+)
+
+opportunity = _canonical(
+    "opportunity",
+    Column("name", String),
+    Column("customer", String),
+    Column("state", String),
+    Column("close_date", Date),
+    Column("amount", MONEY),
+    Column("currency", String),
+    Column("contract", String),
+)
+
+quote = _canonical(
+    "quote",
+    Column("opportunity", String),
+    Column("state", String),
+    Column("net_amount", MONEY),
+    Column("currency", String),
+    Column("is_primary", Boolean),
+)
+
+quote_line = _canonical(
+    "quote_line",
+    Column("quote", String),
+    Column("number", Integer),
+    Column("role", String),
+    Column("hours", HOURS),
+    Column("net_price", PRICE),
+    Column("net_total", MONEY),
+)
+
+contract = _canonical(
+    "contract",
+    Column("customer", String),
+    Column("opportunity", String),
+    Column("currency", String),
+    Column("state", String),
+    Column("signed_on", Date),
+    Column("start_date", Date),
+    Column("end_date", Date),
+    Column("effective_from", Date, comment="first day on which this version's terms hold"),
+    Column("payment_terms_days", Integer),
+    Column("billing_method", String),
+    Column("rate_card", String),
+    Column("cap_amount", MONEY),
+    Column("cap_over", String),
+    Column("discount", SHARE),
+    Column("increment_minutes", Integer),
+    Column("increment_mode", String),
+    Column("purchase_order", String),
+    Column("purchase_order_amount", MONEY),
+    Column("document_url", String),
+    Column("document_hash", String),
+)
+
+project = _canonical(
+    "project",
+    Column("contract", String),
+    Column("title", String),
+    Column("state", String),
+    Column("start_date", Date),
+    Column("due_date", Date),
+    Column("currency", String),
+    Column("activated_at", MOMENT),
+)
+
+project_task = _canonical(
+    "project_task",
+    Column("project", String),
+    Column("title", String),
+    Column("state", String),
+)
+
+worker = _canonical(
+    "worker",
+    Column("full_name", String),
+    Column("email", String),
+    Column("role", String),
+    Column("left_on", Date),
+)
+
+time_entry = _canonical(
+    "time_entry",
+    Column("project", String),
+    Column("source_project", String),
+    Column("task", String),
+    Column("worker", String),
+    Column("work_date", Date),
+    Column("worked_minutes", Integer),
+    Column("worked_hours", HOURS),
+    Column("billable", Boolean),
+    Column("state", String),
+    Column("role", String),
+    Column("notes", String),
+    Column("approved_at", MOMENT, comment="when the approval was first heard"),
+    extra=(
+        Index("ix_time_entry_project", "project", postgresql_where=text("superseded_at IS NULL")),
+        Index("ix_time_entry_worker_day", "worker", "work_date", postgresql_where=text("superseded_at IS NULL")),
+    ),
+)
+
+erp_document = _canonical(
+    "erp_document",
+    Column("kind", String),
+    Column("number", String),
+    Column("external_key", String),
+    Column("customer", String),
+    Column("document_date", Date),
+    Column("period", String),
+    Column("currency", String),
+    Column("total", MONEY),
+    Column("amount_remaining", MONEY),
+    Column("state", String),
+    extra=(Index("ix_erp_document_number", "number", postgresql_where=text("superseded_at IS NULL")),),
+)
+
+payment = _canonical(
+    "payment",
+    Column("customer", String),
+    Column("paid_on", Date),
+    Column("currency", String),
+    Column("amount", MONEY),
+)
+
+payment_application = Table(
+    "payment_application",
+    metadata,
+    Column("payment", String, primary_key=True),
+    Column("payment_version", Integer, primary_key=True),
+    Column("erp_document", String, primary_key=True),
+    Column("amount", MONEY, nullable=False),
+    ForeignKeyConstraint(["payment", "payment_version"], ["payment.key", "payment.version"]),
+)
+
+CANONICAL = {
+    t.name: t
+    for t in (
+        legal_entity, period, customer, opportunity, quote, quote_line, contract, project, project_task, worker,
+        time_entry, erp_document, payment,
+    )
+}  # fmt: skip
+
+contract_terms = Table(
+    "contract_terms",
+    metadata,
+    Column("contract", String, primary_key=True),
+    Column("source_version", String, primary_key=True, comment="of two that cover a date the later version stands"),
+    Column("effective_from", Date, nullable=False),
+    Column("payment_terms_days", Integer),
+    Column("billing_method", String),
+    Column("rate_card", String),
+    Column("cap_amount", MONEY),
+    Column("cap_over", String),
+    Column("discount", SHARE),
+    Column("increment_minutes", Integer),
+    Column("increment_mode", String),
+    Column("start_date", Date),
+    Column("end_date", Date),
+    Column("currency", String),
+    _now(),
+)
+
+crosswalk = Table(
+    "crosswalk",
+    metadata,
+    Column("connection", String, primary_key=True),
+    Column("object", String, primary_key=True),
+    Column("source_id", String, primary_key=True),
+    Column("type", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("retired_at", MOMENT),
+    Column("retired_reason", String),
+    _now(),
+    Index(
+        "uq_crosswalk_live", "connection", "object", "key", unique=True, postgresql_where=text("retired_at IS NULL")
+    ),
+)
+
+# --- rate cards: owned by the workspace, bitemporal --------------------------------------------------------------
+
+rate = Table(
+    "rate",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("card", String, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("person", String),
+    Column("task", String),
+    Column("project", String),
+    Column("grade", String),
+    Column("role", String),
+    Column("country", String),
+    Column("worksite", String),
+    Column("day_type", String),
+    Column("band", String),
+    Column("unit", String, nullable=False, server_default=text("'hour'")),
+    Column("price", PRICE, nullable=False),
+    Column("effective_from", Date, nullable=False),
+    Column("effective_to", Date),
+    Column("source", String, nullable=False, comment="file and row, or connection"),
+    _now(),
+    Column("superseded_at", MOMENT),
+    CheckConstraint("price > 0", name="price"),
+    CheckConstraint("effective_to IS NULL OR effective_to >= effective_from", name="dates"),
+    Index("ix_rate_card", "card", postgresql_where=text("superseded_at IS NULL")),
+)
+
+# --- billing: events, balances, invoices ---------------------------------------------------------------------------
+
+billing_event = Table(
+    "billing_event",
+    metadata,
+    Column("id", UUID(as_uuid=False), primary_key=True),
+    Column("kind", String, nullable=False, comment="time | reversal"),
+    Column("contract", String, nullable=False),
+    Column("line", String, nullable=False),
+    Column("legal_entity", String, nullable=False),
+    Column("project", String),
+    Column("task", String),
+    Column("entry", String, nullable=False),
+    Column("entry_version", Integer, nullable=False),
+    Column("reverses", UUID(as_uuid=False), ForeignKey("billing_event.id")),
+    Column("worker", String),
+    Column("role", String),
+    Column("work_date", Date, nullable=False),
+    Column("worked_hours", HOURS, nullable=False),
+    Column("quantity", HOURS, nullable=False, comment="billable hours"),
+    Column("price", PRICE, nullable=False),
+    Column("multiplier", SHARE, nullable=False),
+    Column("discount", SHARE, nullable=False),
+    Column("amount", MONEY, nullable=False, comment="rounded once, here"),
+    Column("currency", String, nullable=False),
+    Column("card", String),
+    Column("trail", JSONB, nullable=False, comment="why this price"),
+    Column("sequence", BigInteger, Identity(), nullable=False),
+    _now(),
+    CheckConstraint("kind IN ('time', 'reversal')", name="kind"),
+    CheckConstraint("(kind = 'reversal') = (reverses IS NOT NULL)", name="reversal"),
+    Index("ix_billing_event_contract", "contract", "work_date"),
+    Index("ix_billing_event_entry", "entry"),
+    Index(
+        "uq_billing_event_version", "entry", "entry_version", "kind", "sequence",
+        unique=True,
+    ),
+)  # fmt: skip
+
+billing_balance = Table(
+    "billing_balance",
+    metadata,
+    Column("event", UUID(as_uuid=False), ForeignKey("billing_event.id"), primary_key=True),
+    Column("contract", String, nullable=False),
+    Column("quantity", HOURS, nullable=False),
+    Column("amount", MONEY, nullable=False),
+    Column("over_cap_quantity", HOURS, nullable=False, server_default=text("0")),
+    Column("over_cap_amount", MONEY, nullable=False, server_default=text("0")),
+    Column("held_quantity", HOURS, nullable=False, server_default=text("0")),
+    Column("held_amount", MONEY, nullable=False, server_default=text("0")),
+    Column("written_off_quantity", HOURS, nullable=False, server_default=text("0")),
+    Column("written_off_amount", MONEY, nullable=False, server_default=text("0")),
+    Column("reversed_quantity", HOURS, nullable=False, server_default=text("0")),
+    Column("reversed_amount", MONEY, nullable=False, server_default=text("0")),
+    Column("drafted_quantity", HOURS, nullable=False, server_default=text("0")),
+    Column("drafted_amount", MONEY, nullable=False, server_default=text("0")),
+    Column("billed_quantity", HOURS, nullable=False, server_default=text("0")),
+    Column("billed_amount", MONEY, nullable=False, server_default=text("0")),
+    Column("credited_quantity", HOURS, nullable=False, server_default=text("0")),
+    Column("credited_amount", MONEY, nullable=False, server_default=text("0")),
+    Column("recognised_amount", MONEY, nullable=False, server_default=text("0"), comment="revenue posted for it"),
+    Column("updated_at", MOMENT, nullable=False),
+    CheckConstraint(
+        "billed_amount - credited_amount BETWEEN least(0, amount) AND greatest(0, amount)", name="billed_within_amount"
+    ),
+    CheckConstraint(
+        "billed_quantity - credited_quantity BETWEEN least(0, quantity) AND greatest(0, quantity)",
+        name="billed_within_quantity",
+    ),
+    CheckConstraint(
+        "abs(billed_amount - credited_amount + over_cap_amount + held_amount + written_off_amount"
+        " + reversed_amount + drafted_amount) <= abs(amount)",
+        name="partition",
+    ),
+    Index("ix_billing_balance_contract", "contract"),
+)
+
+invoice = Table(
+    "invoice",
+    metadata,
+    Column("id", UUID(as_uuid=False), primary_key=True),
+    Column("kind", String, nullable=False, comment="invoice | credit_note"),
+    Column("number", String, unique=True, comment="null until released"),
+    Column("credits", UUID(as_uuid=False), ForeignKey("invoice.id"), comment="credit note: the invoice it credits"),
+    Column("credit_kind", String, comment="correction | concession | cancellation"),
+    Column("reason", String),
+    Column("rebill", Boolean, nullable=False, server_default=text("false")),
+    Column("contract", String, nullable=False),
+    Column("customer", String, nullable=False),
+    Column("legal_entity", String, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("through", Date, nullable=False, comment="everything due on or before this date"),
+    Column("purchase_order", String),
+    Column("terms_days", Integer, nullable=False),
+    Column("issue_date", Date),
+    Column("due_date", Date),
+    Column("net_amount", MONEY, nullable=False),
+    Column("tax_amount", MONEY, nullable=False),
+    Column("gross_amount", MONEY, nullable=False),
+    Column("state", String, nullable=False),
+    Column("stale_reason", String, comment="a draft whose sources changed; it cannot be released until redone"),
+    Column("content_hash", String, nullable=False),
+    Column("preparer", String, nullable=False),
+    Column("approver", String),
+    Column("approved_hash", String),
+    Column("approved_at", MOMENT),
+    Column("released_at", MOMENT),
+    Column("posted_at", MOMENT),
+    Column("version", Integer, nullable=False, server_default=text("1")),
+    _now(),
+    Column("updated_at", MOMENT, nullable=False),
+    CheckConstraint("kind IN ('invoice', 'credit_note')", name="kind"),
+    CheckConstraint(
+        "state IN ('draft','approved','released','posted','part_paid','paid','credited','void')", name="state"
+    ),
+    CheckConstraint("approver IS NULL OR approver <> preparer", name="preparer_is_not_approver"),
+    CheckConstraint("state NOT IN ('approved','released','posted','part_paid','paid','credited')"
+                    " OR (approver IS NOT NULL AND approved_hash = content_hash)", name="approved_content"),
+    CheckConstraint("(number IS NOT NULL) = (released_at IS NOT NULL)", name="number_at_release"),
+    Index("ix_invoice_contract", "contract"),
+    Index("ix_invoice_state", "state"),
+)  # fmt: skip
+
+invoice_line = Table(
+    "invoice_line",
+    metadata,
+    Column("invoice", UUID(as_uuid=False), ForeignKey("invoice.id"), primary_key=True),
+    Column("line", Integer, primary_key=True),
+    Column("contract_line", String, nullable=False),
+    Column("project", String),
+    Column("description", String, nullable=False),
+    Column("quantity", HOURS, nullable=False),
+    Column("unit_price", PRICE, nullable=False),
+    Column("net_amount", MONEY, nullable=False),
+    Column("tax_category", String, nullable=False),
+    Column("tax_rate", SHARE, nullable=False),
+    Column("corrects", String, comment="number of the earlier invoice this line corrects"),
+)
+
+invoice_line_event = Table(
+    "invoice_line_event",
+    metadata,
+    Column("invoice", UUID(as_uuid=False), primary_key=True),
+    Column("line", Integer, primary_key=True),
+    Column("event", UUID(as_uuid=False), ForeignKey("billing_event.id"), primary_key=True),
+    Column("quantity", HOURS, nullable=False),
+    Column("amount", MONEY, nullable=False),
+    ForeignKeyConstraint(["invoice", "line"], ["invoice_line.invoice", "invoice_line.line"]),
+    Index("ix_invoice_line_event_event", "event"),
+)
+
+number_series = Table(
+    "number_series",
+    metadata,
+    Column("legal_entity", String, primary_key=True),
+    Column("series", String, primary_key=True, comment="invoice | credit_note"),
+    Column("prefix", String, nullable=False),
+    Column("last", BigInteger, nullable=False, server_default=text("0")),
+)
+
+approval = Table(
+    "approval",
+    metadata,
+    Column("id", UUID(as_uuid=False), primary_key=True),
+    Column("type", String, nullable=False, comment="invoice | credit_note | waiver"),
+    Column("key", String, nullable=False),
+    Column("content_hash", String, nullable=False),
+    Column("preparer", String, nullable=False),
+    Column("approver", String, nullable=False),
+    Column("role", String, nullable=False, comment="the role that allowed it, at that time"),
+    Column("decision", String, nullable=False, comment="approved | rejected"),
+    Column("reason", String),
+    _now(),
+    CheckConstraint("preparer <> approver", name="preparer_is_not_approver"),
+    Index("ix_approval_key", "type", "key"),
+)
+
+# --- subledger -----------------------------------------------------------------------------------------------------
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", UUID(as_uuid=False), primary_key=True),
+    Column("cause_type", String, nullable=False, comment="revenue | release | credit | payment | reversal"),
+    Column("cause", String, nullable=False),
+    Column("contract", String, nullable=False),
+    Column("legal_entity", String, nullable=False),
+    Column("event_date", Date, nullable=False),
+    Column("booking_date", Date, nullable=False),
+    Column("period", String, nullable=False),
+    Column("prior_period", Boolean, nullable=False),
+    Column("reverses", UUID(as_uuid=False), ForeignKey("journal.id")),
+    _now(),
+    UniqueConstraint("cause_type", "cause"),
+    Index("ix_journal_contract", "contract", "booking_date"),
+)
+
+journal_line = Table(
+    "journal_line",
+    metadata,
+    Column("journal", UUID(as_uuid=False), ForeignKey("journal.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("contract", String, nullable=False),
+    Column("line", String, nullable=False),
+    Column("legal_entity", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("amount", MONEY, nullable=False, comment="debit positive"),
+    Column("functional_amount", MONEY, nullable=False),
+    Column("booking_date", Date, nullable=False),
+    Column("recorded_at", MOMENT, nullable=False),
+    Index("ix_journal_line_contract", "contract", "account"),
+)
+
+# --- events, outbox --------------------------------------------------------------------------------------------------
+
+event = Table(
+    "event",
+    metadata,
+    Column("position", BigInteger, Identity(), primary_key=True),
+    Column("id", UUID(as_uuid=False), nullable=False, unique=True),
+    Column("type", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("sequence", BigInteger, nullable=False, comment="per subject, from 1"),
+    Column("legal_entity", String),
+    Column("data", JSONB, nullable=False),
+    Column("time", MOMENT, nullable=False),
+    UniqueConstraint("subject", "sequence"),
+    Index("ix_event_type", "type", "position"),
+)
+
+intent = Table(
+    "intent",
+    metadata,
+    Column("id", UUID(as_uuid=False), primary_key=True),
+    Column("connection", String, nullable=False),
+    Column("operation", String, nullable=False),
+    Column("type", String, nullable=False, comment="canonical type it concerns"),
+    Column("key", String, nullable=False, comment="business key"),
+    Column("revision", Integer, nullable=False),
+    Column("external_key", String, nullable=False),
+    Column("body", LargeBinary, nullable=False, comment="the frozen bytes of every attempt"),
+    Column("digest", LargeBinary, nullable=False),
+    Column("compensates", UUID(as_uuid=False), ForeignKey("intent.id")),
+    Column("flow_id", UUID(as_uuid=False), ForeignKey("flow.id")),
+    Column("state", String, nullable=False, server_default=text("'pending'")),
+    Column("attempts", Integer, nullable=False, server_default=text("0"), comment="incremented before each attempt"),
+    Column("due_at", MOMENT, nullable=False),
+    Column("target_id", String),
+    Column("receipt", JSONB),
+    Column("error", JSONB),
+    Column("looked_up", Integer, nullable=False, server_default=text("0")),
+    Column("read_back_at", MOMENT),
+    Column("first_sent_at", MOMENT),
+    Column("done_at", MOMENT),
+    _now(),
+    UniqueConstraint("connection", "operation", "key", "revision"),
+    CheckConstraint("state IN ('pending','unknown','done','rejected','cancelled')", name="state"),
+    Index("ix_intent_open", "connection", "due_at", postgresql_where=text("state IN ('pending','unknown')")),
+    Index("ix_intent_key", "type", "key"),
+    Index(
+        "uq_intent_live_target", "connection", "operation", "external_key",
+        unique=True, postgresql_where=text("state = 'done' AND compensates IS NULL AND operation LIKE '%invoice%'"),
+    ),
+)  # fmt: skip
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("intent", UUID(as_uuid=False), ForeignKey("intent.id"), nullable=False),
+    Column("action", String, nullable=False, comment="send | look_up | read_back"),
+    Column("outcome", String, nullable=False),
+    Column("code", String),
+    Column("detail", String),
+    _now(),
+    Index("ix_attempt_intent", "intent"),
+)
+
+# --- exceptions, audit ------------------------------------------------------------------------------------------------
+
+exception = Table(
+    "exception",
+    metadata,
+    Column("id", UUID(as_uuid=False), primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("key", String, nullable=False, comment="the source's id or the business key a person would type"),
+    Column("severity", String, nullable=False),
+    Column("owner", String, nullable=False, comment="role, or the person it is assigned to"),
+    Column("contract", String),
+    Column("legal_entity", String),
+    Column("amount", MONEY),
+    Column("currency", String),
+    Column("cause", String, nullable=False, comment="what was refused, seen and expected; in plain words"),
+    Column("evidence", JSONB, nullable=False),
+    Column("state", String, nullable=False, server_default=text("'open'")),
+    Column("opened_at", MOMENT, nullable=False),
+    Column("updated_at", MOMENT, nullable=False),
+    Column("closed_at", MOMENT),
+    Column("closed_by", String),
+    Column("resolution", String),
+    CheckConstraint("state IN ('open','assigned','fixed','replayed','waived','resolved')", name="state"),
+    Index(
+        "uq_exception_open", "kind", "key", unique=True,
+        postgresql_where=text("state NOT IN ('waived','resolved')"),
+    ),
+    Index("ix_exception_contract", "contract"),
+)  # fmt: skip
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("at", MOMENT, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("legal_entity", String),
+    Column("reason", String),
+    Column("trace_id", String),
+    Column("rows", Integer, nullable=False),
+    Column("digest", LargeBinary, nullable=False, comment="sha256 over the rows touched"),
+    Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
+    Index("ix_audit_key", "type", "key"),
+)
+
+audit_seal = Table(
+    "audit_seal",
+    metadata,
+    Column("position", BigInteger, primary_key=True, comment="1, 2, … without a gap"),
+    Column("audit_id", BigInteger, ForeignKey("audit.id"), nullable=False, unique=True),
+    Column("chain", LargeBinary, nullable=False, comment="sha256(previous chain || row)"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("actor", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("request_digest", LargeBinary, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("response", JSONB, nullable=False),
+    _now(),
+)
+
+# --- tie-out ------------------------------------------------------------------------------------------------------------
+
+tie_out_run = Table(
+    "tie_out_run",
+    metadata,
+    Column("id", UUID(as_uuid=False), primary_key=True),
+    Column("check", String, nullable=False),
+    Column("legal_entity", String, nullable=False),
+    Column("period", String, nullable=False),
+    Column("state", String, nullable=False, comment="complete | incomplete"),
+    Column("detail", String),
+    Column("digest", String, nullable=False),
+    _now(),
+    Index("ix_tie_out_run", "check", "legal_entity", "period", "recorded_at"),
+)
+
+tie_out_item = Table(
+    "tie_out_item",
+    metadata,
+    Column("run", UUID(as_uuid=False), ForeignKey("tie_out_run.id"), primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("contract", String),
+    Column("ours", MONEY),
+    Column("theirs", MONEY),
+    Column("difference", MONEY, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("outcome", String, nullable=False, comment="matched | ours_only | theirs_only | different"),
+    Column("cause", String),
+    Column("explained_by", String),
+)
