@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 from sqlalchemy import Connection, insert
+
 from tests.connectors.fakes.kantata import KantataRig
 from tests.connectors.fakes.netsuite import NetSuiteRig
 from tests.connectors.fakes.salesforce import SalesforceRig
-
 from tieout.connectors.kit.interface import Connector
 from tieout.hub import canonical, crosswalk, exceptions, inbox
 from tieout.store import tables

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.connectors.fakes.kantata import KantataRig
 
+from tests.connectors.fakes.kantata import KantataRig
 from tieout.connectors.kantata import KantataWebhook
 from tieout.connectors.kit.conformance import ReadingConformance, WritingConformance, every_change
 from tieout.connectors.kit.interface import (

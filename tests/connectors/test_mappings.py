@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+import tieout.connectors as connectors
 from tests.connectors.fakes.kantata import KantataRig
 from tests.connectors.fakes.netsuite import NetSuiteRig
 from tests.connectors.fakes.salesforce import SalesforceRig
-
-import tieout.connectors as connectors
 from tieout.connectors.kit.conformance import every_change
 from tieout.connectors.kit.manifest import load_manifest
 from tieout.hub.mapping import Mappings, load_mappings

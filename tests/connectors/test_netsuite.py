@@ -11,8 +11,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from tests.connectors.fakes.netsuite import KEY, PEM, NetSuiteRig
 
+from tests.connectors.fakes.netsuite import KEY, PEM, NetSuiteRig
 from tieout.connectors.kit.conformance import ReadingConformance, WritingConformance, every_change
 from tieout.connectors.kit.interface import AuthFailed, Command, Drift, Rejected
 from tieout.connectors.netsuite.auth import signed

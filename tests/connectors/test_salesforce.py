@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.connectors.fakes.salesforce import SalesforceRig
 
+from tests.connectors.fakes.salesforce import SalesforceRig
 from tieout.connectors.kit.conformance import ReadingConformance, WritingConformance, every_change
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from builders import prepare
 from sqlalchemy import Connection, Engine, text
 
+from tests.hub.builders import prepare
 from tieout.hub import audit
 
 KEY = b"k" * 32

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from builders import MOMENT, account, contract, prepare, take, user
 from sqlalchemy import Connection
 
+from tests.hub.builders import MOMENT, account, contract, prepare, take, user
 from tieout.hub import canonical, crosswalk
 from tieout.hub.actors import Actor
 from tieout.hub.refusals import Conflict

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from builders import MOMENT, account, opportunity, prepare, take
 from sqlalchemy import Connection, insert, select
 
 import tieout.hub
+from tests.hub.builders import MOMENT, account, opportunity, prepare, take
 from tieout.hub import exceptions
 from tieout.hub.actors import Actor
 from tieout.hub.exceptions import NewException

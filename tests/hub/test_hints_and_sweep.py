@@ -13,10 +13,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from builders import MOMENT, deleted, entry, prepare, take, user
 from sqlalchemy import Connection, Engine, select
 
 import tieout.hub
+from tests.hub.builders import MOMENT, deleted, entry, prepare, take, user
 from tieout.connectors.kit.interface import Change, Hint
 from tieout.hub import exceptions, inbox
 from tieout.hub.sweep import sweep
@@ -92,7 +92,7 @@ def test_the_sweep_fetches_exactly_what_is_missing(conn: Connection) -> None:
 CHILD = """
 import sys
 sys.path.insert(0, sys.argv[2])
-from builders import entry, user
+from tests.hub.builders import entry, user
 from sqlalchemy import create_engine
 from tieout.hub import inbox
 engine = create_engine(sys.argv[1])
@@ -111,7 +111,7 @@ def run_child(url: str, point: str) -> int:
         "-c",
         CHILD,
         url.replace("postgresql://", "postgresql+psycopg://"),
-        str(Path(__file__).parent),
+        str(Path(__file__).parents[2]),
     ]
     return subprocess.run(command, env={**os.environ, "TIEOUT_FAILPOINT": point}, check=False).returncode
 

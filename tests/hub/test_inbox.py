@@ -6,9 +6,9 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from builders import account, contract, deleted, entry, opportunity, prepare, take, user
 from sqlalchemy import Connection
 
+from tests.hub.builders import account, contract, deleted, entry, opportunity, prepare, take, user
 from tieout.hub import canonical, crosswalk, events, exceptions, inbox
 from tieout.store import inbox as store
 

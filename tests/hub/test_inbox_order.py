@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from builders import account, change, contract, deleted, drain, entry, prepare, take, user
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, event
 
+from tests.hub.builders import account, change, contract, deleted, drain, entry, prepare, take, user
 from tieout.connectors.kit.interface import Change
 from tieout.hub import canonical, exceptions, inbox
 from tieout.store import inbox as store

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from builders import entry, prepare, user
 from sqlalchemy import Engine, select
 
+from tests.hub.builders import entry, prepare, user
 from tieout.hub import canonical, inbox
 from tieout.store import inbox as store
 from tieout.store.tables import event

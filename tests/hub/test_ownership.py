@@ -6,9 +6,9 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from builders import MOMENT, account, change, deleted, prepare, take
 from sqlalchemy import Connection, insert
 
+from tests.hub.builders import MOMENT, account, change, deleted, prepare, take
 from tieout.connectors.kit.interface import Change
 from tieout.hub import canonical, drift, exceptions, ownership
 from tieout.hub.ownership import InvalidOwnership

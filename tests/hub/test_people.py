@@ -6,9 +6,9 @@ import pickle
 from datetime import timedelta
 
 import pytest
-from builders import MOMENT, prepare
 from sqlalchemy import Connection, select, text
 
+from tests.hub.builders import MOMENT, prepare
 from tieout.hub import people, refusals
 from tieout.hub.actors import PERMISSIONS, ROLES, Actor, allows, require
 from tieout.hub.refusals import Conflict, Forbidden, Invalid, NotFound, Refusal, Unauthenticated

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from tieout.hub import audit, events
+from tieout.hub import audit, events, work
 from tieout.hub.actors import ROLES, SYSTEM, Actor, allowing_role, require
 from tieout.hub.refusals import Conflict, Forbidden, Invalid, NotFound
 from tieout.model.exception_kinds import EXCEPTION_KINDS
@@ -264,8 +264,6 @@ def replay(conn: Connection, ids: Collection[str], actor: Actor, dry_run: bool =
     plans = [_plan(_open_row(conn, one, actor)) for one in dict.fromkeys(ids)]
     if dry_run or not plans:
         return plans
-    from tieout.hub import work
-
     moment = clock.now(conn)
     inbox.release_ids(conn, [row for plan in plans for row in plan.inbox])
     store.retry_intents(conn, [one for plan in plans for one in plan.intents], moment)

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from tieout.connectors.kit.interface import Change, Hint
-from tieout.hub import audit, exceptions
+from tieout.hub import audit, exceptions, work
 from tieout.hub.actors import SYSTEM
 from tieout.store import clock
 from tieout.store import inbox as store
@@ -168,8 +168,6 @@ def _refuse_unfit(
 
 def receive_hints(conn: Connection, connection: str, hints: Sequence[Hint], raw: bytes) -> int:
     """Store what a webhook said, each event once, and ask for the named objects to be read; how many were new."""
-    from tieout.hub import work
-
     digest = hashlib.sha256(raw).digest()
     moment = clock.now(conn)
     rows: dict[str, dict[str, Any]] = {}

@@ -25,10 +25,18 @@ _REVENUE = "revenue_accountant"
 _ALL = (
     # rating
     ExceptionKind("not-approved", "blocking", _PREPARER, ("approve the entry in the source system",)),
-    ExceptionKind("outside-contract", "blocking", _PREPARER, ("amend the contract dates", "correct the entry's date")),
-    ExceptionKind("worker-left", "blocking", _PREPARER, ("correct the worker's last day", "withdraw the entry")),
-    ExceptionKind("closed-task", "blocking", _PREPARER, ("reopen the task", "move the entry to an open task")),
-    ExceptionKind("missing-project", "blocking", _PREPARER, ("move the entry to a project of a contract", "waive")),
+    ExceptionKind(
+        "outside-contract", "blocking", _PREPARER, ("amend the contract dates", "correct the entry's date")
+    ),
+    ExceptionKind(
+        "worker-left", "blocking", _PREPARER, ("correct the worker's last day", "withdraw the entry")
+    ),
+    ExceptionKind(
+        "closed-task", "blocking", _PREPARER, ("reopen the task", "move the entry to an open task")
+    ),
+    ExceptionKind(
+        "missing-project", "blocking", _PREPARER, ("move the entry to a project of a contract", "waive")
+    ),
     ExceptionKind("missing-rate", "blocking", _PREPARER, ("import a rate for the role and date",)),
     ExceptionKind("ambiguous-rate", "blocking", _PREPARER, ("remove one of the equally specific rates",)),
     ExceptionKind("overlapping-rates", "blocking", _PREPARER, ("end one of the overlapping rates",)),
@@ -38,10 +46,16 @@ _ALL = (
     ExceptionKind("amount-precision", "blocking", _ENGINEER, ("correct the amount in the source",)),
     ExceptionKind("true-up-proposed", "warning", _PREPARER, ("accept: credit and rebill", "waive")),
     # contract and set-up
-    ExceptionKind("incomplete-setup", "blocking", _PREPARER, ("complete what is listed in its source system",)),
+    ExceptionKind(
+        "incomplete-setup", "blocking", _PREPARER, ("complete what is listed in its source system",)
+    ),
     ExceptionKind("invalid-contract", "blocking", _PREPARER, ("correct the contract in its source system",)),
-    ExceptionKind("invalid-amendment", "blocking", _PREPARER, ("correct the amendment in its source system",)),
-    ExceptionKind("purchase-order-missing", "blocking", _PREPARER, ("enter the purchase order on the contract",)),
+    ExceptionKind(
+        "invalid-amendment", "blocking", _PREPARER, ("correct the amendment in its source system",)
+    ),
+    ExceptionKind(
+        "purchase-order-missing", "blocking", _PREPARER, ("enter the purchase order on the contract",)
+    ),
     ExceptionKind("purchase-order-exhausted", "blocking", _PREPARER, ("raise the purchase order's amount",)),
     ExceptionKind("expedient-questioned", "warning", _REVENUE, ("review the revenue method",)),
     # invoice
@@ -49,9 +63,15 @@ _ALL = (
     ExceptionKind("stale-draft", "blocking", _PREPARER, ("run billing again: the draft is redone",)),
     ExceptionKind("unposted", "blocking", _PREPARER, ("correct the cause in the ERP and replay", "credit")),
     # close
-    ExceptionKind("closed-period", "blocking", _REVENUE, ("post to the next open period", "reopen the period")),
-    ExceptionKind("unexplained-difference", "blocking", _REVENUE, ("correct in the system that is wrong", "waive")),
-    ExceptionKind("incomplete-report", "blocking", _ENGINEER, ("run the tie-out again when the system answers",)),
+    ExceptionKind(
+        "closed-period", "blocking", _REVENUE, ("post to the next open period", "reopen the period")
+    ),
+    ExceptionKind(
+        "unexplained-difference", "blocking", _REVENUE, ("correct in the system that is wrong", "waive")
+    ),
+    ExceptionKind(
+        "incomplete-report", "blocking", _ENGINEER, ("run the tie-out again when the system answers",)
+    ),
     # integration
     ExceptionKind("invalid-payload", "blocking", _ENGINEER, ("correct the record in the source", "replay")),
     ExceptionKind("unmapped-value", "blocking", _ENGINEER, ("map the value in the workspace", "replay")),
@@ -61,8 +81,12 @@ _ALL = (
     ExceptionKind("gap", "blocking", _ENGINEER, ("run the sweep of the connection",)),
     ExceptionKind("schema-drift", "blocking", _ENGINEER, ("map the changed field", "replay")),
     ExceptionKind("rejected-by-target", "blocking", _PREPARER, ("correct what the target names", "replay")),
-    ExceptionKind("unknown-outcome", "blocking", _ENGINEER, ("look up in the target: found or absent", "replay")),
-    ExceptionKind("read-back-difference", "blocking", _PREPARER, ("correct the target record", "credit and rebill")),
+    ExceptionKind(
+        "unknown-outcome", "blocking", _ENGINEER, ("look up in the target: found or absent", "replay")
+    ),
+    ExceptionKind(
+        "read-back-difference", "blocking", _PREPARER, ("correct the target record", "credit and rebill")
+    ),
     ExceptionKind("target-drift", "warning", _PREPARER, ("correct the target record", "waive")),
     ExceptionKind("credential", "blocking", _ENGINEER, ("renew the credential, then test the connection",)),
     ExceptionKind("budget-exhausted", "warning", _ENGINEER, ("wait for the next window", "raise the budget")),

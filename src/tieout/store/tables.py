@@ -77,7 +77,9 @@ person_role = Table(
     Column("granted_at", MOMENT, nullable=False),
     Column("revoked_at", MOMENT),
     Column("granted_by", String, nullable=False),
-    Index("uq_person_role_live", "person_id", "role", unique=True, postgresql_where=text("revoked_at IS NULL")),
+    Index(
+        "uq_person_role_live", "person_id", "role", unique=True, postgresql_where=text("revoked_at IS NULL")
+    ),
 )
 
 credential = Table(
@@ -86,7 +88,9 @@ credential = Table(
     Column("id", UUID(as_uuid=False), primary_key=True),
     Column("kind", String, nullable=False, comment="sign_in_link | api_token"),
     Column("person_id", UUID(as_uuid=False), ForeignKey("person.id"), nullable=False),
-    Column("digest", LargeBinary, nullable=False, unique=True, comment="sha256 of the secret; never the secret"),
+    Column(
+        "digest", LargeBinary, nullable=False, unique=True, comment="sha256 of the secret; never the secret"
+    ),
     Column("scopes", JSONB, nullable=False),
     Column("entities", JSONB, nullable=True, comment="null: all legal entities"),
     Column("created_at", MOMENT, nullable=False),
@@ -113,7 +117,9 @@ connection = Table(
     metadata,
     Column("name", String, primary_key=True),
     Column("connector", String, nullable=False),
-    Column("config", JSONB, nullable=False, comment="addresses and options; secret references, never secrets"),
+    Column(
+        "config", JSONB, nullable=False, comment="addresses and options; secret references, never secrets"
+    ),
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
     Column("state", String, nullable=False, server_default=text("'ok'"), comment="ok | attention"),
     Column("state_detail", String),
@@ -140,9 +146,19 @@ work = Table(
     Column("kind", String, primary_key=True),
     Column("key", String, primary_key=True),
     Column("due_at", MOMENT, comment="null: nothing due; compared with the injected clock"),
-    Column("requested", BigInteger, nullable=False, server_default=text("0"), comment="bumped by each trigger"),
-    Column("started", BigInteger, nullable=False, server_default=text("0"), comment="the trigger handed to the engine"),
-    Column("done", BigInteger, nullable=False, server_default=text("0"), comment="the last trigger carried out"),
+    Column(
+        "requested", BigInteger, nullable=False, server_default=text("0"), comment="bumped by each trigger"
+    ),
+    Column(
+        "started",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="the trigger handed to the engine",
+    ),
+    Column(
+        "done", BigInteger, nullable=False, server_default=text("0"), comment="the last trigger carried out"
+    ),
     Column("attempts", Integer, nullable=False, server_default=text("0"), comment="failures in a row"),
     Column("last_error", String),
     Column("updated_at", MOMENT, nullable=False),
@@ -156,7 +172,12 @@ flow = Table(
     Column("id", UUID(as_uuid=False), primary_key=True),
     Column("kind", String, nullable=False, comment="project_setup | invoice_posting | credit_posting"),
     Column("key", String, nullable=False),
-    Column("state", String, nullable=False, comment="running | waiting | done | compensating | compensated | failed"),
+    Column(
+        "state",
+        String,
+        nullable=False,
+        comment="running | waiting | done | compensating | compensated | failed",
+    ),
     Column("waiting_for", String),
     Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
     Column("started_at", MOMENT, nullable=False),
@@ -188,11 +209,17 @@ inbox = Table(
     Column("tombstone", Boolean, nullable=False, server_default=text("false")),
     Column("digest", LargeBinary, nullable=False, comment="sha256 of raw"),
     Column("raw", LargeBinary, nullable=False),
-    Column("document", LargeBinary, comment="the record as the connector read it (JSON); null: unreadable, see raw"),
+    Column(
+        "document",
+        LargeBinary,
+        comment="the record as the connector read it (JSON); null: unreadable, see raw",
+    ),
     Column("state", String, nullable=False, server_default=text("'new'")),
     Column("detail", String),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
-    Column("deliveries", Integer, nullable=False, server_default=text("1"), comment="times the same version came"),
+    Column(
+        "deliveries", Integer, nullable=False, server_default=text("1"), comment="times the same version came"
+    ),
     Column("observed_at", MOMENT, nullable=False),
     Column("applied_at", MOMENT),
     _now(),
@@ -202,7 +229,9 @@ inbox = Table(
     Index("ix_inbox_held", "connection", "object", "source_id", postgresql_where=text("state = 'held'")),
     Index("ix_inbox_source", "connection", "object", "source_id", "id"),
     Index(
-        "ix_inbox_waiting", "connection", "detail",
+        "ix_inbox_waiting",
+        "connection",
+        "detail",
         postgresql_where=text("state IN ('held','ignored') AND detail LIKE 'waits for %'"),
     ),
 )
@@ -236,7 +265,12 @@ def _canonical(name: str, *columns: Column, extra: tuple = ()) -> Table:
         Column("legal_entity", String),
         Column("region", String),
         *columns,
-        Column("provenance", JSONB, nullable=False, comment="field group -> system, source id and version, inbox id"),
+        Column(
+            "provenance",
+            JSONB,
+            nullable=False,
+            comment="field group -> system, source id and version, inbox id",
+        ),
         _now(),
         Column("superseded_at", MOMENT),
         Index(f"uq_{name}_current", "key", unique=True, postgresql_where=text("superseded_at IS NULL")),
@@ -369,7 +403,9 @@ time_entry = _canonical(
     Column("approved_at", MOMENT, comment="when the approval was first heard"),
     extra=(
         Index("ix_time_entry_project", "project", postgresql_where=text("superseded_at IS NULL")),
-        Index("ix_time_entry_worker_day", "worker", "work_date", postgresql_where=text("superseded_at IS NULL")),
+        Index(
+            "ix_time_entry_worker_day", "worker", "work_date", postgresql_where=text("superseded_at IS NULL")
+        ),
     ),
 )
 
@@ -418,7 +454,12 @@ contract_terms = Table(
     "contract_terms",
     metadata,
     Column("contract", String, primary_key=True),
-    Column("source_version", String, primary_key=True, comment="of two that cover a date the later version stands"),
+    Column(
+        "source_version",
+        String,
+        primary_key=True,
+        comment="of two that cover a date the later version stands",
+    ),
     Column("effective_from", Date, nullable=False),
     Column("payment_terms_days", Integer),
     Column("billing_method", String),
@@ -446,7 +487,12 @@ crosswalk = Table(
     Column("retired_reason", String),
     _now(),
     Index(
-        "uq_crosswalk_live", "connection", "object", "key", unique=True, postgresql_where=text("retired_at IS NULL")
+        "uq_crosswalk_live",
+        "connection",
+        "object",
+        "key",
+        unique=True,
+        postgresql_where=text("retired_at IS NULL"),
     ),
 )
 
@@ -539,10 +585,13 @@ billing_balance = Table(
     Column("billed_amount", MONEY, nullable=False, server_default=text("0")),
     Column("credited_quantity", HOURS, nullable=False, server_default=text("0")),
     Column("credited_amount", MONEY, nullable=False, server_default=text("0")),
-    Column("recognised_amount", MONEY, nullable=False, server_default=text("0"), comment="revenue posted for it"),
+    Column(
+        "recognised_amount", MONEY, nullable=False, server_default=text("0"), comment="revenue posted for it"
+    ),
     Column("updated_at", MOMENT, nullable=False),
     CheckConstraint(
-        "billed_amount - credited_amount BETWEEN least(0, amount) AND greatest(0, amount)", name="billed_within_amount"
+        "billed_amount - credited_amount BETWEEN least(0, amount) AND greatest(0, amount)",
+        name="billed_within_amount",
     ),
     CheckConstraint(
         "billed_quantity - credited_quantity BETWEEN least(0, quantity) AND greatest(0, quantity)",

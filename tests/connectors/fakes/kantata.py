@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
-from tests.connectors.fakes.common import HOSTILE, Fake, FakeRig
 
+from tests.connectors.fakes.common import HOSTILE, Fake, FakeRig
 from tieout.connectors.kantata.client import connect
 from tieout.connectors.kit.interface import Command
 

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from tests.connectors.fakes.common import HOSTILE, Fake, FakeRig, UnknownColumn, run_query
 
+from tests.connectors.fakes.common import HOSTILE, Fake, FakeRig, UnknownColumn, run_query
 from tieout.connectors.kit.interface import Command
 from tieout.connectors.netsuite.client import MANIFEST, connect
 

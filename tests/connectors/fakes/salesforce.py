@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-from tests.connectors.fakes.common import HOSTILE, Fake, FakeRig, UnknownColumn, run_query
 
+from tests.connectors.fakes.common import HOSTILE, Fake, FakeRig, UnknownColumn, run_query
 from tieout.connectors.kit.interface import Command
 from tieout.connectors.salesforce.client import BASE, MANIFEST, connect
 
