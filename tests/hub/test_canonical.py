@@ -71,7 +71,7 @@ def test_a_link_is_never_moved_silently(hub: Connection) -> None:
 
 def test_a_foreign_workspace_and_its_tasks_wait_without_an_alarm(hub: Connection) -> None:
     """They are kept as ignored; when the workspace turns out to be ours they are taken in."""
-    from builders import change
+    from tests.hub.builders import change
 
     space = change("workspace", "900", "1", {"title": "W", "status": {"message": "Active"}})
     story = change(

@@ -9,35 +9,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, select
 
-import tieout.hub
 from tests.hub.builders import MOMENT, deleted, entry, prepare, take, user
 from tieout.connectors.kit.interface import Change, Hint
 from tieout.hub import exceptions, inbox
 from tieout.hub.sweep import sweep
 from tieout.store import inbox as store
-from tieout.store.tables import audit, hint
+from tieout.store.tables import audit, hint, work
 
 DAY = date(2026, 2, 3)
 
 
-@pytest.fixture
-def requested(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """What was asked of the work table."""
-    asked: list[tuple[str, str]] = []
-    fake = SimpleNamespace(request=lambda _conn, kind, key: asked.append((kind, key)))
-    monkeypatch.setattr(tieout.hub, "work", fake, raising=False)
-    return asked
+def requested(conn: Connection) -> list[tuple[str, str]]:
+    """What was asked of the work table, by kind and key."""
+    rows = conn.execute(select(work.c.kind, work.c.key).order_by(work.c.kind, work.c.key))
+    return [(row.kind, row.key) for row in rows]
 
 
-def test_a_hint_is_stored_once_and_asks_for_one_read(
-    conn: Connection, requested: list[tuple[str, str]]
-) -> None:
+def test_a_hint_is_stored_once_and_asks_for_one_read(conn: Connection) -> None:
     prepare(conn)
     hints = [
         Hint("e1", "time_entry", "501"),
@@ -46,7 +39,7 @@ def test_a_hint_is_stored_once_and_asks_for_one_read(
     ]
     assert inbox.receive_hints(conn, "kantata", hints, b"{}") == 2
     assert inbox.receive_hints(conn, "kantata", hints[:1], b"{}") == 0
-    assert requested == [("sync", "kantata/time_entry")]
+    assert requested(conn) == [("sync", "kantata/time_entry")]
     assert dict(conn.execute(select(hint.c.event_id, hint.c.deliveries)).all()) == {"e1": 3, "e2": 1}
     open_ = store.open_hints(conn, "kantata", "time_entry", 10)
     assert store.close_hints(conn, "kantata", [row["event_id"] for row in open_]) == 2

@@ -137,7 +137,7 @@ def test_one_bad_record_does_not_stop_its_neighbours(hub: Connection) -> None:
 
 def test_two_records_with_one_key_are_never_merged(hub: Connection) -> None:
     take(hub, "salesforce", account())
-    from builders import change
+    from tests.hub.builders import change
 
     other = change(
         "Account", "A-2", "1", {"AccountNumber": "C-100", "Name": "Twin", "CurrencyIsoCode": "USD"}
