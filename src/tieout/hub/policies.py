@@ -1,0 +1,129 @@
+"""The firm's choices as the applied workspace states them, typed, with the defaults where it is silent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+from sqlalchemy import Connection
+
+from tieout.domain.frames import TREATMENTS, empty, frame
+from tieout.domain.rating.policies import RatingPolicies
+from tieout.store import workspace as store
+
+CORRECTIONS = ("next_invoice", "credit_note")
+SERIES = {"invoice": "INV-", "credit_note": "CN-"}
+"""Prefix of each kind of document where the workspace states none."""
+
+_UTC = ZoneInfo("UTC")
+_KEPT = 32
+
+
+@dataclass(frozen=True)
+class Policies:
+    """Every choice that changes a figure or a document; `version` of the workspace it comes from (0 = none yet).
+
+    `tax` is a frame TREATMENTS (empty: nothing is stated, so every sale is undetermined); `items` names the ERP's
+    service item per kind of line, `tax_codes` its code per tax category, `accounts` per connector our account -> its.
+    """
+
+    version: int = 0
+    tax: pl.DataFrame = field(default_factory=lambda: empty(TREATMENTS))
+    items: Mapping[str, str] = field(default_factory=dict)
+    tax_codes: Mapping[str, str] = field(default_factory=dict)
+    accounts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    prefixes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    customer_cards: Mapping[str, str] = field(default_factory=dict)
+    entity_cards: Mapping[str, str] = field(default_factory=dict)
+    correction: str = CORRECTIONS[0]
+    tie_out_tolerance: Decimal = Decimal(0)
+    zones: Mapping[str, ZoneInfo] = field(default_factory=dict)
+    week_start: str = "monday"
+    holidays: tuple[date, ...] = ()
+
+    def series(self, entity: str, kind: str) -> str:
+        """Prefix of the numbers of one kind of document (`invoice`, `credit_note`) of a legal entity."""
+        return self.prefixes.get(entity, {}).get(kind) or SERIES[kind]
+
+    def cards_for(self, contract_card: str | None, customer: str | None, entity: str | None) -> list[str]:
+        """Rate cards in the order they are asked: the contract's, the customer's, the entity's; each once."""
+        named = (
+            contract_card,
+            self.customer_cards.get(customer) if customer else None,
+            self.entity_cards.get(entity) if entity else None,
+        )
+        return list(dict.fromkeys(card for card in named if card))
+
+    def time_zone(self, entity: str | None) -> ZoneInfo:
+        """Where a legal entity's days begin and end; UTC unless stated."""
+        return self.zones.get(entity or "", _UTC)
+
+    def account(self, connector: str, ours: str) -> str | None:
+        """The ERP's account for one of ours; None where the workspace maps none."""
+        return self.accounts.get(connector, {}).get(ours)
+
+    @property
+    def rating(self) -> RatingPolicies:
+        """The part that the rating of time asks for."""
+        return RatingPolicies(week_start=self.week_start, holidays=self.holidays)
+
+
+_parsed: dict[tuple[int, str], Policies] = {}
+
+
+def load(conn: Connection) -> Policies:
+    """The policies in force: of the workspace version applied last."""
+    key = store.fingerprint(conn)
+    if key not in _parsed:
+        if len(_parsed) >= _KEPT:
+            _parsed.clear()
+        version, _ = key
+        _parsed[key] = parse(store.document(conn, version) if version else {}, version)
+    return _parsed[key]
+
+
+def parse(document: Mapping[str, Any], version: int = 0) -> Policies:
+    """The policies of a workspace document (already checked)."""
+    billing = document.get("billing") or {}
+    cards = billing.get("cards") or {}
+    entities = document.get("entities") or {}
+    return Policies(
+        version=version,
+        tax=_tax(document.get("tax") or []),
+        items=dict(billing.get("items") or {}),
+        tax_codes=dict(billing.get("tax_codes") or {}),
+        accounts={system: dict(table) for system, table in (document.get("accounts") or {}).items()},
+        prefixes={entity: dict(table) for entity, table in (billing.get("series") or {}).items()},
+        customer_cards=dict(cards.get("customer") or {}),
+        entity_cards=dict(cards.get("entity") or {}),
+        correction=billing.get("correction") or CORRECTIONS[0],
+        tie_out_tolerance=Decimal(str(billing.get("tie_out_tolerance") or 0)),
+        zones={code: ZoneInfo(e["time_zone"]) for code, e in entities.items() if e.get("time_zone")},
+        week_start=billing.get("week_start") or "monday",
+        holidays=tuple(sorted(day(each) for each in billing.get("holidays") or [])),
+    )
+
+
+def _tax(rules: list[Mapping[str, Any]]) -> pl.DataFrame:
+    rows = [
+        {
+            "entity": rule.get("entity"),
+            "country": rule.get("country"),
+            "category": rule["category"],
+            "rate": Decimal(str(rule.get("rate") or 0)),
+            "effective_from": day(rule["from"]) if rule.get("from") else date.min,
+            "effective_to": day(rule["to"]) if rule.get("to") else None,
+        }
+        for rule in rules
+    ]
+    return frame(rows, TREATMENTS)
+
+
+def day(value: Any) -> date:
+    """A date of the document: a date, or its ISO text."""
+    return value if isinstance(value, date) else date.fromisoformat(str(value))
