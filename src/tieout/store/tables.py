@@ -190,6 +190,7 @@ flow_step = Table(
     metadata,
     Column("flow_id", UUID(as_uuid=False), ForeignKey("flow.id"), primary_key=True),
     Column("step", String, primary_key=True),
+    Column("position", Integer, nullable=False, comment="1, 2, … in the order first reached"),
     Column("state", String, nullable=False, comment="done | waiting | failed | undone"),
     Column("attempts", Integer, nullable=False, server_default=text("1")),
     Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
