@@ -168,21 +168,35 @@ def _refuse_unfit(
 
 def receive_hints(conn: Connection, connection: str, hints: Sequence[Hint], raw: bytes) -> int:
     """Store what a webhook said, each event once, and ask for the named objects to be read; how many were new."""
-    digest = hashlib.sha256(raw).digest()
+    return receive_deliveries(conn, [Delivered(connection, tuple(hints), raw)])
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """One authentic webhook: its hints and its bytes as they came."""
+
+    connection: str
+    hints: tuple[Hint, ...]
+    raw: bytes
+
+
+def receive_deliveries(conn: Connection, deliveries: Sequence[Delivered]) -> int:
+    """The same for webhooks that came together: one statement, one commit of the caller; how many hints were new."""
     moment = clock.now(conn)
-    rows: dict[str, dict[str, Any]] = {}
-    for hint in hints:
-        event_id, source_id = _identifier(hint.event_id)[0], _identifier(hint.source_id)[0]
-        row = {
-            "connection": connection, "event_id": event_id, "object": hint.object, "source_id": source_id,
-            "raw": raw, "digest": digest, "deliveries": 0, "recorded_at": moment,
-        }  # fmt: skip
-        rows.setdefault(event_id, row)["deliveries"] += 1
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for one in deliveries:
+        digest = hashlib.sha256(one.raw).digest()
+        for hint in one.hints:
+            event_id, source_id = _identifier(hint.event_id)[0], _identifier(hint.source_id)[0]
+            row = {
+                "connection": one.connection, "event_id": event_id, "object": hint.object,
+                "source_id": source_id, "raw": one.raw, "digest": digest, "deliveries": 0, "recorded_at": moment,
+            }  # fmt: skip
+            rows.setdefault((one.connection, event_id), row)["deliveries"] += 1
     if not rows:
         return 0
     kept = store.add_hints(conn, [rows[one] for one in sorted(rows)])
     new = [row for row in kept if row["inserted"]]
-    for object in sorted({row["object"] for row in new}):
-        work.request(conn, "sync", f"{connection}/{object}")
+    work.request_all(conn, {("sync", f"{row['connection']}/{row['object']}") for row in new})
     fp("hints.received")
     return len(new)

@@ -25,6 +25,8 @@ def request_all(
     conn: Connection, pieces: Collection[tuple[str, str]], due_at: datetime | None = None
 ) -> None:
     """Ask for pieces of work (kind, key) in one statement."""
+    if not pieces:
+        return
     moment = clock.now(conn)
     store.request(conn, set(pieces), due_at or moment, moment)
     fp("work.requested")

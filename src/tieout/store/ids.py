@@ -14,3 +14,8 @@ def new_id(moment: datetime) -> str:
     value = (value & ~(0xF << 76)) | (0x7 << 76)
     value = (value & ~(0x3 << 62)) | (0x2 << 62)
     return str(UUID(int=value))
+
+
+def new_trace_id() -> str:
+    """A random trace id (32 hexadecimal digits), as W3C trace context writes it."""
+    return os.urandom(16).hex()

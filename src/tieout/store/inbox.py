@@ -240,7 +240,8 @@ def add_hints(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> list[dict[
         index_elements=["connection", "event_id"],
         set_={"deliveries": hint.c.deliveries + fresh.excluded.deliveries},
     ).returning(
-        hint.c.event_id, hint.c.object, hint.c.source_id, literal_column("xmax = 0").label("inserted")
+        hint.c.connection, hint.c.event_id, hint.c.object, hint.c.source_id,
+        literal_column("xmax = 0").label("inserted"),
     )
     return [dict(row) for row in conn.execute(statement).mappings()]
 

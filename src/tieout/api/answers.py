@@ -1,0 +1,130 @@
+"""Answers: pages, records with their ETag, and commands whose answer is kept under an idempotency key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from fastapi import Request
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy import Connection
+
+from tieout.api.requests import Caller
+from tieout.hub.exceptions import Page
+from tieout.hub.refusals import Invalid, Refusal, Stale
+from tieout.store import clock
+from tieout.store import reading as store
+
+
+class NeedsCondition(Refusal):
+    """A change must say which version it changes."""
+
+    status = 428
+    default_code = "TIE-128"
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON: exact numbers and whole-number ids as they are, decimals as strings, moments ISO 8601."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    return str(value) if isinstance(value, UUID) else value
+
+
+def page(found: Page, fields: Sequence[str] | None = None) -> JSONResponse:
+    """A list: `data`, and `next_cursor` while there is more."""
+    rows = [_only(plain(row), fields) for row in found.rows]
+    return JSONResponse({"data": rows, "next_cursor": found.cursor})
+
+
+def record(request: Request, row: Mapping[str, Any], fields: Sequence[str] | None = None) -> Response:
+    """One record with its ETag; 304 when the caller holds it already."""
+    body = plain(row)
+    tag = etag_of(row)
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers={"ETag": tag})
+    return JSONResponse(_only(body, fields), headers={"ETag": tag})
+
+
+def etag_of(row: Mapping[str, Any]) -> str:
+    """The version of a record as a strong tag; records without one are tagged by their content."""
+    if row.get("version") is not None:
+        return f'"{row["version"]}"'
+    content = json.dumps(plain(row), sort_keys=True).encode()
+    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+
+
+def _only(row: dict[str, Any], fields: Sequence[str] | None) -> dict[str, Any]:
+    if fields is None:
+        return row
+    unknown = set(fields) - set(row)
+    if unknown:
+        raise Invalid(
+            f"There is no field {', '.join(sorted(unknown))}.", fields=dict.fromkeys(unknown, "unknown field")
+        )
+    return {name: row[name] for name in fields}
+
+
+def expected_version(request: Request) -> int:
+    """The version that `If-Match` names: needed on every change of a versioned record."""
+    told = request.headers.get("if-match")
+    if told is None:
+        raise NeedsCondition(
+            "If-Match is needed: the ETag of the record as you read it. Nothing was written.",
+            remedy="Read the record and send its ETag.",
+        )
+    try:
+        return int(told.strip().strip('"'))
+    except ValueError:
+        raise Stale("The record changed after it was read. Nothing was written.",
+                    remedy="Read it again and decide anew.") from None  # fmt: skip
+
+
+Command = Callable[[Connection], Any]
+
+
+def command(
+    request: Request, who: Caller, body: Any, act: Command, status: int = 200, location: str = ""
+) -> JSONResponse:
+    """Carry out a command once per `Idempotency-Key`: effect, audit row and kept answer commit together.
+
+    The same key with the same request gives the same answer again; with another it is refused.
+    """
+    key = request.headers.get("idempotency-key", "")
+    if not 1 <= len(key) <= 200 or not key.isprintable():
+        raise Invalid("Idempotency-Key is needed: 1 to 200 characters of your choice. Nothing was written.",
+                      code="TIE-127", fields={"Idempotency-Key": "missing"})  # fmt: skip
+    digest = hashlib.sha256(
+        json.dumps([request.method, request.url.path, plain(body)], sort_keys=True).encode()
+    ).digest()
+    with who.engine.begin() as conn:
+        earlier = store.claim_key(conn, who.actor.name, key, digest, clock.now(conn))
+        if earlier is not None:
+            return _again(earlier, digest)
+        answer = plain(act(conn))
+        where = location.format(**answer) if location else ""
+        store.keep_answer(conn, who.actor.name, key, status, {"body": answer, "location": where})
+    return JSONResponse(answer, status, {"Location": where} if where else None)
+
+
+def _again(earlier: Mapping[str, Any], digest: bytes) -> JSONResponse:
+    if bytes(earlier["request_digest"]) != digest:
+        raise Invalid(
+            "This Idempotency-Key was used for another request. Nothing was written.", code="TIE-126",
+            fields={"Idempotency-Key": "used before"}, remedy="Use a new key for a new request.",
+        )  # fmt: skip
+    kept = earlier["response"]
+    headers = {"Idempotency-Replayed": "true"} | ({"Location": kept["location"]} if kept["location"] else {})
+    return JSONResponse(kept["body"], int(earlier["status"]), headers)

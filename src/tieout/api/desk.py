@@ -1,0 +1,224 @@
+"""The exception desk, flows, tie-outs, connections, measures, financial status: what people act on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import Field
+from sqlalchemy import Connection
+
+from tieout.api import answers
+from tieout.api.invoices import Strict
+from tieout.api.requests import PageQuery, Who, fields_of, filters_of
+from tieout.hub import books, exceptions, flows, measures, tie_out, work
+from tieout.hub.actors import require
+from tieout.hub.exceptions import Page
+from tieout.hub.refusals import Invalid, NotFound
+from tieout.store import status
+
+routes = APIRouter(prefix="/v1")
+Paging = Annotated[PageQuery, Depends()]
+
+
+class Assignment(Strict):
+    """The new owner: a role or a person's address."""
+
+    owner: str = Field(min_length=1, max_length=254)
+
+
+class Note(Strict):
+    """What was corrected and where, or why it is waived."""
+
+    text: str = Field(min_length=1, max_length=2000)
+
+
+class Replay(Strict):
+    """Exceptions to run again; `dry_run` only says what would happen."""
+
+    exceptions: list[str] = Field(min_length=1, max_length=1000)
+    dry_run: bool = False
+
+
+class TieOutRequest(Strict):
+    """One check of a legal entity and period (`2026-01`)."""
+
+    check: str = Field(pattern="^[a-z_]{1,40}$")
+    entity: str = Field(min_length=1, max_length=50, pattern="^[^/]+$")
+    period: str = Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")
+
+
+# --- exceptions -------------------------------------------------------------------------------------------------
+
+
+@routes.get("/exceptions", tags=["exceptions"], operation_id="list_exceptions")
+def list_exceptions(request: Request, who: Who, paging: Paging) -> Response:
+    """The open ones, most money and urgency first (`filter[all]=true`: closed ones too). Scope `exceptions:read`."""
+    require(who.actor, "exceptions:read")
+    with who.reading() as conn:
+        found = exceptions.listed(
+            conn, filters_of(request), paging.cursor, limit=paging.limit, actor=who.actor
+        )
+    return answers.page(found, fields_of(request))
+
+
+@routes.get("/exceptions/{exception_id}", tags=["exceptions"], operation_id="get_exception")
+def show_exception(request: Request, who: Who, exception_id: str) -> Response:
+    """One with its evidence and remedies. Scope `exceptions:read`."""
+    require(who.actor, "exceptions:read")
+    with who.reading() as conn:
+        return answers.record(
+            request, exceptions.show(conn, exception_id, actor=who.actor), fields_of(request)
+        )
+
+
+def _on_exception(request: Request, who: Who, exception_id: str, body: Any, act: Any) -> Response:
+    def run(conn: Connection) -> dict[str, Any]:
+        act(conn)
+        return exceptions.show(conn, exception_id, actor=who.actor)
+
+    return answers.command(request, who, body.model_dump(), run)
+
+
+@routes.post("/exceptions/{exception_id}/assign", tags=["exceptions"], operation_id="assign_exception")
+def assign(request: Request, who: Who, exception_id: str, body: Assignment) -> Response:
+    """Give it to a role or a person. Scope `exceptions:assign`."""
+    return _on_exception(
+        request,
+        who,
+        exception_id,
+        body,
+        lambda conn: exceptions.assign(conn, exception_id, body.owner, who.actor),
+    )
+
+
+@routes.post("/exceptions/{exception_id}/fix", tags=["exceptions"], operation_id="fix_exception")
+def fix(request: Request, who: Who, exception_id: str, body: Note) -> Response:
+    """Note what was corrected; it closes when the work succeeds. Scope `exceptions:fix`."""
+    return _on_exception(
+        request,
+        who,
+        exception_id,
+        body,
+        lambda conn: exceptions.fix(conn, exception_id, body.text, who.actor),
+    )
+
+
+@routes.post("/exceptions/{exception_id}/waive", tags=["exceptions"], operation_id="waive_exception")
+def waive(request: Request, who: Who, exception_id: str, body: Note) -> Response:
+    """Close it for a reason; never by who prepared the work. Scope `exceptions:waive`."""
+    return _on_exception(
+        request,
+        who,
+        exception_id,
+        body,
+        lambda conn: exceptions.waive(conn, exception_id, body.text, who.actor),
+    )
+
+
+@routes.post("/replays", tags=["exceptions"], operation_id="replay_exceptions")
+def replay(request: Request, who: Who, body: Replay) -> Response:
+    """Run the work behind exceptions again; nothing is done twice. Scope `exceptions:replay`."""
+
+    def act(conn: Connection) -> dict[str, Any]:
+        plans = exceptions.replay(conn, body.exceptions, who.actor, body.dry_run)
+        shown = [{"exception": p.exception, "kind": p.kind, "key": p.key, "facts": len(p.inbox),
+                  "intents": len(p.intents), "work": [list(w) for w in p.work]} for p in plans]  # fmt: skip
+        return {"dry_run": body.dry_run, "replays": shown}
+
+    return answers.command(request, who, body.model_dump(), act, 202)
+
+
+# --- flows ------------------------------------------------------------------------------------------------------
+
+
+@routes.get("/flows", tags=["flows"], operation_id="list_flows")
+def list_flows(request: Request, who: Who, paging: Paging) -> Response:
+    """Flows with their state and what they wait for. Scope `flows:read`. Filters: kind, state, key."""
+    require(who.actor, "flows:read")
+    with who.reading() as conn:
+        found = flows.listed(conn, filters_of(request), paging.cursor, limit=paging.limit, actor=who.actor)
+    return answers.page(found, fields_of(request))
+
+
+@routes.get("/flows/{flow_id}", tags=["flows"], operation_id="get_flow")
+def show_flow(request: Request, who: Who, flow_id: str) -> Response:
+    """One flow step by step. Scope `flows:read`."""
+    require(who.actor, "flows:read")
+    with who.reading() as conn:
+        return answers.record(request, flows.show(conn, flow_id, actor=who.actor))
+
+
+# --- tie-outs -----------------------------------------------------------------------------------------------------
+
+
+@routes.get("/tie-outs", tags=["tie-outs"], operation_id="list_tie_outs")
+def list_tie_outs(request: Request, who: Who) -> Response:
+    """The newest result of each check. Scope `tie-outs:read`. Filters: check, entity, period."""
+    require(who.actor, "tie-outs:read")
+    chosen = filters_of(request)
+    if unknown := set(chosen) - {"check", "entity", "period"}:
+        raise Invalid("Filter by check, entity, period.", fields=dict.fromkeys(unknown, "unknown filter"))
+    with who.reading() as conn:
+        rows = [row for row in tie_out.show(conn, **chosen) if who.actor.sees(row["entity"])]
+    return answers.page(Page(rows, None), fields_of(request))
+
+
+@routes.post("/tie-outs", tags=["tie-outs"], status_code=202, operation_id="run_tie_out")
+def run_tie_out(request: Request, who: Who, body: TieOutRequest) -> Response:
+    """Compare now; the result is under GET /v1/tie-outs. Scope `tie-outs:run`."""
+    require(who.actor, "tie-outs:run")
+    if not who.actor.sees(body.entity):
+        raise NotFound(f"There is no legal entity {body.entity}.")
+
+    def act(conn: Connection) -> dict[str, Any]:
+        work.request(conn, "tie_out", f"{body.check}/{body.entity}/{body.period}")
+        return body.model_dump()
+
+    return answers.command(request, who, body.model_dump(), act, 202, "/v1/tie-outs")
+
+
+# --- figures ------------------------------------------------------------------------------------------------------
+
+
+@routes.get("/financial-status/{contract}", tags=["financial-status"], operation_id="get_financial_status")
+def financial_status(request: Request, who: Who, contract: str) -> Response:
+    """What a contract earned, billed, was paid, and what stands between. Scope `financial-status:read`."""
+    require(who.actor, "financial-status:read")
+    from tieout.hub import reading
+
+    with who.reading() as conn:
+        reading.show(conn, "contracts", contract, who.actor)
+        [row] = books.financial_status(conn, [contract])
+    return answers.record(request, row)
+
+
+@routes.get("/measures", tags=["measures"], operation_id="list_measures")
+def list_measures(who: Who) -> Response:
+    """Measures for leaders with their definitions. Scope `measures:read`."""
+    require(who.actor, "measures:read")
+    with who.reading() as conn:
+        return answers.page(Page(measures.current(conn), None))
+
+
+@routes.get("/connections", tags=["connections"], operation_id="list_connections")
+def list_connections(who: Who) -> Response:
+    """Health, lag and budget of each connection. Scope `connections:read`."""
+    require(who.actor, "connections:read")
+    with who.reading() as conn:
+        return answers.page(Page(status.connections(conn), None))
+
+
+@routes.post(
+    "/connections/{name}/sync", tags=["connections"], status_code=202, operation_id="sync_connection"
+)
+def sync_connection(request: Request, who: Who, name: str) -> Response:
+    """Read a system's changes now. Scope `connections:sync`."""
+    require(who.actor, "connections:sync")
+
+    def act(conn: Connection) -> dict[str, Any]:
+        from tieout.hub import connections
+
+        return {"connection": name, "objects": connections.request_sync(conn, name)}
+
+    return answers.command(request, who, {}, act, 202)

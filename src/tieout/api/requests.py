@@ -1,0 +1,140 @@
+"""What every request goes through: size limits, a trace id, safe headers, the caller, one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Query, Request
+from sqlalchemy import Connection, Engine
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tieout.hub import people
+from tieout.hub.actors import Actor
+from tieout.hub.refusals import Invalid, Refusal, Unauthenticated
+from tieout.store.ids import new_trace_id
+
+LARGEST_BODY = 1024 * 1024
+SAFE_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+)
+
+
+class TooLarge(Refusal):
+    """The body is larger than this operation takes."""
+
+    status = 413
+    default_code = "TIE-113"
+
+
+class Guard:
+    """ASGI: bounds the body of API requests, gives each a trace id and its answer safe headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request through."""
+        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+            await self.app(scope, receive, send)
+            return
+        trace_id = new_trace_id()
+        scope.setdefault("state", {})["trace_id"] = trace_id
+        await self.app(scope, _bounded(receive), _headed(send, trace_id))
+
+
+def _bounded(receive: Receive) -> Receive:
+    taken = 0
+
+    async def bounded() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > LARGEST_BODY:
+            raise TooLarge(f"A request holds at most {LARGEST_BODY} bytes. Nothing was written.")
+        return message
+
+    return bounded
+
+
+def _headed(send: Send, trace_id: str) -> Callable[[Message], Any]:
+    async def headed(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            extra = [*SAFE_HEADERS, (b"x-trace-id", trace_id.encode())]
+            message["headers"] = [*message.get("headers", []), *extra]
+        await send(message)
+
+    return headed
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, and the database to answer from."""
+
+    actor: Actor
+    engine: Engine
+    trace_id: str
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for reads."""
+        with self.engine.connect() as conn:
+            yield conn
+
+
+def caller(request: Request) -> Caller:
+    """The caller of a request, by its bearer token."""
+    engine: Engine = request.app.state.engine
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated(
+            "A bearer token is needed.", remedy="Make one with: tieout people token EMAIL --scope SCOPE"
+        )
+    with engine.connect() as conn:
+        actor = people.authenticate(conn, token.strip())
+    return Caller(actor, engine, request.state.trace_id)
+
+
+Who = Annotated[Caller, Depends(caller)]
+
+
+@dataclass(frozen=True)
+class PageQuery:
+    """What every list takes."""
+
+    cursor: Annotated[str | None, Query(max_length=500, description="where the page before ended")] = None
+    limit: Annotated[int, Query(ge=1, le=500)] = 100
+
+
+def filters_of(request: Request) -> dict[str, str]:
+    """`filter[name]=value` of the query."""
+    found = {}
+    for name, value in request.query_params.items():
+        if name.startswith("filter[") and name.endswith("]"):
+            found[name[7:-1]] = value
+    return found
+
+
+def fields_of(request: Request) -> list[str] | None:
+    """`fields=a,b` of the query."""
+    told = request.query_params.get("fields")
+    return None if told is None else [name for name in told.split(",") if name]
+
+
+def moment_of(text: str | None, name: str) -> datetime | None:
+    """A moment of the query, with its zone."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.replace(" ", "+"))
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise Invalid(f"{name} is a moment with its zone: 2026-03-31T23:59:59Z", fields={name: "no moment"})
+    return moment
