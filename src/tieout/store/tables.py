@@ -784,11 +784,19 @@ intent = Table(
     Column("read_back_at", MOMENT),
     Column("first_sent_at", MOMENT),
     Column("done_at", MOMENT),
+    Column("deadline", MOMENT, comment="not done by then: a person is told"),
+    Column("cancel_reason", String, comment="never sent again; settled by what a look-up proves"),
+    Column(
+        "context", JSONB, nullable=False, server_default=text("'{}'"),
+        comment="for exceptions and replay: contract, legal_entity, amount, currency, work; updates: sets an existing record",
+    ),
     _now(),
     UniqueConstraint("connection", "operation", "key", "revision"),
     CheckConstraint("state IN ('pending','unknown','done','rejected','cancelled')", name="state"),
     Index("ix_intent_open", "connection", "due_at", postgresql_where=text("state IN ('pending','unknown')")),
     Index("ix_intent_key", "type", "key"),
+    Index("ix_intent_target", "connection", "target_id", postgresql_where=text("target_id IS NOT NULL")),
+    Index("ix_intent_compensates", "compensates", postgresql_where=text("compensates IS NOT NULL")),
     Index(
         "uq_intent_live_target", "connection", "operation", "external_key",
         unique=True, postgresql_where=text("state = 'done' AND compensates IS NULL AND operation LIKE '%invoice%'"),
@@ -800,12 +808,15 @@ attempt = Table(
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("intent", UUID(as_uuid=False), ForeignKey("intent.id"), nullable=False),
+    Column("connection", String, nullable=False),
     Column("action", String, nullable=False, comment="send | look_up | read_back"),
-    Column("outcome", String, nullable=False),
+    Column("calls", Integer, nullable=False, server_default=text("1"), comment="0: another row of the same batch"),
+    Column("outcome", String, nullable=False, comment="`started` is written before the call"),
     Column("code", String),
     Column("detail", String),
     _now(),
-    Index("ix_attempt_intent", "intent"),
+    Index("ix_attempt_intent", "intent", "id"),
+    Index("ix_attempt_budget", "connection", "recorded_at"),
 )
 
 # --- exceptions, audit ------------------------------------------------------------------------------------------------
