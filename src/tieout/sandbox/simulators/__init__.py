@@ -1,0 +1,1 @@
+"""One module a vendor: its real paths, field names, envelopes, errors, paging and quirks."""
