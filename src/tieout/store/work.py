@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from tieout.store.tables import work
@@ -31,7 +31,6 @@ def request(
                 "CASE WHEN work.requested > work.done AND work.due_at IS NOT NULL"
                 " THEN least(work.due_at, excluded.due_at) ELSE excluded.due_at END"
             ),
-            "attempts": text("CASE WHEN work.due_at > excluded.due_at THEN 0 ELSE work.attempts END"),
             "updated_at": added.excluded.updated_at,
         },
     )
@@ -66,12 +65,21 @@ def take_due(conn: Connection, kinds: Collection[str], moment: datetime, limit: 
 
 
 def finish(
-    conn: Connection, kind: str, key: str, number: int, next_at: datetime | None, moment: datetime
+    conn: Connection,
+    kind: str,
+    key: str,
+    number: int,
+    attempts: int,
+    next_at: datetime | None,
+    moment: datetime,
 ) -> None:
-    """The run `number` ended well. `next_at` asks for the next run; what was asked for meanwhile is due at once."""
+    """The run `number` ended well. `next_at` asks for the next run; what was asked for meanwhile is due at once.
+
+    A run that was handed back meanwhile (another `attempts`) changes nothing.
+    """
     conn.execute(
         update(work)
-        .where(work.c.kind == kind, work.c.key == key, work.c.started == number, work.c.done < number)
+        .where(_is_run(kind, key, number), work.c.attempts == attempts)
         .values(
             done=number,
             requested=work.c.requested if next_at is None else func.greatest(work.c.requested, number + 1),
@@ -86,17 +94,27 @@ def finish(
 
 
 def fail(
-    conn: Connection, kind: str, key: str, number: int, error: str, due_at: datetime, moment: datetime
+    conn: Connection,
+    kind: str,
+    key: str,
+    number: int,
+    attempts: int,
+    error: str,
+    due_at: datetime,
+    moment: datetime,
 ) -> int:
-    """The run `number` failed: it is due again at `due_at`; failures in a row so far."""
+    """The run `number` failed: it is due again at `due_at`, at once when it was asked for meanwhile.
+
+    Failures in a row so far; 0 when the run was handed back meanwhile.
+    """
     row = conn.execute(
         update(work)
-        .where(work.c.kind == kind, work.c.key == key, work.c.started == number, work.c.done < number)
+        .where(_is_run(kind, key, number), work.c.attempts == attempts)
         .values(
             started=work.c.done,
             attempts=work.c.attempts + 1,
             last_error=error,
-            due_at=due_at,
+            due_at=case((work.c.requested > number, moment), else_=due_at),
             updated_at=moment,
         )
         .returning(work.c.attempts)
@@ -104,17 +122,40 @@ def fail(
     return 0 if row is None else int(row.attempts)
 
 
-def hand_back(conn: Connection, pieces: Collection[tuple[str, str, int]], moment: datetime) -> int:
-    """Make runs (kind, key, number) that no one carries out any more due again; how many."""
+def hand_back(conn: Connection, runs: Collection[tuple[str, str, int, int]], moment: datetime) -> int:
+    """Make runs (kind, key, number, attempts) that no one carries out any more due again; how many."""
     count = 0
-    for kind, key, number in sorted(pieces):
+    for kind, key, number, attempts in sorted(runs):
         statement = (
             update(work)
-            .where(work.c.kind == kind, work.c.key == key, work.c.started == number, work.c.done < number)
+            .where(_is_run(kind, key, number), work.c.attempts == attempts)
             .values(started=work.c.done, due_at=moment, attempts=work.c.attempts + 1, updated_at=moment)
         )
         count += int(conn.execute(statement).rowcount)
     return count
+
+
+def _is_run(kind: str, key: str, number: int) -> ColumnElement[bool]:
+    return and_(work.c.kind == kind, work.c.key == key, work.c.started == number, work.c.done < number)
+
+
+def schedule(
+    conn: Connection, pieces: Collection[tuple[str, str]], due_at: datetime, moment: datetime
+) -> int:
+    """Ask for pieces of work (kind, key) that are not asked for already; how many."""
+    rows = [
+        {"kind": kind, "key": key, "due_at": due_at, "requested": 1, "updated_at": moment}
+        for kind, key in sorted(pieces)
+    ]
+    if not rows:
+        return 0
+    added = insert(work).values(rows)
+    statement = added.on_conflict_do_update(
+        index_elements=["kind", "key"],
+        set_={"requested": work.c.requested + 1, "due_at": added.excluded.due_at, "updated_at": moment},
+        where=work.c.requested == work.c.done,
+    ).returning(work.c.key)
+    return len(conn.execute(statement).all())
 
 
 def read(conn: Connection, pieces: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:

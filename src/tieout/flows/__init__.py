@@ -1,0 +1,1 @@
+"""One file per business workflow, and the durable engine under them."""

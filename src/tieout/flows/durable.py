@@ -1,0 +1,280 @@
+"""Flows that survive crashes: what a flow is written with, and how one run of it ends.
+
+Our own work table remembers what must be done; the engine only drives it. A flow is a function of a business key that
+may be run again at any time: it runs top to bottom, skips what our tables say is done, and either ends or returns
+`Later`. Its body reads and writes through `@transaction` and calls outside systems through `@step` only, so that a
+crashed run goes on from its last record. Failures are retried here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import pkgutil
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from tieout.flows.environment import Environment
+from tieout.hub import audit, exceptions
+from tieout.hub.exceptions import NewException
+from tieout.store import clock
+from tieout.store import work as store
+from tieout.telemetry.failpoints import fp
+
+if TYPE_CHECKING:
+    from tieout.bootstrap import Settings
+
+log = logging.getLogger(__name__)
+
+QUEUES = ("intake", "flows", "runs")
+MOST_FAILURES = 8
+"""Failures in a row after which a piece of work is shown to a person as `poison`; it is tried on all the same."""
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=15)
+MOST_TRIES = 6
+"""Tries of one transaction that loses against another (serialization failure, deadlock)."""
+MOST_RUNS = 1000
+"""Runs of one piece of work in one `run_due`; more means that a flow asks for itself without end."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Later:
+    """The flow goes on at a moment of business time; `why` says what it waits for."""
+
+    at: datetime
+    why: str
+
+
+Body = Callable[[str], Later | None]
+
+
+class Recorder(Protocol):
+    """Carries out a flow's steps and transactions, and remembers their results where there is an engine."""
+
+    def step(self, name: str, function: Callable[[], Any]) -> Any: ...
+
+    def transaction(self, name: str, function: Callable[[Connection], Any]) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A registered kind of work: its queue and the function that carries it out."""
+
+    kind: str
+    queue: str
+    body: Body
+
+
+_flows: dict[str, Flow] = {}
+_current: ContextVar[tuple[Environment, Recorder]] = ContextVar("current")
+
+
+# --- what flows are written with ---------------------------------------------------------------------
+
+
+def workflow(kind: str, queue: str) -> Callable[[Body], Body]:
+    """Register the function that carries out one kind of work; it takes the work's key."""
+    if queue not in QUEUES:
+        raise ValueError(f"there is no queue {queue!r}: use one of {', '.join(QUEUES)}")
+
+    def register(body: Body) -> Body:
+        _flows[kind] = Flow(kind, queue, body)
+        return body
+
+    return register
+
+
+def step(function: Callable[P, R]) -> Callable[P, R]:
+    """A call to the outside, at least once: after a crash it may be repeated. Its result is small and JSON-like."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        _, recorder = _bound()
+
+        def carry_out() -> R:
+            result = function(*args, **kwargs)
+            fp("durable.step.done")
+            return result
+
+        result: R = recorder.step(function.__qualname__, carry_out)
+        fp("durable.step.recorded")
+        return result
+
+    return call
+
+
+def transaction(function: Callable[Concatenate[Connection, P], R]) -> Callable[P, R]:
+    """One commit, READ COMMITTED, together with the record that it happened: effectively once.
+
+    The function is written with a connection and called without: `f(conn, key)` is called as `f(key)`.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        _, recorder = _bound()
+
+        def carry_out(conn: Connection) -> R:
+            result = function(conn, *args, **kwargs)
+            fp("durable.transaction.done")
+            return result
+
+        result: R = recorder.transaction(function.__qualname__, carry_out)
+        fp("durable.transaction.recorded")
+        return result
+
+    return call
+
+
+def environment() -> Environment:
+    """The environment of the flow that runs here."""
+    return _bound()[0]
+
+
+@contextmanager
+def bound(environment: Environment, recorder: Recorder | None = None) -> Iterator[None]:
+    """Run steps and transactions with this environment; without a recorder they run plainly, with no engine."""
+    token = _current.set((environment, recorder or Plain(environment.engine)))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def _bound() -> tuple[Environment, Recorder]:
+    try:
+        return _current.get()
+    except LookupError:
+        raise RuntimeError("no flow runs here: use run_due, a worker, or `with bound(environment)`") from None
+
+
+class Plain:
+    """Carries out steps and transactions in this process, with no engine and no record of the steps."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def step(self, name: str, function: Callable[[], Any]) -> Any:
+        """Call it."""
+        return function()
+
+    def transaction(self, name: str, function: Callable[[Connection], Any]) -> Any:
+        """Run it in a transaction of its own, again when another one was in its way."""
+        for number in range(1, MOST_TRIES):
+            try:
+                with self._engine.begin() as conn:
+                    return function(conn)
+            except DBAPIError as error:
+                if not was_in_the_way(error):
+                    raise
+            time.sleep(0.005 * 2**number)
+        with self._engine.begin() as conn:
+            return function(conn)
+
+
+def was_in_the_way(error: BaseException) -> bool:
+    """Whether a transaction only lost against another one (serialization failure or deadlock)."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in ("40001", "40P01")
+
+
+# --- one run -----------------------------------------------------------------------------------------
+
+
+def flows() -> Mapping[str, Flow]:
+    """Every kind of work that this installation can carry out."""
+    package = importlib.import_module("tieout.flows")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"tieout.flows.{module.name}")
+    return _flows
+
+
+def run_flow(kind: str, key: str, number: int, attempts: int) -> None:
+    """One run of a piece of work, whose end is recorded in the work table whatever happens."""
+    fp("durable.before_body")
+    try:
+        later = _flows[kind].body(key)
+    except Exception as error:
+        log.warning("%s %s failed: %s: %s", kind, key, type(error).__name__, error)
+        lost = isinstance(error, DBAPIError) and error.connection_invalidated
+        _record_failure(kind, key, number, attempts, audit.plain(_explained(error)), lost)
+    else:
+        fp("durable.before_finish")
+        _record_end(kind, key, number, attempts, None if later is None else later.at.isoformat())
+    fp("durable.finished")
+
+
+@transaction
+def _record_end(
+    conn: Connection, kind: str, key: str, number: int, attempts: int, next_at: str | None
+) -> None:
+    at = None if next_at is None else datetime.fromisoformat(next_at)
+    store.finish(conn, kind, key, number, attempts, at, clock.now(conn))
+    if attempts >= MOST_FAILURES:
+        exceptions.resolve(conn, "poison", [f"{kind} {key}"], "the work was carried out")
+
+
+@transaction
+def _record_failure(
+    conn: Connection, kind: str, key: str, number: int, attempts: int, error: str, lost: bool
+) -> None:
+    """`lost`: only the database connection was lost, so it is tried again at once."""
+    moment = clock.now(conn)
+    due_at = moment if lost else moment + pause_after(attempts)
+    failures = store.fail(conn, kind, key, number, attempts, error, due_at, moment)
+    if failures >= MOST_FAILURES:
+        cause = f"{kind} {key} failed {MOST_FAILURES} times or more in a row: {error}"
+        evidence = {"work": {"kind": kind, "key": key}, "group": f"{kind}: {error[:80]}"}
+        exceptions.open_exceptions(conn, [NewException("poison", f"{kind} {key}", cause, evidence=evidence)])
+
+
+def pause_after(failures: int) -> timedelta:
+    """How long a piece of work waits after that many earlier failures in a row."""
+    return min(FIRST_PAUSE * 2 ** min(failures, 20), LONGEST_PAUSE)
+
+
+def _explained(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:600]
+
+
+# --- running: inline, or as a worker -----------------------------------------------------------------
+
+
+def run_due(environment: Environment, kinds: Collection[str] | None = None) -> int:
+    """Run due work in this process, with no engine, until nothing is due by the injected clock; how many runs.
+
+    A flow that fails is due again later, as in a worker; nothing is raised for it.
+    """
+    known = flows()
+    chosen = set(known) if kinds is None else set(kinds) & set(known)
+    runs: Counter[tuple[str, str]] = Counter()
+    with bound(environment):
+        while piece := _take_one(environment.engine, chosen):
+            runs[piece[:2]] += 1
+            if runs[piece[:2]] > MOST_RUNS:
+                raise RuntimeError(f"the work {piece[0]} {piece[1]} asks for itself without end")
+            run_flow(*piece)
+    return runs.total()
+
+
+def _take_one(engine: Engine, kinds: Collection[str]) -> tuple[str, str, int, int] | None:
+    with engine.begin() as conn:
+        due = store.take_due(conn, kinds, clock.now(conn), 1)
+    return (due[0]["kind"], due[0]["key"], due[0]["number"], due[0]["attempts"]) if due else None
+
+
+def run_worker(settings: Settings, slot: int) -> None:
+    """Be worker number `slot` until stopped by SIGINT or SIGTERM."""
+    from tieout.flows.worker import Worker
+
+    Worker(settings, slot).run()

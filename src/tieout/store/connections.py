@@ -1,0 +1,46 @@
+"""Rows of `connection`: how an outside system is reached, how it fares, and until when it may not be called."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from tieout.store.tables import connection
+
+
+def read(conn: Connection, name: str) -> dict[str, Any] | None:
+    """The whole row of a connection; None when there is none."""
+    row = conn.execute(select(connection).where(connection.c.name == name)).mappings().first()
+    return None if row is None else dict(row)
+
+
+def enabled(conn: Connection) -> list[dict[str, Any]]:
+    """The rows of all enabled connections, by name."""
+    query = select(connection).where(connection.c.enabled).order_by(connection.c.name)
+    return [dict(row) for row in conn.execute(query).mappings()]
+
+
+def set_state(conn: Connection, name: str, state: str, detail: str | None) -> bool:
+    """Set `ok` or `attention` with its reason; true when the state is another than before."""
+    before = select(connection.c.state).where(connection.c.name == name).with_for_update()
+    held = conn.execute(before).scalar()
+    conn.execute(update(connection).where(connection.c.name == name).values(state=state, state_detail=detail))
+    return held is not None and held != state
+
+
+def block(conn: Connection, name: str, until: datetime) -> None:
+    """No call before that moment; an earlier one does not shorten a later one."""
+    later = func.greatest(func.coalesce(connection.c.blocked_until, until), until)
+    conn.execute(update(connection).where(connection.c.name == name).values(blocked_until=later))
+
+
+def unblock(conn: Connection, name: str) -> None:
+    """Calls are free again."""
+    conn.execute(update(connection).where(connection.c.name == name).values(blocked_until=None))
+
+
+def synced(conn: Connection, name: str, moment: datetime) -> None:
+    """The connection was read to its end at that moment."""
+    conn.execute(update(connection).where(connection.c.name == name).values(last_synced_at=moment))
