@@ -606,12 +606,40 @@ billing_balance = Table(
     Index("ix_billing_balance_contract", "contract"),
 )
 
+billing_run = Table(
+    "billing_run",
+    metadata,
+    Column("id", UUID(as_uuid=False), primary_key=True),
+    Column("through", Date, nullable=False),
+    Column("scope", JSONB, nullable=False, comment="contract, customer, entity: what was asked for"),
+    Column("preparer", String, nullable=False),
+    Column("state", String, nullable=False, comment="running | done"),
+    Column("started_at", MOMENT, nullable=False),
+    Column("finished_at", MOMENT),
+    Column("counts", JSONB, nullable=False, server_default=text("'{}'")),
+    CheckConstraint("state IN ('running', 'done')", name="state"),
+)
+
+billing_run_part = Table(
+    "billing_run_part",
+    metadata,
+    Column("run", UUID(as_uuid=False), ForeignKey("billing_run.id"), primary_key=True),
+    Column("contract", String, primary_key=True),
+    Column("partition", Integer, nullable=False, comment="contracts of one partition are drafted by one flow"),
+    Column("outcome", JSONB, comment="null until it was drafted"),
+    Column("done_at", MOMENT),
+)
+
 invoice = Table(
     "invoice",
     metadata,
     Column("id", UUID(as_uuid=False), primary_key=True),
     Column("kind", String, nullable=False, comment="invoice | credit_note"),
+    Column("draft_number", BigInteger, Identity(), nullable=False, unique=True, comment="the reference D-1042"),
+    Column("run", UUID(as_uuid=False), ForeignKey("billing_run.id")),
     Column("number", String, unique=True, comment="null until released"),
+    Column("external_key", String, unique=True, comment="the key under which the ERP holds it; from its number"),
+    Column("void_reason", String),
     Column("credits", UUID(as_uuid=False), ForeignKey("invoice.id"), comment="credit note: the invoice it credits"),
     Column("credit_kind", String, comment="correction | concession | cancellation"),
     Column("reason", String),
@@ -659,6 +687,7 @@ invoice_line = Table(
     Column("line", Integer, primary_key=True),
     Column("contract_line", String, nullable=False),
     Column("project", String),
+    Column("role", String),
     Column("description", String, nullable=False),
     Column("quantity", HOURS, nullable=False),
     Column("unit_price", PRICE, nullable=False),
