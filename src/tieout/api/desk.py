@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from tieout.api import answers
 from tieout.api.invoices import Strict
 from tieout.api.requests import PageQuery, Who, fields_of, filters_of
-from tieout.hub import books, exceptions, flows, measures, tie_out, work
+from tieout.hub import books, connections, exceptions, flows, measures, reading, tie_out, work
 from tieout.hub.actors import require
 from tieout.hub.exceptions import Page
 from tieout.hub.refusals import Invalid, NotFound
@@ -185,12 +185,10 @@ def run_tie_out(request: Request, who: Who, body: TieOutRequest) -> Response:
 def financial_status(request: Request, who: Who, contract: str) -> Response:
     """What a contract earned, billed, was paid, and what stands between. Scope `financial-status:read`."""
     require(who.actor, "financial-status:read")
-    from tieout.hub import reading
-
     with who.reading() as conn:
         reading.show(conn, "contracts", contract, who.actor)
-        [row] = books.financial_status(conn, [contract])
-    return answers.record(request, row)
+        rows = books.statement(conn, contract)
+    return answers.record(request, {"contract": contract, "by_currency": rows})
 
 
 @routes.get("/measures", tags=["measures"], operation_id="list_measures")
@@ -217,8 +215,6 @@ def sync_connection(request: Request, who: Who, name: str) -> Response:
     require(who.actor, "connections:sync")
 
     def act(conn: Connection) -> dict[str, Any]:
-        from tieout.hub import connections
-
         return {"connection": name, "objects": connections.request_sync(conn, name)}
 
     return answers.command(request, who, {}, act, 202)

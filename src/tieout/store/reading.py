@@ -177,3 +177,31 @@ def keep_answer(conn: Connection, actor: str, key: str, status: int, response: M
 def newest_position(conn: Connection) -> int:
     """The position of the newest event."""
     return int(conn.execute(select(func.coalesce(func.max(event.c.position), 0))).scalar_one())
+
+
+def months_of_contract(conn: Connection, contract_key: str) -> list[dict[str, Any]]:
+    """Amounts of a contract by period and account: {period, account, currency, amount}, debit positive."""
+    query = (
+        select(
+            journal.c.period,
+            journal_line.c.account,
+            journal_line.c.currency,
+            func.sum(journal_line.c.amount).label("amount"),
+        )
+        .join(journal, journal.c.id == journal_line.c.journal)
+        .where(journal_line.c.contract == contract_key)
+        .group_by(journal.c.period, journal_line.c.account, journal_line.c.currency)
+        .order_by(journal.c.period)
+    )
+    return [dict(row) for row in conn.execute(query).mappings()]
+
+
+def balances_by_account(conn: Connection, entities: Collection[str] | None) -> list[dict[str, Any]]:
+    """The subledger's balance by account and currency: {account, currency, amount}, debit positive."""
+    query = select(
+        journal_line.c.account, journal_line.c.currency, func.sum(journal_line.c.amount).label("amount")
+    )
+    if entities is not None:
+        query = query.where(journal_line.c.legal_entity.in_(list(entities)))
+    grouped = query.group_by(journal_line.c.account, journal_line.c.currency)
+    return [dict(row) for row in conn.execute(grouped).mappings()]

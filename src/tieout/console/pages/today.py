@@ -11,8 +11,9 @@ from tieout.console import theme, words
 from tieout.console.guard import guarded
 from tieout.console.session import Database
 from tieout.console.tables import Column, plain_table
-from tieout.hub import billing, books, exceptions
+from tieout.hub import billing, exceptions
 from tieout.hub.actors import Actor, allows
+from tieout.store import reading as store
 from tieout.store import status
 
 REFRESH_SECONDS = 3.0
@@ -54,8 +55,19 @@ def _gather(conn: Connection, actor: Actor) -> dict[str, Any]:
         for state in ("draft", "approved", "released"):
             found[state] = billing.listed(conn, {"state": state}, None, limit=200, actor=actor).rows
     if allows(actor, "financial-status:read"):
-        found["firm"] = books.firm_status(conn, entities=actor.entities)
+        found["firm"] = _firm(store.balances_by_account(conn, actor.entities))
     return found
+
+
+def _firm(balances: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Unbilled and receivable of the whole firm, by currency."""
+    rows: dict[str, dict[str, Any]] = {}
+    for one in balances:
+        if one["account"] in ("unbilled_receivable", "receivable"):
+            rows.setdefault(one["currency"], {"unbilled_receivable": 0, "receivable": 0})[one["account"]] = (
+                one["amount"]
+            )
+    return [{"currency": currency, **row} for currency, row in sorted(rows.items())]
 
 
 def _draw(found: dict[str, Any]) -> None:
