@@ -180,17 +180,19 @@ def newest_position(conn: Connection) -> int:
 
 
 def months_of_contract(conn: Connection, contract_key: str) -> list[dict[str, Any]]:
-    """Amounts of a contract by period and account: {period, account, currency, amount}, debit positive."""
+    """Revenue recognised and documents released of a contract by period: {period, currency, recognised, billed gross}."""
+    amount = journal_line.c.amount
+    documents = and_(journal_line.c.account == "receivable", journal.c.cause_type.in_(("release", "credit")))
     query = (
         select(
             journal.c.period,
-            journal_line.c.account,
             journal_line.c.currency,
-            func.sum(journal_line.c.amount).label("amount"),
+            func.coalesce(-func.sum(amount).filter(journal_line.c.account == "revenue"), 0).label("recognised"),
+            func.coalesce(func.sum(amount).filter(documents), 0).label("billed"),
         )
         .join(journal, journal.c.id == journal_line.c.journal)
         .where(journal_line.c.contract == contract_key)
-        .group_by(journal.c.period, journal_line.c.account, journal_line.c.currency)
+        .group_by(journal.c.period, journal_line.c.currency)
         .order_by(journal.c.period)
     )
     return [dict(row) for row in conn.execute(query).mappings()]

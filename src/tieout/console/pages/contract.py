@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from nicegui import ui
@@ -147,48 +146,36 @@ def _terms(contract: dict[str, Any], terms: list[dict[str, Any]]) -> None:
 
 
 def _months(months: list[dict[str, Any]]) -> None:
-    """Revenue and billing by period, as bars; the figures stand in the table below."""
+    """Revenue and released documents by period, as bars; the figures stand in the table below."""
     _section("Recognised and billed by month")
-    revenue, billed = _by_period(months, "revenue", -1), _by_period(months, "billing_clearing_net", 1)
-    billed = billed or _by_period(months, "receivable", 1)
-    periods = sorted(set(revenue) | set(billed))
-    if not periods:
+    if not months:
         theme.empty("Nothing has been earned yet.")
         return
+    bars = (("recognised", "#1b5e8c"), ("billed", "#c08a2d"))
     ui.echart(
         {
             "animation": False,
             "grid": {"left": 64, "right": 8, "top": 32, "bottom": 24},
-            "legend": {"top": 0, "left": 0},
+            "legend": {"top": 0, "left": 0, "textStyle": {"color": "#8a8f94"}},
             "tooltip": {"trigger": "axis"},
-            "xAxis": {"type": "category", "data": periods},
+            "xAxis": {"type": "category", "data": [row["period"] for row in months]},
             "yAxis": {"type": "value"},
             "series": [
-                {"name": "recognised", "type": "bar", "color": "#1b5e8c", "data": [str(revenue.get(p, 0)) for p in periods]},
-                {"name": "receivable, net of payments", "type": "bar", "color": "#c08a2d",
-                 "data": [str(billed.get(p, 0)) for p in periods]},
+                {"name": name, "type": "bar", "color": color, "data": [str(row[name]) for row in months]}
+                for name, color in bars
             ],
         }
-    ).style("height:220px;width:100%")  # fmt: skip
+    ).style("height:220px;width:100%")
     plain_table(
         [
             Column("period", "period"),
-            Column("recognised", "recognised", number=True),
-            Column("receivable", "receivable", number=True),
+            Column(
+                "recognised", "recognised", lambda r: words.money(r["recognised"], r["currency"]), number=True
+            ),
+            Column("billed", "billed, gross", lambda r: words.money(r["billed"], r["currency"]), number=True),
         ],
-        [
-            {
-                "period": p,
-                "recognised": words.money(revenue.get(p, 0)),
-                "receivable": words.money(billed.get(p, 0)),
-            }
-            for p in periods
-        ],
+        months,
     )
-
-
-def _by_period(months: list[dict[str, Any]], account: str, sign: int) -> dict[str, Decimal]:
-    return {row["period"]: sign * row["amount"] for row in months if row["account"] == account}
 
 
 def _delivery(found: dict[str, Any]) -> None:
