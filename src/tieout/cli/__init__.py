@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("status", "What runs, what waits, what is late."),
     "doctor": ("doctor", "Check this machine and the database, and say what to do."),
     "people": ("people", "Who may sign in, and as what."),
+    "rates": ("rates", "Rate cards from price lists."),
 }
 """A module whose `app` has a command of the same name gives that command; else its whole `app`."""
 
