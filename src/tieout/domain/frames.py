@@ -40,7 +40,7 @@ RATES = _schema(
     card=_S, currency=_S, person=_S, task=_S, project=_S, grade=_S, role=_S, country=_S, worksite=_S, day_type=_S,
     band=_S, unit=_S, price=PRICE, effective_from=_D, effective_to=_D, known_from=MOMENT,
 )  # fmt: skip
-CARDS = _schema(contract=_S, line=_S, rank=_I, card=_S)
+CARDS = _schema(contract=_S, line=_S, rate_card=_S, rank=_I, card=_S)
 RATED = _schema(
     entry=_S, version=_I, contract=_S, line=_S, project=_S, task=_S, worker=_S, role=_S, work_date=_D,
     worked_hours=HOURS, billable_hours=HOURS, price=PRICE, multiplier=SHARE, discount=SHARE, amount=MONEY,

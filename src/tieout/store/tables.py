@@ -772,6 +772,15 @@ journal_line = Table(
     Index("ix_journal_line_contract", "contract", "account"),
 )
 
+revenue_entry = Table(
+    "revenue_entry",
+    metadata,
+    Column("journal", UUID(as_uuid=False), ForeignKey("journal.id"), primary_key=True),
+    Column("event", UUID(as_uuid=False), ForeignKey("billing_event.id"), primary_key=True),
+    Column("amount", MONEY, nullable=False, comment="what the event gave to the journal's revenue"),
+    Index("ix_revenue_entry_event", "event"),
+)
+
 # --- events, outbox --------------------------------------------------------------------------------------------------
 
 event = Table(

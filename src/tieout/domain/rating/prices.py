@@ -12,7 +12,7 @@ from tieout.domain.frames import CARDS, RATES, check_frame
 # lexicographic: person outweighs everything after it
 ATTRIBUTES = ("person", "task", "project", "grade", "role", "country", "worksite", "day_type", "band")
 _OF_ENTRY = ("worker", "task", "project", "grade", "role", "country", "worksite", "day_type")
-_SHAPE = ["contract", "line", *_OF_ENTRY]
+_SHAPE = ["contract", "line", "rate_card", *_OF_ENTRY]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Prices:
 def resolve_prices(entries: pl.DataFrame, rates: pl.DataFrame, cards: pl.DataFrame) -> Prices:
     """Price each prepared entry from the rates as known now. Domain rules §2.4.
 
+    A row of `cards` that names a `rate_card` holds for terms with that card: an amendment may name another.
     Of rates with the same attributes the one heard last replaces the earlier ones on the dates it covers; two heard
     together are `ambiguous-rate`; no rate, or only one in another currency or unit, is `missing-rate`.
     """
@@ -52,7 +53,9 @@ def _specificity() -> pl.Expr:
 
 def _candidates(shapes: pl.DataFrame, rates: pl.DataFrame, cards: pl.DataFrame) -> pl.DataFrame:
     """Every rate whose stated attributes all match a shape: one equality join per combination of attributes."""
-    with_cards = shapes.join(cards, on=["contract", "line"])
+    with_cards = shapes.join(cards, on=["contract", "line"], suffix="_named")
+    named = pl.col("rate_card_named")
+    with_cards = with_cards.filter(named.is_null() | (named == pl.col("rate_card")).fill_null(False))
     dated = ["rate", "specificity", "price", "unit", "effective_from", "effective_to", "known_from"]
     found = []
     for _, group in rates.group_by("specificity"):

@@ -1,0 +1,141 @@
+"""The books: journals written whole, what is closed, and where a contract stands between revenue, billing and cash."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection
+
+from tieout.domain.frames import CLOSED_PERIODS, JOURNAL_LINES, POSITION_INPUT, check_frame, frame
+from tieout.domain.subledger import Books
+from tieout.domain.subledger import accounts as a
+from tieout.model.periods import period_bounds, period_of
+from tieout.store import clock
+from tieout.store import subledger as store
+from tieout.store.ids import new_id
+from tieout.telemetry.failpoints import fp
+
+_ZERO = Decimal(0)
+STATUS = (
+    "recognised", "billed", "credited", "paid", "receivable", "unbilled_receivable", "contract_liability", "unbilled",
+    "drafted", "over_cap", "held", "written_off", "tax",
+)  # fmt: skip
+
+
+def write_journals(conn: Connection, lines: pl.DataFrame) -> dict[str, str]:
+    """Append journals (JOURNAL_LINES as the domain wrote them); the id of each by its key `cause_type:cause`.
+
+    All lines go in one statement, over which the database checks that debits equal credits.
+    """
+    check_frame("journal lines", lines, JOURNAL_LINES)
+    if lines.is_empty():
+        return {}
+    moment = clock.now(conn)
+    keys = lines["journal"].unique(maintain_order=True)
+    ids = {key: new_id(moment) for key in keys.to_list()}
+    named = lines.rename({"entity": "legal_entity"}).with_columns(
+        pl.lit(moment.isoformat()).alias("recorded_at"),
+        pl.col("journal").replace_strict(ids, return_dtype=pl.String),
+    )
+    heads = named.unique("journal", keep="first", maintain_order=True).with_columns(
+        pl.col("journal").alias("id"), pl.lit(None, pl.String).alias("reverses")
+    )
+    store.insert_journals(conn, heads, named)
+    fp("books.journals")
+    return ids
+
+
+def closed_periods(conn: Connection) -> pl.DataFrame:
+    """The closed periods of every entity (CLOSED_PERIODS)."""
+    rows = [
+        {"entity": row["entity"], "period": period_of(row["start_date"])}
+        for row in store.closed_periods(conn)
+    ]
+    return frame(rows, CLOSED_PERIODS)
+
+
+def open_books(conn: Connection) -> Books:
+    """The books as they are now: closed periods, and the functional currency of each entity."""
+    return Books(closed_periods(conn), store.currencies(conn))
+
+
+def positions(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
+    """Recognised and billed per contract line (POSITION_INPUT); their difference is the `opening` of a journal."""
+    return check_frame("positions", store.positions(conn, contracts), POSITION_INPUT)
+
+
+def balances(
+    conn: Connection,
+    contract: str | None = None,
+    entity: str | None = None,
+    at: date | None = None,
+    known_at: datetime | None = None,
+) -> dict[str, dict[str, Decimal]]:
+    """Balance by account and currency, debit positive: booked on or before `at`, known to us at `known_at`."""
+    found: dict[str, dict[str, Decimal]] = {}
+    for row in store.balances(conn, contract=contract, entity=entity, at=at, known_at=known_at):
+        found.setdefault(row["account"], {})[row["currency"]] = row["amount"]
+    return found
+
+
+def financial_status(conn: Connection, contracts: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+    """Where each contract stands, one row per currency: {currency, and every amount of STATUS}.
+
+    `billed` (less credits) and `credited` are net of tax, `receivable` and `tax` are those of released documents; `unbilled` may be
+    billed now, `drafted` is the part of it that stands on drafts.
+    """
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in store.event_sums(conn, contracts):
+        kept = {name: row[name] for name in STATUS if name in row}
+        _row(rows, row).update(kept, billed=row["invoiced"] - row["credited"])
+    for row in store.account_sums(conn, contracts):
+        place, sign = _OF_ACCOUNT.get(row["account"], (None, 0))
+        if place is not None:
+            _row(rows, row)[place] += sign * row["amount"]
+    found: dict[str, list[dict[str, Any]]] = {key: [] for key in contracts}
+    for (contract, _), values in sorted(rows.items()):
+        found[contract].append(values)
+    return found
+
+
+_OF_ACCOUNT: Mapping[str, tuple[str, int]] = {
+    a.RECEIVABLE: ("receivable", 1),
+    a.UNBILLED_RECEIVABLE: ("unbilled_receivable", 1),
+    a.CONTRACT_LIABILITY: ("contract_liability", -1),
+    a.TAX_PAYABLE: ("tax", -1),
+    a.CASH_CLEARING: ("paid", 1),
+}
+
+
+def _row(rows: dict[tuple[str, str], dict[str, Any]], named: Mapping[str, Any]) -> dict[str, Any]:
+    key = named["contract"], named["currency"]
+    if key not in rows:
+        rows[key] = {"currency": named["currency"], **dict.fromkeys(STATUS, _ZERO)}
+    return rows[key]
+
+
+def statement(conn: Connection, contract: str) -> list[dict[str, Any]]:
+    """The financial status of one contract, one row per currency."""
+    return financial_status(conn, [contract])[contract]
+
+
+def roll_forward(conn: Connection, contract: str, period: str) -> list[dict[str, Any]]:
+    """How each account of a contract moved in a period: {account, currency, opening, movements by cause, closing}."""
+    first, last = period_bounds(period)
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in store.movements(conn, contract, first, last):
+        line = rows.setdefault(
+            (row["account"], row["currency"]),
+            {"account": row["account"], "currency": row["currency"], "opening": _ZERO, "movements": {}},
+        )
+        if row["cause_type"] is None:
+            line["opening"] += row["amount"]
+        else:
+            line["movements"][row["cause_type"]] = row["amount"]
+    for line in rows.values():
+        line["closing"] = line["opening"] + sum(line["movements"].values(), _ZERO)
+    return list(rows.values())

@@ -1,0 +1,109 @@
+"""Caps of the contracts and what remains of purchase orders that several contracts share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from tieout.domain.billing import apply_caps
+from tieout.domain.frames import CAP_EVENTS, CAPS, frame
+from tieout.hub.rating.facts import Facts
+
+CONTRACT, ORDER = "contract", "purchase order"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One limit: of a contract, or of a purchase order over all contracts that name it for the same customer."""
+
+    kind: str
+    key: str
+    amount: Decimal
+    currency: str
+    over: str
+    contracts: tuple[str, ...]
+    since: date | None
+
+
+@dataclass(frozen=True)
+class Capped:
+    """`split`: CAP_SPLIT by event; `limits` by the name that its column `cap` uses."""
+
+    split: pl.DataFrame
+    limits: Mapping[str, Limit]
+
+
+def cap_events(facts: Facts, standing: pl.DataFrame) -> Capped:
+    """Apply every limit to the events as they stand (EVENT_COLUMNS with new events and set-backs in).
+
+    Contracts of one purchase order are walked together, so the order's balance goes to the earliest work.
+    """
+    limits = {f"{limit.kind} {limit.key}": limit for limit in _limits(facts)}
+    group = {key: key for key in facts.contracts}
+    for name, limit in limits.items():
+        if limit.kind == ORDER:
+            group |= dict.fromkeys(limit.contracts, name)
+    events = standing.select(
+        "event", pl.col("contract").replace(group), pl.col("contract").alias("line"), "work_date", "entry",
+        (pl.col("quantity") - pl.col("reversed_quantity")).alias("quantity"),
+        (pl.col("amount") - pl.col("reversed_amount")).alias("amount"),
+        (pl.col("billed_quantity") - pl.col("credited_quantity")).alias("released_quantity"),
+        (pl.col("billed_amount") - pl.col("credited_amount")).alias("released_amount"), "sequence", "currency",
+    )  # fmt: skip
+    caps = [
+        {
+            "cap": name, "contract": group[limit.contracts[0]], "lines": list(limit.contracts),
+            "amount": limit.amount, "over": limit.over,
+        }
+        for name, limit in limits.items()
+    ]  # fmt: skip
+    return Capped(apply_caps(_cast(events), frame(caps, CAPS)), limits)
+
+
+def _cast(events: pl.DataFrame) -> pl.DataFrame:
+    return events.select(pl.col(name).cast(dtype) for name, dtype in CAP_EVENTS.items())
+
+
+def _limits(facts: Facts) -> list[Limit]:
+    return [*_contract_limits(facts), *_orders(facts)]
+
+
+def _contract_limits(facts: Facts) -> list[Limit]:
+    found = []
+    for key, contract in facts.contracts.items():
+        terms = in_force(facts.terms.get(key, []), facts.today)
+        if terms is not None and terms["cap_amount"] is not None:
+            over = terms["cap_over"] or "hold"
+            found.append(
+                Limit(CONTRACT, key, terms["cap_amount"], contract["currency"], over, (key,), terms["effective_from"])
+            )  # fmt: skip
+    return found
+
+
+def in_force(terms: Sequence[Mapping[str, Any]], today: date) -> Mapping[str, Any] | None:
+    """The terms of today; before the first of them hold, the first."""
+    past = [segment for segment in terms if segment["effective_from"] <= today]
+    return past[-1] if past else next(iter(terms), None)
+
+
+def _orders(facts: Facts) -> list[Limit]:
+    """A purchase order's amount as its contracts state it; where they differ the lowest holds."""
+    named: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+    for contract in facts.contracts.values():
+        if contract["purchase_order"] and contract["customer"] and contract["currency"]:
+            order = (contract["customer"], contract["purchase_order"], contract["currency"])
+            named.setdefault(order, []).append(contract)
+    found = []
+    for (customer, number, currency), contracts in named.items():
+        stated = [c["purchase_order_amount"] for c in contracts if c["purchase_order_amount"] is not None]
+        if stated:
+            keys = tuple(c["key"] for c in contracts)
+            found.append(
+                Limit(ORDER, f"{customer}/{number}", min(stated), currency, "hold", keys, facts.today)
+            )
+    return found

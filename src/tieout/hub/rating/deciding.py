@@ -1,0 +1,179 @@
+"""What a rating run changes: new events, reversals, balances and findings; nothing is written here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from tieout.domain.billing import Changes, gone_entries, reconcile_events
+from tieout.domain.frames import ENTRIES, FINDINGS, GONE, HOURS, LIVE_EVENTS, MONEY, check_frame
+from tieout.domain.rating import RatingPolicies, RatingResult, rate_time
+from tieout.hub.rating.caps import Capped, cap_events
+from tieout.hub.rating.facts import Facts
+from tieout.store.billing_events import EVENT_COLUMNS
+from tieout.store.ids import new_id
+
+_PARTS = ("over_cap", "written_off")
+_MEASURES = ("quantity", "amount")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`events`: every event of the contracts as it will stand (EVENT_COLUMNS), with `before_*` of what is stored
+    (null for new ones) and `is_new`; `rated` the new time events (RATED + event); `reversals` the new opposites;
+    `relinked` the new links; `findings` of the entries in scope; `crowded` neighbours with an implausible day.
+    """
+
+    events: pl.DataFrame
+    rated: pl.DataFrame
+    reversals: pl.DataFrame
+    relinked: pl.DataFrame
+    findings: pl.DataFrame
+    crowded: frozenset[str]
+    neighbours: pl.DataFrame
+    capped: Capped
+
+
+def decide(facts: Facts, policies: RatingPolicies, moment: datetime) -> Decision:
+    """Rate the entries, compare with what is stored, and apply the caps to what stands then."""
+    rating = rate_time(
+        facts.entries.select(ENTRIES.names()), facts.lines, facts.rates, facts.cards, policies=policies
+    )
+    changes = _changes(facts, rating)
+    last = facts.events["sequence"].max()
+    first = int(str(last or 0)) + 1
+    reversals = _numbered(changes.reversals, moment, first)
+    rated = _numbered(changes.new, moment, first + reversals.height)
+    standing = _standing(facts.events, changes, reversals, rated, facts)
+    capped = cap_events(facts, standing)
+    outside = facts.entries.filter(~pl.col("in_scope"))
+    findings = rating.findings.filter(pl.col("entry").is_in(facts.scope.implode()))
+    crowd = rating.findings.filter(pl.col("kind") == "implausible-hours").join(
+        outside, on="entry", how="semi"
+    )
+    return Decision(
+        events=_with_caps(standing, capped.split),
+        rated=rated,
+        reversals=reversals,
+        relinked=changes.relinked,
+        findings=_explained(pl.concat([findings, changes.true_ups]).select(FINDINGS.names()), facts),
+        crowded=frozenset(crowd["entry"].to_list()),
+        neighbours=outside,
+        capped=capped,
+    )
+
+
+def _changes(facts: Facts, rating: RatingResult) -> Changes:
+    """Compare contract by contract: an entry that went to another contract is gone from the one it left."""
+    contracts = list(facts.contracts)
+    mine = facts.entries.filter(pl.col("contract").is_in(contracts) & pl.col("in_scope"))
+    here = mine.select("entry", pl.col("contract").alias("now"))
+    live = facts.events.select(LIVE_EVENTS.names()).join(here, on="entry", how="left")
+    stayed = (pl.col("now") == pl.col("contract")).fill_null(False)
+    rated = rating.events.join(here, on="entry", how="semi")
+    gone = gone_entries(rating).join(here, on="entry", how="semi")
+    kept = reconcile_events(rated, live.filter(stayed).select(LIVE_EVENTS.names()), gone)
+    left = live.filter(~stayed).select(LIVE_EVENTS.names())
+    if left.is_empty():
+        return kept
+    away = (
+        facts.entries.join(left.select("entry").unique(), on="entry", how="semi")
+        .with_columns(pl.lit("reverse").alias("effect"))
+        .select(GONE.names())
+    )
+    parted = reconcile_events(rated.clear(), left, check_frame("gone", away, GONE))
+    pairs = zip(vars(kept).values(), vars(parted).values(), strict=True)
+    return Changes(*(pl.concat([one, other]) for one, other in pairs))
+
+
+def _numbered(rows: pl.DataFrame, moment: datetime, first: int) -> pl.DataFrame:
+    """New events with the id and the place in the sequence that they will get."""
+    ids = pl.Series("event", [new_id(moment) for _ in range(rows.height)], dtype=pl.String)
+    return rows.with_columns(ids, pl.int_range(first, first + rows.height, dtype=pl.Int64).alias("sequence"))
+
+
+def _standing(
+    stored: pl.DataFrame, changes: Changes, reversals: pl.DataFrame, rated: pl.DataFrame, facts: Facts
+) -> pl.DataFrame:
+    """All events with what is set back in their balance; the places a set-back part stood in end with it."""
+    back = changes.set_back.select("event", *(pl.col(m).alias(f"back_{m}") for m in _MEASURES))
+    held = stored.join(back, on="event", how="left", maintain_order="left").with_columns(
+        pl.col("back_amount").is_not_null().alias("is_set_back"),
+        *(pl.col(name).alias(f"before_{name}") for name in _BALANCES),
+    )
+    held = held.with_columns(
+        *((pl.col(f"reversed_{m}") + pl.col(f"back_{m}").fill_null(0)).alias(f"reversed_{m}") for m in _MEASURES),
+        *(
+            pl.when("is_set_back").then(0).otherwise(pl.col(f"{place}_{m}")).cast(_DTYPES[m]).alias(f"{place}_{m}")
+            for place in ("over_cap", "held", "written_off") for m in _MEASURES
+        ),
+    )  # fmt: skip
+    originals = stored.select(
+        pl.col("event").alias("reverses"), "contract", "line", "entity", "work_date", "price", "multiplier",
+        "discount", "currency",
+    )  # fmt: skip
+    undone = reversals.join(originals, on="reverses").with_columns(pl.lit("reversal").alias("kind"))
+    entities = {key: row["legal_entity"] for key, row in facts.contracts.items()}
+    added = rated.with_columns(
+        pl.lit("time").alias("kind"), pl.col("billable_hours").alias("quantity"),
+        looked_up("contract", entities, pl.String).alias("entity"),
+    )  # fmt: skip
+    fresh = pl.concat([_new_rows(undone), _new_rows(added)])
+    held = held.drop("back_quantity", "back_amount").with_columns(
+        pl.col(name).cast(dtype) for name, dtype in EVENT_COLUMNS.items()
+    )
+    return pl.concat([held, fresh], how="diagonal").with_columns(
+        pl.col("is_new").fill_null(False), pl.col("is_set_back").fill_null(False)
+    )
+
+
+_DTYPES = {"quantity": HOURS, "amount": MONEY}
+_BALANCES = [name for name in EVENT_COLUMNS if name.endswith(("_quantity", "_amount"))]
+
+
+def _new_rows(rows: pl.DataFrame) -> pl.DataFrame:
+    zeros = [pl.lit(0).cast(EVENT_COLUMNS[name]).alias(name) for name in _BALANCES]
+    missing = [
+        pl.lit(None, dtype).alias(name) for name, dtype in EVENT_COLUMNS.items()
+        if name not in rows.columns and name not in _BALANCES
+    ]  # fmt: skip
+    filled = rows.with_columns(*zeros, *missing)
+    typed = filled.select(pl.col(name).cast(dtype) for name, dtype in EVENT_COLUMNS.items())
+    return typed.with_columns(pl.lit(True).alias("is_new"))
+
+
+def _with_caps(standing: pl.DataFrame, split: pl.DataFrame) -> pl.DataFrame:
+    """The balances with what is over a cap or written off now, and the cap that says so."""
+    names = [f"{part}_{m}" for part in _PARTS for m in _MEASURES]
+    placed = standing.drop(names).join(
+        split.select("event", "cap", *names), on="event", how="left", maintain_order="left"
+    )
+    return placed.select(*(name for name in (*standing.columns, "cap")))
+
+
+def _explained(findings: pl.DataFrame, facts: Facts) -> pl.DataFrame:
+    """Say of contracts in a foreign currency why nothing of them is rated."""
+    if not facts.foreign:
+        return findings
+    foreign = looked_up("contract", facts.foreign, pl.String)
+    unknown = pl.col("kind") == "unknown-currency"
+    return findings.with_columns(
+        pl.when(unknown).then(pl.coalesce(foreign, "detail")).otherwise("detail").alias("detail")
+    )
+
+
+def looked_up(column: str, values: Mapping[str, Any], dtype: Any) -> pl.Expr:
+    """What a mapping says of a column's values, null where it says nothing."""
+    if not values:
+        return pl.lit(None, dtype)
+    return pl.col(column).replace_strict(dict(values), default=None, return_dtype=dtype)
+
+
+def changed_places() -> pl.Expr:
+    """Whether a stored balance has to be updated."""
+    names = [n for n in _BALANCES if not n.startswith(("drafted", "billed", "credited"))]
+    return pl.any_horizontal(pl.col(n) != pl.col(f"before_{n}") for n in names)

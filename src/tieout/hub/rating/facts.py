@@ -1,0 +1,137 @@
+"""The facts of one rating run: what the hub knows now about the contracts, their entries and their stored events."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from operator import itemgetter
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection
+
+from tieout.domain.frames import CARDS, LINES, RATES, check_frame, frame
+from tieout.hub.policies import Policies
+from tieout.store import billing_events, clock
+from tieout.store import rating as store
+
+LINE = "1"
+"""The one line of a contract until contracts carry several."""
+
+_UNNAMED = ""
+"""The card of terms that name none."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Frames of the domain; `entries` holds neighbours of the same worker-days too, `scope` names those to judge.
+
+    `terms` are the segments of each contract in order, `foreign` the contracts in another currency than their
+    entity's books; `events` are the stored events with their balances (EVENT_COLUMNS).
+    """
+
+    contracts: Mapping[str, Mapping[str, Any]]
+    terms: Mapping[str, Sequence[Mapping[str, Any]]]
+    entries: pl.DataFrame
+    scope: pl.Series
+    lines: pl.DataFrame
+    rates: pl.DataFrame
+    cards: pl.DataFrame
+    events: pl.DataFrame
+    foreign: Mapping[str, str]
+    today: date
+
+
+def gather(conn: Connection, keys: Collection[str], policies: Policies) -> Facts:
+    """Read everything that rating these contracts needs; one query per table."""
+    contracts = store.contracts_of(conn, keys)
+    terms = segments(store.terms_of(conn, keys))
+    cards = _cards(contracts, terms, policies)
+    entries = store.entries_of(conn, keys)
+    return Facts(
+        contracts=contracts,
+        terms=terms,
+        entries=entries,
+        scope=entries.filter("in_scope")["entry"],
+        lines=_lines(contracts, terms),
+        rates=check_frame("rates", store.rates_of(conn, cards["card"].unique().to_list()), RATES),
+        cards=cards,
+        events=billing_events.events_of(conn, keys),
+        foreign=_foreign(contracts),
+        today=clock.now(conn).date(),
+    )
+
+
+def segments(versions: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Per contract the terms that hold, without overlap, in order of date, each with its `effective_to`.
+
+    Of two versions that cover a date the later source version stands, whatever the order they were heard in.
+    """
+    by_contract: dict[str, list[Mapping[str, Any]]] = {}
+    for row in versions:
+        by_contract.setdefault(row["contract"], []).append(row)
+    return {key: _segments(rows) for key, rows in by_contract.items()}
+
+
+def _segments(versions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for row in sorted(versions, key=itemgetter("effective_from", "source_version")):
+        if found and row["source_version"] < found[-1]["source_version"]:
+            continue
+        if found and row["effective_from"] == found[-1]["effective_from"]:
+            found.pop()
+        found.append(dict(row))
+    for segment, following in zip(found, [*found[1:], None], strict=True):
+        segment["effective_to"] = None if following is None else _day_before(following["effective_from"])
+    return found
+
+
+def _day_before(day: date) -> date:
+    return date.fromordinal(day.toordinal() - 1)
+
+
+def _lines(
+    contracts: Mapping[str, Mapping[str, Any]], terms: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> pl.DataFrame:
+    """LINES of the contracts that somebody can be billed for: with a legal entity and a customer."""
+    foreign = _foreign(contracts)
+    rows = [
+        {
+            "contract": key, "line": LINE, "effective_from": segment["effective_from"],
+            "effective_to": segment["effective_to"], "start": segment["start_date"], "end": segment["end_date"],
+            "customer": contract["customer"], "entity": contract["legal_entity"],
+            "currency": None if key in foreign else segment["currency"],
+            "billing_method": segment["billing_method"], "rate_card": segment["rate_card"] or _UNNAMED,
+            "discount": segment["discount"], "increment_minutes": segment["increment_minutes"],
+            "increment_mode": segment["increment_mode"], "contract_state": contract["state"],
+        }
+        for key, contract in contracts.items() if contract["legal_entity"] and contract["customer"]
+        for segment in terms.get(key, [])
+    ]  # fmt: skip
+    return frame(rows, LINES)
+
+
+def _cards(
+    contracts: Mapping[str, Mapping[str, Any]],
+    terms: Mapping[str, Sequence[Mapping[str, Any]]],
+    policies: Policies,
+) -> pl.DataFrame:
+    """CARDS: for each card that terms name (or none) the contract's, the customer's, the entity's, in that order."""
+    rows = [
+        {"contract": key, "line": LINE, "rate_card": named or _UNNAMED, "rank": rank, "card": card}
+        for key, contract in contracts.items()
+        for named in dict.fromkeys(segment["rate_card"] for segment in terms.get(key, []))
+        for rank, card in enumerate(policies.cards_for(named, contract["customer"], contract["legal_entity"]))
+    ]
+    return frame(rows, CARDS)
+
+
+def _foreign(contracts: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Contracts in another currency than their entity's books, with the sentence that says so."""
+    return {
+        key: f"contract {key} is in {row['currency']}, its entity {row['legal_entity']} keeps its books in"
+        f" {row['functional_currency']}: no exchange rate is known"
+        for key, row in contracts.items()
+        if row["functional_currency"] and row["currency"] and row["functional_currency"] != row["currency"]
+    }

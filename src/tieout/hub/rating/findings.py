@@ -1,0 +1,126 @@
+"""Findings of a rating run as exceptions: opened, refreshed, and closed where they did not occur again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection
+
+from tieout.hub import exceptions
+from tieout.hub.exceptions import NewException
+from tieout.hub.rating.caps import CONTRACT
+from tieout.hub.rating.deciding import Decision
+from tieout.hub.rating.facts import Facts
+from tieout.store import exceptions as exception_store
+from tieout.store import rating as store
+
+MISSING_PROJECT = "missing-project"
+UNASSIGNED = "unassigned"
+_OF_ENTRIES = (
+    "outside-contract", "worker-left", "closed-task", MISSING_PROJECT, "missing-rate", "ambiguous-rate",
+    "implausible-hours", "unknown-currency", "true-up-proposed",
+)  # fmt: skip
+_CAPS, _ORDERS, _DRAFTS = "cap-exceeded", "purchase-order-exhausted", "stale-draft"
+
+
+def settle(
+    conn: Connection, facts: Facts, decision: Decision, stale: Sequence[Mapping[str, Any]]
+) -> tuple[int, int]:
+    """Open what the run found and close what it did not find again; how many of each."""
+    found = _of_entries(conn, decision.findings, facts)
+    over = _over_limits(facts, decision)
+    drafts = [_stale(row) for row in stale]
+    opened = exceptions.open_exceptions(conn, [*found, *over, *drafts])
+    scope = set(facts.scope.to_list())
+    resolved = sum(_heal(conn, kind, scope, found) for kind in _OF_ENTRIES)
+    orders = {f"{row['customer']}/{row['purchase_order']}" for row in facts.contracts.values()}
+    resolved += _heal(conn, _CAPS, set(facts.contracts), over) + _heal(conn, _ORDERS, orders, over)
+    return len(opened), resolved
+
+
+def settle_unassigned(conn: Connection, missing: pl.DataFrame) -> tuple[int, int]:
+    """Open one `missing-project` per entry; those of entries that found their place since are closed."""
+    waived = store.waived(conn, [MISSING_PROJECT])
+    found = [
+        NewException(MISSING_PROJECT, row["entry"], row["detail"], evidence=_evidence(UNASSIGNED, MISSING_PROJECT))
+        for row in missing.iter_rows(named=True)
+        if (MISSING_PROJECT, row["entry"], row["detail"]) not in waived
+    ]  # fmt: skip
+    opened = exceptions.open_exceptions(conn, found)
+    scope = exception_store.open_keys(conn, MISSING_PROJECT)
+    return len(opened), _heal(conn, MISSING_PROJECT, scope, found)
+
+
+def tipped_neighbours(conn: Connection, decision: Decision) -> set[str]:
+    """Contracts whose entries became implausible, or are no longer, by the hours of a worker-day seen from here."""
+    open_now = exception_store.open_keys(conn, "implausible-hours")
+    others = decision.neighbours.filter(pl.col("contract").is_not_null())
+    said = pl.col("entry").is_in(list(open_now))
+    seen = pl.col("entry").is_in(list(decision.crowded))
+    return set(others.filter(said != seen)["contract"].to_list())
+
+
+def _heal(conn: Connection, kind: str, scope: Collection[str], found: Collection[NewException]) -> int:
+    judged = exception_store.open_keys(conn, kind).intersection(scope)
+    still = [item.key for item in found if item.kind == kind]
+    return exceptions.resolve_where_healed(conn, kind, judged, still)
+
+
+def _of_entries(conn: Connection, findings: pl.DataFrame, facts: Facts) -> list[NewException]:
+    waived = store.waived(conn, _OF_ENTRIES) if findings.height else set()
+    return [
+        _of_entry(row, facts)
+        for row in findings.iter_rows(named=True)
+        if (row["kind"], row["entry"], row["detail"]) not in waived
+    ]
+
+
+def _of_entry(row: Mapping[str, Any], facts: Facts) -> NewException:
+    contract = facts.contracts.get(row["contract"]) or {}
+    return NewException(
+        row["kind"],
+        row["entry"],
+        row["detail"],
+        contract=row["contract"],
+        legal_entity=contract.get("legal_entity"),
+        amount=row["amount"],
+        currency=contract.get("currency") if row["amount"] is not None else None,
+        evidence=_evidence(row["contract"] or UNASSIGNED, row["kind"]),
+    )
+
+
+def _evidence(key: str, group: str) -> dict[str, Any]:
+    return {"work": {"kind": "rate", "key": key}, "group": group}
+
+
+def _over_limits(facts: Facts, decision: Decision) -> list[NewException]:
+    over = decision.events.filter(pl.col("over_cap_amount") != 0)
+    sums = over.group_by("cap").agg(
+        pl.col("over_cap_amount").sum(), pl.col("over_cap_quantity").sum(), pl.col("contract").unique().sort()
+    )
+    found = []
+    for row in sums.sort("cap").iter_rows(named=True):
+        limit = decision.capped.limits[row["cap"]]
+        contract = row["contract"][0] if len(row["contract"]) == 1 else None
+        entity = facts.contracts[row["contract"][0]]["legal_entity"]
+        value = f"{row['over_cap_amount']:f} {limit.currency} of work lies over it"
+        found.append(
+            NewException(
+                _CAPS if limit.kind == CONTRACT else _ORDERS, limit.key,
+                f"{limit.kind} {limit.key} is limited to {limit.amount:f} {limit.currency}; {value}",
+                contract=contract, legal_entity=entity, amount=row["over_cap_amount"], currency=limit.currency,
+                evidence=_evidence(row["contract"][0], limit.kind) | {"contracts": row["contract"],
+                                                                      "hours": row["over_cap_quantity"]},
+            )
+        )  # fmt: skip
+    return found
+
+
+def _stale(row: Mapping[str, Any]) -> NewException:
+    return NewException(
+        _DRAFTS, str(row["id"]), f"The draft of contract {row['contract']} holds work that changed since.",
+        contract=row["contract"], legal_entity=row["legal_entity"], amount=row["net_amount"],
+        currency=row["currency"], evidence={"group": _DRAFTS, "preparer": row["preparer"]},
+    )  # fmt: skip

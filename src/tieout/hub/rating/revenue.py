@@ -1,0 +1,121 @@
+"""Revenue of the rated work: by the right to invoice, booked per contract line and day, each event's share kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+from sqlalchemy import Connection
+
+from tieout.domain.frames import CONTRACT_EXISTENCE, EARNED_EVENTS, RECOGNISED, REVENUE_CAUSES, frame
+from tieout.domain.revenue import recognise_as_invoiced
+from tieout.domain.subledger import Books, journal_for_revenue
+from tieout.hub import books
+from tieout.hub.rating.deciding import Decision, looked_up
+from tieout.hub.rating.facts import Facts
+from tieout.store import subledger
+from tieout.telemetry.failpoints import fp
+
+_CAUSE = ["contract", "event_date", "line", "entity", "currency", "taken_back"]
+
+
+@dataclass(frozen=True)
+class Earned:
+    """`recognised`: what each event adds (RECOGNISED); `events` as decided, with the revenue to date in them."""
+
+    recognised: pl.DataFrame
+    events: pl.DataFrame
+
+
+def recognise(facts: Facts, decision: Decision) -> Earned:
+    """What the events earn beyond what is recognised; a contract exists for revenue once it is signed.
+
+    What a cap lets through or takes back is dated by the terms that set it, everything else by its work.
+    """
+    exists = [
+        {"contract": key, "signed_on": row["signed_on"], "collectible_from": row["signed_on"]}
+        for key, row in facts.contracts.items()
+    ]
+    events = decision.events.with_columns(_moved_by_cap(decision).alias("changed_on"))
+    recognised = recognise_as_invoiced(
+        events.select(EARNED_EVENTS.names()), frame(exists, CONTRACT_EXISTENCE), known_on=facts.today
+    )
+    added = recognised.select("event", pl.col("amount").alias("added"))
+    updated = decision.events.join(added, on="event", how="left", maintain_order="left").with_columns(
+        (pl.col("recognised_amount") + pl.col("added").fill_null(0))
+        .cast(EARNED_EVENTS["recognised_amount"])
+        .alias("recognised_amount")
+    )
+    return Earned(recognised, updated.drop("added"))
+
+
+def _moved_by_cap(decision: Decision) -> pl.Expr:
+    """The first day of the terms whose cap moved a stored event, null for all others."""
+    since: dict[str, date] = {}
+    for limit in decision.capped.limits.values():
+        for contract in limit.contracts:
+            if limit.since is not None:
+                since[contract] = max(limit.since, since.get(contract, limit.since))
+    day = looked_up("contract", since, pl.Date)
+    moved = (pl.col("over_cap_amount") != pl.col("before_over_cap_amount")) | (
+        pl.col("written_off_amount") != pl.col("before_written_off_amount")
+    )
+    return pl.when(moved.fill_null(False) & ~pl.col("is_set_back")).then(day)
+
+
+def book(conn: Connection, recognised: pl.DataFrame, before: pl.DataFrame) -> int:
+    """Book what was recognised, one journal per contract line and day, and link each event to its journal; how many.
+
+    `before` are the events as stored until now: their revenue less their billing is where each line stands.
+    """
+    if recognised.is_empty():
+        return 0
+    recognised = recognised.with_columns((pl.col("amount") < 0).alias("taken_back"))
+    causes = _causes(conn, recognised)
+    openings = before.group_by("contract", "line", "currency").agg(
+        (pl.col("recognised_amount") - pl.col("billed_amount") + pl.col("credited_amount"))
+        .sum()
+        .alias("opening")
+    )
+    placed = causes.join(openings, on=["contract", "line", "currency"], how="left").with_columns(
+        pl.col("opening").fill_null(0)
+    )
+    ids: dict[str, str] = {}
+    now = books.open_books(conn)
+    for (currency,), group in placed.group_by("currency", maintain_order=True):
+        rows = group.select(pl.col(name).cast(dtype) for name, dtype in REVENUE_CAUSES.items())
+        ids |= books.write_journals(conn, journal_for_revenue(rows, _books(now, str(currency), rows)))
+    fp("rating.booked")
+    _link(conn, recognised.join(causes.select(*_CAUSE, "cause"), on=_CAUSE), ids)
+    return len(ids)
+
+
+def _causes(conn: Connection, recognised: pl.DataFrame) -> pl.DataFrame:
+    """One cause per contract line and day, what is taken back apart from what is earned: `CONTRACT/DAY/N`.
+
+    N goes on counting the journals of that contract and day.
+    """
+    contracts = recognised["contract"].unique().sort().to_list()
+    counted = [
+        {"contract": contract, "event_date": day, "earlier": number}
+        for (contract, day), number in subledger.revenue_journals(conn, contracts).items()
+    ]
+    schema = {"contract": RECOGNISED["contract"], "event_date": RECOGNISED["event_date"], "earlier": pl.Int64}
+    earlier = pl.DataFrame(counted, schema=schema)
+    sums = recognised.group_by(_CAUSE).agg(pl.col("amount").sum()).sort(_CAUSE)
+    numbered = sums.join(earlier, on=["contract", "event_date"], how="left", maintain_order="left")
+    place = pl.int_range(pl.len()).over("contract", "event_date")
+    number = pl.col("earlier").fill_null(0) + place + 1
+    return numbered.with_columns(pl.format("{}/{}/{}", "contract", "event_date", number).alias("cause"))
+
+
+def _books(now: Books, currency: str, rows: pl.DataFrame) -> Books:
+    """An entity we know no currency of keeps its books in that of its contracts."""
+    unnamed = set(rows["entity"].unique().to_list()) - set(now.currencies)
+    return Books(now.closed, now.currencies | dict.fromkeys(unnamed, currency))
+
+
+def _link(conn: Connection, shares: pl.DataFrame, ids: dict[str, str]) -> None:
+    journal = pl.format("revenue:{}", "cause").replace_strict(ids, return_dtype=pl.String)
+    subledger.insert_revenue_entries(conn, shares.select(journal.alias("journal"), "event", "amount"))

@@ -1,0 +1,88 @@
+"""Saving a decision: drafts that lost their ground first, then events, then balances, each in one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection
+
+from tieout.hub.rating.deciding import Decision, changed_places
+from tieout.hub.rating.facts import Facts
+from tieout.hub.rating.revenue import Earned
+from tieout.store import billing_events as store
+from tieout.telemetry.failpoints import fp
+
+_STALE = "work on it was corrected, re-priced or moved over a cap after it was drafted"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """How many stored balances changed, and the drafts that are stale now."""
+
+    updated: int
+    stale: list[dict[str, Any]]
+
+
+def save(conn: Connection, decision: Decision, earned: Earned, facts: Facts, moment: datetime) -> Saved:
+    """Write the events and balances of a decision."""
+    stale = _free_drafts(conn, decision, moment)
+    fp("rating.drafts")
+    store.insert_reversals(conn, decision.reversals, moment)
+    store.insert_events(conn, _event_rows(decision, moment))
+    fp("rating.events")
+    store.insert_balances(conn, _balance_rows(earned.events.filter("is_new"), moment))
+    changed = earned.events.filter(~pl.col("is_new")).filter(changed_places())
+    store.update_balances(conn, changed, moment)
+    store.relink(conn, decision.relinked)
+    fp("rating.balances")
+    return Saved(changed.height, stale)
+
+
+def _free_drafts(conn: Connection, decision: Decision, moment: datetime) -> list[dict[str, Any]]:
+    """Drafts that hold a part of an event which is no longer there to be billed."""
+    drafted = pl.col("drafted_amount")
+    left = pl.col("amount") - pl.sum_horizontal(
+        "reversed_amount", "over_cap_amount", "held_amount", "written_off_amount", "billed_amount"
+    ) + pl.col("credited_amount")  # fmt: skip
+    held = decision.events.filter((drafted != 0) | (pl.col("drafted_quantity") != 0))
+    lost = held.filter((drafted.abs() > left.abs()) | pl.col("is_set_back"))
+    if lost.is_empty():
+        return []
+    drafts = store.drafts_with(conn, lost["event"].to_list())
+    store.make_stale(conn, [str(row["id"]) for row in drafts], _STALE, moment)
+    return drafts
+
+
+def _event_rows(decision: Decision, moment: datetime) -> pl.DataFrame:
+    entity = decision.events.filter("is_new").select("event", "entity")
+    rows = decision.rated.join(entity, on="event", maintain_order="left")
+    return rows.select(
+        pl.col("event").alias("id"), pl.lit("time").alias("kind"), "contract", "line",
+        pl.col("entity").alias("legal_entity"), "project", "task", "entry", pl.col("version").alias("entry_version"),
+        "worker", "role", "work_date", "worked_hours", pl.col("billable_hours").alias("quantity"), "price",
+        "multiplier", "discount", "amount", "currency", "card", "trail",
+        pl.lit(moment.isoformat()).alias("recorded_at"),
+    )  # fmt: skip
+
+
+def _balance_rows(events: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    return events.select(
+        "event",
+        "contract",
+        "quantity",
+        "amount",
+        *store.CHANGED,
+        pl.lit(moment.isoformat()).alias("updated_at"),
+    )
+
+
+def touched(decision: Decision, earned: Earned) -> Iterator[Any]:
+    """The content of what a run wrote, for its audit digest: facts only, in order of contract, entry and kind."""
+    names = ["contract", "entry", "version", "kind", "quantity", "amount", *store.CHANGED]
+    wrote = earned.events.filter(pl.col("is_new") | changed_places().fill_null(False)).select(names)
+    yield from (list(map(str, row)) for row in wrote.sort(names).iter_rows())
+    yield from (list(map(str, row)) for row in decision.relinked.sort("event").iter_rows())

@@ -1,0 +1,139 @@
+"""The subledger: journals appended whole, balances read by account, contract and period."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, func, select, text
+
+from tieout.store.copying import copy_frame, read_frame
+from tieout.store.tables import journal, journal_line, legal_entity, period
+
+_S, _M = pl.String, pl.Decimal(20, 4)
+JOURNAL_HEADS = (
+    "id", "cause_type", "cause", "contract", "legal_entity", "event_date", "booking_date", "period", "prior_period",
+    "reverses", "recorded_at",
+)  # fmt: skip
+LINE_HEADS = (
+    "journal", "number", "contract", "line", "legal_entity", "account", "currency", "amount", "functional_amount",
+    "booking_date", "recorded_at",
+)  # fmt: skip
+POSITION_COLUMNS = {"contract": _S, "line": _S, "currency": _S, "recognised_amount": _M, "billed_amount": _M}
+
+
+def insert_journals(conn: Connection, heads: pl.DataFrame, lines: pl.DataFrame) -> None:
+    """Append journals and all their lines, each in one statement: the balance is checked over the statement."""
+    copy_frame(conn, "journal", heads.select(JOURNAL_HEADS))
+    copy_frame(conn, "journal_line", lines.select(LINE_HEADS))
+
+
+def insert_revenue_entries(conn: Connection, entries: pl.DataFrame) -> None:
+    """Append what each event gave a revenue journal: {journal, event, amount}."""
+    copy_frame(conn, "revenue_entry", entries)
+
+
+def revenue_journals(conn: Connection, contracts: Collection[str]) -> dict[tuple[str, date], int]:
+    """How many revenue journals each contract has by event date."""
+    query = (
+        select(journal.c.contract, journal.c.event_date, func.count())
+        .where(journal.c.contract == func.any(list(contracts)), journal.c.cause_type == "revenue")
+        .group_by(journal.c.contract, journal.c.event_date)
+    )
+    return {(row[0], row[1]): int(row[2]) for row in conn.execute(query)}
+
+
+def closed_periods(conn: Connection) -> list[dict[str, Any]]:
+    """First days of the periods that are closed: {entity, start_date}."""
+    query = select(period.c.legal_entity.label("entity"), period.c.start_date).where(
+        period.c.superseded_at.is_(None), period.c.state == "closed", period.c.legal_entity.is_not(None),
+        period.c.start_date.is_not(None),
+    )  # fmt: skip
+    return [dict(row) for row in conn.execute(query).mappings()]
+
+
+def currencies(conn: Connection) -> dict[str, str]:
+    """The functional currency of each legal entity that says one."""
+    query = select(legal_entity.c.key, legal_entity.c.currency).where(
+        legal_entity.c.superseded_at.is_(None), legal_entity.c.currency.is_not(None)
+    )
+    return {row[0]: row[1] for row in conn.execute(query)}
+
+
+def positions(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
+    """Recognised and billed (net of credits, without tax) per contract line and currency (POSITION_COLUMNS)."""
+    query = """
+        SELECT b.contract, b.line, b.currency, sum(bb.recognised_amount), sum(bb.billed_amount - bb.credited_amount)
+        FROM billing_event b JOIN billing_balance bb ON bb.event = b.id
+        WHERE b.contract = ANY(%(contracts)s) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    """
+    return read_frame(conn, query, {"contracts": list(contracts)}, POSITION_COLUMNS)
+
+
+def balances(
+    conn: Connection,
+    *,
+    contract: str | None = None,
+    entity: str | None = None,
+    at: date | None = None,
+    known_at: datetime | None = None,
+) -> list[dict[str, Any]]:
+    """Sum of the lines by account and currency, debit positive, booked by a date and known at a moment."""
+    line = journal_line.c
+    total = func.sum(line.amount).label("amount")
+    query = select(line.account, line.currency, total).group_by(line.account, line.currency)
+    if contract is not None:
+        query = query.where(line.contract == contract)
+    if entity is not None:
+        query = query.where(line.legal_entity == entity)
+    if at is not None:
+        query = query.where(line.booking_date <= at)
+    if known_at is not None:
+        query = query.where(line.recorded_at <= known_at)
+    return [
+        dict(row)
+        for row in conn.execute(query.order_by(line.account, line.currency)).mappings()
+        if row.amount
+    ]
+
+
+def account_sums(conn: Connection, contracts: Collection[str]) -> list[dict[str, Any]]:
+    """Sum of the lines by contract, currency and account: {contract, currency, account, amount}."""
+    line = journal_line.c
+    query = (
+        select(line.contract, line.currency, line.account, func.sum(line.amount).label("amount"))
+        .where(line.contract == func.any(list(contracts)))
+        .group_by(line.contract, line.currency, line.account)
+    )
+    return [dict(row) for row in conn.execute(query).mappings()]
+
+
+def event_sums(conn: Connection, contracts: Collection[str]) -> list[dict[str, Any]]:
+    """Sums over the events' balances by contract and currency."""
+    query = text(
+        "SELECT b.contract, b.currency, sum(bb.recognised_amount) AS recognised,"
+        " sum(bb.billed_amount) AS invoiced, sum(bb.credited_amount) AS credited,"
+        " sum(bb.over_cap_amount) AS over_cap, sum(bb.held_amount) AS held,"
+        " sum(bb.written_off_amount) AS written_off, sum(bb.drafted_amount) AS drafted,"
+        " sum(bb.amount - bb.reversed_amount - bb.over_cap_amount - bb.held_amount - bb.written_off_amount"
+        " - bb.billed_amount + bb.credited_amount) AS unbilled"
+        " FROM billing_event b JOIN billing_balance bb ON bb.event = b.id"
+        " WHERE b.contract = ANY(CAST(:keys AS text[])) GROUP BY b.contract, b.currency"
+    )
+    return [dict(row) for row in conn.execute(query, {"keys": list(contracts)}).mappings()]
+
+
+def movements(conn: Connection, contract: str, first: date, last: date) -> list[dict[str, Any]]:
+    """Per account and currency of a contract: what was booked before `first`, and by cause type up to `last`.
+
+    {account, currency, cause_type (null: before), amount}.
+    """
+    query = text(
+        "SELECT l.account, l.currency, CASE WHEN l.booking_date < :first THEN NULL ELSE j.cause_type END"
+        " AS cause_type, sum(l.amount) AS amount FROM journal_line l JOIN journal j ON j.id = l.journal"
+        " WHERE l.contract = :contract AND l.booking_date <= :last GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    )
+    params: Mapping[str, Any] = {"contract": contract, "first": first, "last": last}
+    return [dict(row) for row in conn.execute(query, params).mappings()]
