@@ -108,6 +108,13 @@ def open_keys(conn: Connection, kind: str) -> set[str]:
     return set(conn.execute(select(exception.c.key).where(_OPEN, exception.c.kind == kind)).scalars())
 
 
+def open_about(conn: Connection, kind: str, contract: str) -> list[dict[str, Any]]:
+    """Open exceptions of one kind about a contract: {key, amount, currency, cause}."""
+    columns = (exception.c.key, exception.c.amount, exception.c.currency, exception.c.cause)
+    query = select(*columns).where(_OPEN, exception.c.kind == kind, exception.c.contract == contract)
+    return [dict(row) for row in conn.execute(query.order_by(exception.c.key)).mappings()]
+
+
 def update_one(conn: Connection, exception_id: str, values: Mapping[str, Any]) -> int:
     """Change one open exception; 0 when it is not open any more."""
     statement = update(exception).where(_OPEN, exception.c.id == exception_id).values(**values)
@@ -187,10 +194,10 @@ def insert_approval(conn: Connection, row: Mapping[str, Any]) -> None:
 
 
 def retry_intents(conn: Connection, ids: Collection[str], moment: datetime) -> int:
-    """Make rejected intents pending and unknown ones due (they are looked up first, never sent blindly)."""
+    """Make rejected intents pending and open ones due (what was attempted is looked up first, never sent blindly)."""
     statement = (
         update(intent)
-        .where(intent.c.id.in_(list(ids)), intent.c.state.in_(("rejected", "unknown")))
+        .where(intent.c.id.in_(list(ids)), intent.c.state.in_(("rejected", "unknown", "pending")))
         .values(state=case((intent.c.state == "rejected", "pending"), else_=intent.c.state), due_at=moment)
     )
     return int(conn.execute(statement).rowcount)

@@ -21,10 +21,9 @@ def connections(conn: Connection) -> list[dict[str, Any]]:
     """Every connection: name, ok, whole seconds since its last sync, calls it may still make this minute."""
     moment = now(conn)
     sent = (
-        select(intent.c.connection, func.count().label("calls"))
-        .join(attempt, attempt.c.intent == intent.c.id)
+        select(attempt.c.connection, func.sum(attempt.c.calls).label("calls"))
         .where(attempt.c.recorded_at > moment - timedelta(minutes=1))
-        .group_by(intent.c.connection)
+        .group_by(attempt.c.connection)
         .subquery()
     )
     left = func.greatest(0, connection.c.budget_per_minute - func.coalesce(sent.c.calls, 0))
