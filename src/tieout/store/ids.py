@@ -19,3 +19,12 @@ def new_id(moment: datetime) -> str:
 def new_trace_id() -> str:
     """A random trace id (32 hexadecimal digits), as W3C trace context writes it."""
     return os.urandom(16).hex()
+
+
+def is_id(text: str) -> bool:
+    """Whether a text that came from outside is an id of ours by its form."""
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

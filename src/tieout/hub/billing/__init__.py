@@ -1,0 +1,23 @@
+"""From billable events to documents: runs draft, a second person approves, release numbers and books, credits undo."""
+
+from tieout.hub.billing.credits import request_credit
+from tieout.hub.billing.decisions import approve, reject, void
+from tieout.hub.billing.drafts import draft
+from tieout.hub.billing.reads import backup_sheet, listed, show
+from tieout.hub.billing.release import release
+from tieout.hub.billing.runs import draft_partition, run_status, start_run
+
+__all__ = [
+    "approve",
+    "backup_sheet",
+    "draft",
+    "draft_partition",
+    "listed",
+    "reject",
+    "release",
+    "request_credit",
+    "run_status",
+    "show",
+    "start_run",
+    "void",
+]

@@ -1,0 +1,122 @@
+"""One invoice or credit note: found by its reference or number, its permissions, digest and state."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection
+
+from tieout.domain.billing import content_hash
+from tieout.domain.frames import DRAFT_EVENTS, DRAFT_LINES, DRAFTS, frame
+from tieout.hub.actors import SYSTEM, Actor, require
+from tieout.hub.refusals import NotFound, Stale
+from tieout.store import invoices as store
+
+NAMES = {"invoice": "invoices", "credit_note": "credit-notes"}
+"""Kind of document -> the resource in its permissions."""
+
+SERVICE_ITEM = "time"
+"""The kind of line that billed hours make; the workspace names the ERP's item for it."""
+
+_REFERENCE = re.compile(r"D-(\d{1,18})")
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,200}")
+
+
+def reference_of(row: Mapping[str, Any]) -> str:
+    """The draft reference of a document."""
+    return f"D-{row['draft_number']}"
+
+
+def name_of(row: Mapping[str, Any]) -> str:
+    """What a person calls it: its number, before release its reference."""
+    return row["number"] or reference_of(row)
+
+
+def external_key_of(number: str) -> str:
+    """The key under which the ERP stores the document: the number where its letters allow it."""
+    if _KEY.fullmatch(number):
+        return number
+    safe = re.sub(r"[^A-Za-z0-9_-]", "-", number)[:150]
+    return f"{safe}-{hashlib.sha256(number.encode()).hexdigest()[:12]}"
+
+
+def find(conn: Connection, ref: str, actor: Actor, *, lock: bool = False) -> dict[str, Any]:
+    """The document of a reference (`D-1042`) or number that the actor may see."""
+    match = _REFERENCE.fullmatch(ref)
+    row = store.read(conn, store.by_number(ref), lock)
+    if row is None and match:
+        row = store.read(conn, store.by_draft_number(int(match[1])), lock)
+    if row is None or not actor.sees(row["legal_entity"]):
+        raise NotFound(f"There is no invoice or credit note {ref}.", remedy="List them: the page Billing.")
+    return row
+
+
+def may_read(actor: Actor, kind: str = "invoice") -> None:
+    """Refuse who may not read documents; the hub itself may."""
+    if actor is not SYSTEM:
+        require(actor, f"{NAMES[kind]}:read")
+
+
+def same_person(one: str, other: str) -> bool:
+    """Whether two names are one person: addresses are compared without case and spaces around them."""
+    return one.strip().casefold() == other.strip().casefold()
+
+
+def check_version(row: Mapping[str, Any], version: int | None) -> None:
+    """Refuse a decision about another version than the one that was looked at."""
+    if version is not None and version != row["version"]:
+        raise Stale(
+            f"{name_of(row)} changed after you opened it: it is at version {row['version']}, you saw {version}. "
+            "Nothing was written.",
+            remedy="Open it again and decide on what it says now.",
+        )
+
+
+def stored_digest(conn: Connection, row: Mapping[str, Any]) -> str:
+    """The digest of what is stored now; it must be the one that was approved."""
+    lines = store.lines(conn, row["id"])
+    return digest_of(row, lines, store.line_events(conn, row["id"]))
+
+
+def digest_of(
+    row: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]
+) -> str:
+    """The digest of a document: header, lines, events; of a credit note also what it credits and how."""
+    base = content_hash(*content(row, lines, events))["content_hash"][0]
+    if row["kind"] == "invoice":
+        return str(base)
+    said = f"{base}|{row['credits']}|{row['credit_kind']}|{bool(row['rebill'])}"
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def content(
+    row: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Header, lines and events of one document as DRAFTS (with its tax category), DRAFT_LINES, DRAFT_EVENTS."""
+    header = {
+        "draft": "this", "contract": row["contract"], "customer": row["customer"], "entity": row["legal_entity"],
+        "currency": row["currency"], "purchase_order": row["purchase_order"], "terms_days": row["terms_days"],
+    }  # fmt: skip
+    head = frame([header], DRAFTS).with_columns(pl.lit(lines[0]["tax_category"]).alias("tax_category"))
+    numbered = [
+        {**line, "draft": "this", "number": line["line"], "contract": row["contract"]} for line in lines
+    ]
+    linked = [{**e, "draft": "this", "number": e["line"], "event": str(e["event"])} for e in events]
+    return head, frame(numbered, DRAFT_LINES), frame(linked, DRAFT_EVENTS)
+
+
+def state_after(row: Mapping[str, Any], paid: Decimal, credited: Decimal) -> str:
+    """The state of a released document from what was credited and paid of it."""
+    gross = row["gross_amount"]
+    if credited and credited >= gross:
+        return "credited"
+    if paid and paid + credited >= gross:
+        return "paid"
+    if paid > 0:
+        return "part_paid"
+    return "posted" if row["posted_at"] else "released"

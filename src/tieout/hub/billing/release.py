@@ -1,0 +1,227 @@
+"""Release: a number, dates, balances, journals and the order to post, in one transaction or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection
+
+from tieout.domain.frames import CREDIT_CAUSES, DOCUMENT_CAUSES, MONEY, REVENUE_CAUSES, frame
+from tieout.domain.subledger import journal_for_credit, journal_for_release, journal_for_revenue
+from tieout.hub import audit, books, events, ownership, policies, work
+from tieout.hub.actors import Actor, require
+from tieout.hub.billing.decisions import locked, refuse_preparer, refuse_stale
+from tieout.hub.billing.documents import (
+    NAMES,
+    check_version,
+    external_key_of,
+    name_of,
+    reference_of,
+    state_after,
+    stored_digest,
+)
+from tieout.hub.policies import Policies
+from tieout.hub.refusals import Conflict
+from tieout.model.money import allocate
+from tieout.model.periods import period_of
+from tieout.store import clock, settlement, subledger
+from tieout.store import invoices as store
+from tieout.telemetry.failpoints import fp
+
+_ZERO = Decimal(0)
+_ENTRIES = pl.Schema({"journal": pl.String, "event": pl.String, "amount": MONEY})
+
+
+@dataclass(frozen=True)
+class Release:
+    """What a release decides: number, dates, and the document as it was approved."""
+
+    row: Mapping[str, Any]
+    number: str
+    issued: date
+    due: date | None
+    moment: datetime
+
+
+def release(conn: Connection, ref: str, actor: Actor, version: int | None = None) -> str:
+    """Release an approved document; its number. Released already: that number again, nothing is done.
+
+    Refused when the document is stale, differs from what was approved, or its day lies in a closed period; a refused
+    or failed release takes no number.
+    """
+    row = locked(conn, ref, actor)
+    require(actor, f"{NAMES[row['kind']]}:release")
+    refuse_preparer(row, actor, "release")
+    if row["number"]:
+        return str(row["number"])
+    check_version(row, version)
+    _refuse_unapproved(conn, row)
+    stated = policies.load(conn)
+    moment = clock.now(conn)
+    issued = moment.astimezone(stated.time_zone(row["legal_entity"])).date()
+    _refuse_closed(conn, row, issued)
+    done = _number(conn, row, stated, issued, moment)
+    if row["kind"] == "invoice":
+        _bill(conn, done)
+    else:
+        _credit(conn, done)
+    _announce(conn, done, actor)
+    return done.number
+
+
+def _refuse_unapproved(conn: Connection, row: Mapping[str, Any]) -> None:
+    if row["state"] != "approved":
+        raise Conflict(f"{name_of(row)} is {row['state']}: only what is approved is released.")
+    refuse_stale(row)
+    if row["approved_hash"] != row["content_hash"] or stored_digest(conn, row) != row["approved_hash"]:
+        raise Conflict(
+            f"{name_of(row)} is not what {row['approver']} approved. Nothing was written.",
+            code="TIE-207",
+            remedy="Void it and run billing again.",
+        )
+    if row["kind"] == "invoice" and store.short_of(conn, row["id"]):
+        raise Conflict(
+            f"{name_of(row)} holds hours that are no longer drafted for it. Nothing was written.",
+            code="TIE-206",
+            remedy="Run billing again for the contract.",
+        )
+
+
+def _refuse_closed(conn: Connection, row: Mapping[str, Any], issued: date) -> None:
+    entity, period = row["legal_entity"], period_of(issued)
+    if (entity, period) in set(books.closed_periods(conn).iter_rows()):
+        raise Conflict(
+            f"{name_of(row)} was not released: period {period} of {entity} is closed. Nothing was written.",
+            code="TIE-204",
+            fields={"issue_date": "closed-period"},
+            remedy="Release it when the next period has begun, or ask the controller to reopen the period.",
+        )
+
+
+def _number(
+    conn: Connection, row: Mapping[str, Any], stated: Policies, issued: date, moment: datetime
+) -> Release:
+    due = issued + timedelta(days=row["terms_days"]) if row["kind"] == "invoice" else None
+    entity, kind = row["legal_entity"], row["kind"]
+    number = store.take_number(conn, entity, kind, stated.series(entity, kind))
+    fp("billing.release.numbered")
+    values = {
+        "number": number, "external_key": external_key_of(number), "state": "released", "issue_date": issued,
+        "due_date": due, "released_at": moment,
+    }  # fmt: skip
+    store.change(conn, row["id"], values, moment)
+    fp("billing.release.changed")
+    return Release(row, number, issued, due, moment)
+
+
+def _bill(conn: Connection, done: Release) -> None:
+    """Drafted becomes billed; the receivable stands against unbilled receivable or contract liability."""
+    causes = _causes(conn, done)
+    store.move(conn, done.row["id"], {"drafted": -1, "billed": 1}, done.moment)
+    fp("billing.release.balances")
+    books.write_journals(conn, journal_for_release(frame(causes, DOCUMENT_CAUSES), books.open_books(conn)))
+
+
+def _credit(conn: Connection, done: Release) -> None:
+    """What is credited may be billed again (rebill), or is given up and takes its revenue with it."""
+    row = done.row
+    original = store.read(conn, store.by_id(row["credits"]), lock=True)
+    if original is None:
+        raise AssertionError("a credit note refers to its invoice by a foreign key")
+    before = store.credits_of(conn, original["id"], released=True)
+    credited = sum((n["gross_amount"] for n in before if n["id"] != row["id"]), _ZERO)
+    paid = settlement.paid(conn, original["external_key"])
+    open_amount = max(original["gross_amount"] - credited - paid, _ZERO)
+    causes = _with_open(_causes(conn, done), open_amount, row["currency"])
+    places = {"credited": 1} if row["rebill"] else {"credited": 1, "written_off": 1}
+    store.move(conn, row["id"], places, done.moment)
+    fp("billing.credit.balances")
+    opened = books.open_books(conn)
+    books.write_journals(conn, journal_for_credit(frame(causes, CREDIT_CAUSES), opened))
+    if not row["rebill"]:
+        _give_up(conn, done)
+    state = state_after(original, paid, credited + row["gross_amount"])
+    if state != original["state"]:
+        store.change(conn, original["id"], {"state": state}, done.moment)
+    fp("billing.credit.original")
+
+
+def _give_up(conn: Connection, done: Release) -> None:
+    """Reverse the revenue of what was credited and will not be billed again."""
+    row = done.row
+    openings = _openings(conn, row["contract"])
+    taken = store.give_up_revenue(conn, row["id"], done.moment)
+    sums: dict[str, Decimal] = {}
+    for part in taken:
+        sums[part["line"]] = sums.get(part["line"], _ZERO) - part["amount"]
+    causes = [
+        {"cause": done.number, "contract": row["contract"], "line": line, "entity": row["legal_entity"],
+         "currency": row["currency"], "event_date": done.issued, "amount": amount,
+         "opening": openings.get(line, _ZERO)}
+        for line, amount in sorted(sums.items())
+    ]  # fmt: skip
+    written = books.write_journals(
+        conn, journal_for_revenue(frame(causes, REVENUE_CAUSES), books.open_books(conn))
+    )
+    if written:
+        journal = written[f"revenue:{done.number}"]
+        entries = [{"journal": journal, "event": p["event"], "amount": -p["amount"]} for p in taken]
+        subledger.insert_revenue_entries(conn, frame(entries, _ENTRIES))
+    fp("billing.credit.revenue")
+
+
+def _causes(conn: Connection, done: Release) -> list[dict[str, Any]]:
+    """Net and tax per contract line, with the line's position before the document."""
+    row = done.row
+    openings = _openings(conn, row["contract"])
+    nets: dict[str, Decimal] = {}
+    for line in store.lines(conn, row["id"]):
+        nets[line["contract_line"]] = nets.get(line["contract_line"], _ZERO) + line["net_amount"]
+    taxes = _shares(row["tax_amount"], nets, row["currency"])
+    return [
+        {"cause": done.number, "contract": row["contract"], "line": line, "entity": row["legal_entity"],
+         "currency": row["currency"], "event_date": done.issued, "net_amount": net, "tax_amount": taxes[line],
+         "opening": openings.get(line, _ZERO)}
+        for line, net in sorted(nets.items())
+    ]  # fmt: skip
+
+
+def _shares(total: Decimal, weights: Mapping[str, Decimal], currency: str) -> dict[str, Decimal]:
+    """An amount shared over contract lines in proportion to their nets."""
+    lines = sorted(weights)
+    sizes = [max(weights[line], _ZERO) for line in lines]
+    if not any(sizes):
+        sizes = [Decimal(1) for _ in lines]
+    return dict(zip(lines, allocate(total, sizes, currency), strict=True))
+
+
+def _with_open(causes: list[dict[str, Any]], open_amount: Decimal, currency: str) -> list[dict[str, Any]]:
+    gross = {cause["line"]: cause["net_amount"] + cause["tax_amount"] for cause in causes}
+    shares = _shares(open_amount, gross, currency)
+    return [{**cause, "open_amount": shares[cause["line"]]} for cause in causes]
+
+
+def _openings(conn: Connection, contract: str) -> dict[str, Decimal]:
+    rows = books.positions(conn, [contract]).iter_rows(named=True)
+    return {row["line"]: row["recognised_amount"] - row["billed_amount"] for row in rows}
+
+
+def _announce(conn: Connection, done: Release, actor: Actor) -> None:
+    row, entity = done.row, done.row["legal_entity"]
+    said = {"reference": reference_of(row), "contract": row["contract"], "currency": row["currency"],
+            "gross_amount": row["gross_amount"], "issue_date": done.issued}  # fmt: skip
+    type = events.INVOICE_RELEASED if row["kind"] == "invoice" else events.CREDIT_NOTE_RELEASED
+    events.emit(conn, [events.NewEvent(type, done.number, entity, said)])
+    audit.record(conn, actor, "release", row["kind"], done.number, entity=entity,
+                 digest=bytes.fromhex(row["content_hash"]), detail=said)  # fmt: skip
+    fp("billing.release.recorded")
+    wanted = {("post", done.number)}
+    crm = ownership.load(conn).owner("opportunity", entity, done.issued)
+    if crm is not None:
+        wanted.add(("status_back", crm))
+    work.request_all(conn, wanted)

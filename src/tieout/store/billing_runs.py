@@ -1,0 +1,141 @@
+"""Billing runs, their parts, and what of each event may still be billed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, text, update
+
+from tieout.store.tables import billing_run, billing_run_part
+
+REST = (
+    "(b.{m} - b.over_cap_{m} - b.held_{m} - b.written_off_{m} - b.reversed_{m} - b.drafted_{m}"
+    " - b.billed_{m} + b.credited_{m})"
+)
+"""What of an event is neither billed (net of credit), drafted nor kept out, in one measure."""
+
+
+def insert_run(conn: Connection, row: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> None:
+    """Write a run and the contracts it will draft."""
+    conn.execute(insert(billing_run).values(**row))
+    if parts:
+        conn.execute(insert(billing_run_part), list(parts))
+
+
+def read_run(conn: Connection, run_id: str) -> dict[str, Any] | None:
+    """One run."""
+    row = conn.execute(select(billing_run).where(billing_run.c.id == run_id)).mappings().first()
+    return None if row is None else dict(row)
+
+
+def parts(conn: Connection, run_id: str) -> list[dict[str, Any]]:
+    """The contracts of a run with their outcomes."""
+    query = (
+        select(billing_run_part)
+        .where(billing_run_part.c.run == run_id)
+        .order_by(billing_run_part.c.partition, billing_run_part.c.contract)
+    )
+    return [dict(row) for row in conn.execute(query).mappings()]
+
+
+def undone(conn: Connection, run_id: str, partition: int) -> list[str]:
+    """Contracts of a partition that were not drafted yet."""
+    part = billing_run_part.c
+    query = select(part.contract).where(
+        part.run == run_id, part.partition == partition, part.done_at.is_(None)
+    )
+    return list(conn.execute(query.order_by(part.contract)).scalars())
+
+
+def finish_part(
+    conn: Connection, run_id: str, contract: str, outcome: Mapping[str, Any], moment: datetime
+) -> None:
+    """Keep what came of one contract; the first outcome stays."""
+    part = billing_run_part
+    conn.execute(
+        update(part)
+        .where(part.c.run == run_id, part.c.contract == contract, part.c.done_at.is_(None))
+        .values(outcome=dict(outcome), done_at=moment)
+    )
+
+
+def open_parts(conn: Connection, run_id: str) -> int:
+    """Contracts of a run that are still to be drafted; locks the run, so the last part alone sees zero."""
+    conn.execute(select(billing_run.c.id).where(billing_run.c.id == run_id).with_for_update())
+    part = billing_run_part.c
+    query = select(func.count()).where(part.run == run_id, part.done_at.is_(None))
+    return int(conn.execute(query).scalar_one())
+
+
+def finish_run(conn: Connection, run_id: str, counts: Mapping[str, Any], moment: datetime) -> None:
+    """Every part is done."""
+    conn.execute(
+        update(billing_run)
+        .where(billing_run.c.id == run_id, billing_run.c.state == "running")
+        .values(state="done", finished_at=moment, counts=dict(counts))
+    )
+
+
+def contracts_due(
+    conn: Connection, through: date, scope: Mapping[str, str | None], entities: Collection[str] | None
+) -> list[str]:
+    """Contracts with work due on or before a date that is on no draft, or with a draft that became stale."""
+    query = f"""
+        SELECT DISTINCT e.contract FROM billing_balance b JOIN billing_event e ON e.id = b.event
+            LEFT JOIN contract c ON c.key = e.contract AND c.superseded_at IS NULL
+        WHERE e.work_date <= :through AND ({REST.format(m="amount")} <> 0 OR {REST.format(m="quantity")} <> 0)
+          AND (CAST(:contract AS text) IS NULL OR e.contract = :contract)
+          AND (CAST(:customer AS text) IS NULL OR c.customer = :customer)
+          AND (CAST(:entity AS text) IS NULL OR e.legal_entity = :entity)
+          AND (CAST(:entities AS text[]) IS NULL OR e.legal_entity = ANY(CAST(:entities AS text[])))
+        UNION
+        SELECT i.contract FROM invoice i
+        WHERE i.kind = 'invoice' AND i.state IN ('draft', 'approved') AND i.stale_reason IS NOT NULL
+          AND (CAST(:contract AS text) IS NULL OR i.contract = :contract)
+          AND (CAST(:customer AS text) IS NULL OR i.customer = :customer)
+          AND (CAST(:entity AS text) IS NULL OR i.legal_entity = :entity)
+          AND (CAST(:entities AS text[]) IS NULL OR i.legal_entity = ANY(CAST(:entities AS text[])))
+        ORDER BY 1
+    """  # noqa: S608
+    given = {
+        "through": through,
+        **scope,
+        "entities": None if entities is None else sorted(entities),
+    }
+    return list(conn.execute(text(query), given).scalars())
+
+
+def billable(
+    conn: Connection, contracts: Collection[str], redone: Collection[str], through: date
+) -> list[dict[str, Any]]:
+    """The rest of each event of the contracts dated on or before `through`, with what the drafts `redone` hold.
+
+    Columns of BILLABLE and `entity`; `corrects` is the newest invoice on which the reversed event was billed, and an
+    entry's new event carries it too, so that a correction is one line: the difference.
+    """
+    query = f"""
+        WITH held AS (
+            SELECT l.event, sum(l.quantity) AS quantity, sum(l.amount) AS amount FROM invoice_line_event l
+            WHERE l.invoice = ANY(CAST(:redone AS uuid[])) GROUP BY l.event
+        ), fixed AS (
+            SELECT r.entry, max(i.draft_number) AS invoice FROM billing_event r
+                JOIN invoice_line_event l ON l.event = r.reverses
+                JOIN invoice i ON i.id = l.invoice AND i.kind = 'invoice' AND i.number IS NOT NULL
+            WHERE r.contract = ANY(CAST(:contracts AS text[])) AND r.kind = 'reversal' GROUP BY r.entry
+        )
+        SELECT CAST(e.id AS text) AS event, e.kind, e.contract, e.line, e.legal_entity AS entity, e.project, e.role,
+               e.entry, e.work_date, e.price, e.multiplier, e.discount, e.currency, i.number AS corrects,
+               {REST.format(m="quantity")} + coalesce(h.quantity, 0) AS quantity,
+               {REST.format(m="amount")} + coalesce(h.amount, 0) AS amount
+        FROM billing_balance b JOIN billing_event e ON e.id = b.event
+            LEFT JOIN held h ON h.event = e.id
+            LEFT JOIN fixed f ON f.entry = e.entry
+            LEFT JOIN invoice i ON i.draft_number = f.invoice
+        WHERE e.contract = ANY(CAST(:contracts AS text[])) AND e.work_date <= :through
+          AND ({REST.format(m="amount")} <> 0 OR {REST.format(m="quantity")} <> 0 OR h.event IS NOT NULL)
+        ORDER BY e.work_date, e.entry, e.sequence
+    """  # noqa: S608
+    given = {"contracts": list(contracts), "redone": list(redone), "through": through}
+    return [dict(row) for row in conn.execute(text(query), given).mappings()]

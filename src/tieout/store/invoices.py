@@ -1,0 +1,282 @@
+"""Invoices and credit notes: headers, lines, the events behind them, numbers, and the balances they move."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from tieout.store.tables import approval, invoice, invoice_line, invoice_line_event, number_series
+
+RELEASED = ("released", "posted", "part_paid", "paid", "credited")
+_MEASURES = ("quantity", "amount")
+
+
+def insert_document(
+    conn: Connection,
+    row: Mapping[str, Any],
+    lines: Sequence[Mapping[str, Any]],
+    events: Sequence[Mapping[str, Any]],
+) -> int:
+    """Write one draft with its lines and the events of each; its draft number."""
+    number = conn.execute(insert(invoice).values(**row).returning(invoice.c.draft_number)).scalar_one()
+    conn.execute(insert(invoice_line), [{"invoice": row["id"], **line} for line in lines])
+    conn.execute(insert(invoice_line_event), [{"invoice": row["id"], **event} for event in events])
+    return int(number)
+
+
+def read(conn: Connection, condition: ColumnElement[bool], lock: bool = False) -> dict[str, Any] | None:
+    """One document."""
+    query = select(invoice).where(condition)
+    if lock:
+        query = query.with_for_update()
+    row = conn.execute(query).mappings().first()
+    return None if row is None else dict(row)
+
+
+def by_id(document: str) -> ColumnElement[bool]:
+    """Condition: this id."""
+    return invoice.c.id == document
+
+
+def by_number(number: str) -> ColumnElement[bool]:
+    """Condition: this number."""
+    return invoice.c.number == number
+
+
+def by_draft_number(number: int) -> ColumnElement[bool]:
+    """Condition: this draft reference."""
+    return invoice.c.draft_number == number
+
+
+def by_external_key(key: str) -> ColumnElement[bool]:
+    """Condition: this key in the ERP."""
+    return invoice.c.external_key == key
+
+
+def live_drafts(conn: Connection, contracts: Collection[str]) -> list[dict[str, Any]]:
+    """Invoices of the contracts before release, locked; stale ones hold no amounts any more."""
+    query = (
+        select(invoice)
+        .where(
+            invoice.c.contract == func.any(list(contracts)),
+            invoice.c.kind == "invoice",
+            invoice.c.state.in_(("draft", "approved")),
+        )
+        .order_by(invoice.c.draft_number)
+        .with_for_update()
+    )
+    return [dict(row) for row in conn.execute(query).mappings()]
+
+
+def change(conn: Connection, document: str, values: Mapping[str, Any], moment: datetime) -> None:
+    """Change a document; its version counts."""
+    conn.execute(
+        update(invoice)
+        .where(invoice.c.id == document)
+        .values(**values, version=invoice.c.version + 1, updated_at=moment)
+    )
+
+
+def void(conn: Connection, documents: Collection[str], reason: str, moment: datetime) -> None:
+    """End drafts."""
+    conn.execute(
+        update(invoice)
+        .where(invoice.c.id.in_(list(documents)))
+        .values(state="void", void_reason=reason, version=invoice.c.version + 1, updated_at=moment)
+    )
+
+
+def lines(conn: Connection, document: str) -> list[dict[str, Any]]:
+    """The lines of a document in order."""
+    query = select(invoice_line).where(invoice_line.c.invoice == document).order_by(invoice_line.c.line)
+    return [dict(row) for row in conn.execute(query).mappings()]
+
+
+def line_events(conn: Connection, document: str) -> list[dict[str, Any]]:
+    """The part of each event that a document's lines hold: {line, event, quantity, amount}."""
+    link = invoice_line_event.c
+    query = select(link.line, link.event, link.quantity, link.amount).where(link.invoice == document)
+    return [dict(row) for row in conn.execute(query.order_by(link.line, link.event)).mappings()]
+
+
+def insert_approval(conn: Connection, row: Mapping[str, Any]) -> None:
+    """Append one decision."""
+    conn.execute(insert(approval).values(**row))
+
+
+def approvals(conn: Connection, type: str, key: str) -> list[dict[str, Any]]:
+    """Decisions on one document in order."""
+    query = select(approval).where(approval.c.type == type, approval.c.key == key)
+    return [dict(row) for row in conn.execute(query.order_by(approval.c.recorded_at)).mappings()]
+
+
+def take_number(conn: Connection, entity: str, series: str, prefix: str) -> str:
+    """The next number of a series; its row stays locked until the end of the transaction, so none is lost."""
+    columns = number_series.c
+    added = pg_insert(number_series).values(legal_entity=entity, series=series, prefix=prefix, last=0)
+    conn.execute(added.on_conflict_do_nothing())
+    row = conn.execute(
+        update(number_series)
+        .where(columns.legal_entity == entity, columns.series == series)
+        .values(last=columns.last + 1, prefix=prefix)
+        .returning(columns.last)
+    ).scalar_one()
+    return f"{prefix}{row}"
+
+
+# --- balances --------------------------------------------------------------------------------------------------------
+
+
+def move(conn: Connection, document: str, changes: Mapping[str, int], moment: datetime) -> int:
+    """Add a document's parts to balances of their events: {place: sign}; how many events.
+
+    Places: drafted, billed, credited, written_off. The database refuses what would bill an event twice.
+    """
+    sets = ", ".join(
+        f"{place}_{measure} = b.{place}_{measure} {'+' if sign > 0 else '-'} s.{measure}"
+        for place, sign in changes.items()
+        for measure in _MEASURES
+    )
+    statement = f"""
+        UPDATE billing_balance b SET {sets}, updated_at = :moment FROM (
+            SELECT event, sum(quantity) AS quantity, sum(amount) AS amount FROM invoice_line_event
+            WHERE invoice = CAST(:document AS uuid) GROUP BY event) AS s
+        WHERE b.event = s.event
+    """  # noqa: S608
+    return int(conn.execute(text(statement), {"document": document, "moment": moment}).rowcount)
+
+
+def short_of(conn: Connection, document: str) -> int:
+    """How many events of a draft have less drafted than the draft holds (a defect, or it is stale)."""
+    query = text(
+        "SELECT count(*) FROM (SELECT event, sum(amount) AS amount, sum(quantity) AS quantity"
+        " FROM invoice_line_event WHERE invoice = CAST(:document AS uuid) GROUP BY event) s"
+        " JOIN billing_balance b ON b.event = s.event"
+        " WHERE abs(b.drafted_amount) < abs(s.amount) OR abs(b.drafted_quantity) < abs(s.quantity)"
+    )
+    return int(conn.execute(query, {"document": document}).scalar_one())
+
+
+def give_up_revenue(conn: Connection, document: str, moment: datetime) -> list[dict[str, Any]]:
+    """Take the credited part out of what is recognised of each event; {event, line, amount} of what was taken."""
+    statement = text(
+        "WITH parts AS (SELECT l.event, e.line, CASE WHEN sum(l.amount) >= 0"
+        "   THEN least(sum(l.amount), greatest(b.recognised_amount, 0))"
+        "   ELSE greatest(sum(l.amount), least(b.recognised_amount, 0)) END AS amount"
+        "  FROM invoice_line_event l JOIN billing_balance b ON b.event = l.event"
+        "   JOIN billing_event e ON e.id = l.event"
+        "  WHERE l.invoice = CAST(:document AS uuid) GROUP BY l.event, e.line, b.recognised_amount)"
+        " UPDATE billing_balance b SET recognised_amount = b.recognised_amount - p.amount, updated_at = :moment"
+        " FROM parts p WHERE b.event = p.event AND p.amount <> 0"
+        " RETURNING CAST(p.event AS text) AS event, p.line, p.amount"
+    )
+    rows = conn.execute(statement, {"document": document, "moment": moment})
+    return sorted((dict(row) for row in rows.mappings()), key=lambda r: (r["line"], r["event"]))
+
+
+# --- credits ---------------------------------------------------------------------------------------------------------
+
+
+def remaining(conn: Connection, document: str) -> list[dict[str, Any]]:
+    """What is left to credit of an invoice (columns of INVOICED): its parts less those on its credit notes."""
+    query = text(
+        "SELECT CAST(l.invoice AS text) AS invoice, l.line AS number, i.contract_line, CAST(l.event AS text) AS event,"
+        " e.entry, i.unit_price, i.tax_category, i.tax_rate,"
+        " l.quantity - coalesce(c.quantity, 0) AS quantity, l.amount - coalesce(c.amount, 0) AS amount"
+        " FROM invoice_line_event l JOIN invoice_line i ON i.invoice = l.invoice AND i.line = l.line"
+        " JOIN billing_event e ON e.id = l.event"
+        " LEFT JOIN (SELECT k.line, k.event, sum(k.quantity) AS quantity, sum(k.amount) AS amount"
+        "   FROM invoice_line_event k JOIN invoice n ON n.id = k.invoice"
+        "   WHERE n.credits = CAST(:document AS uuid) AND n.state <> 'void' GROUP BY k.line, k.event) c"
+        "  ON c.line = l.line AND c.event = l.event"
+        " WHERE l.invoice = CAST(:document AS uuid)"
+    )
+    return [dict(row) for row in conn.execute(query, {"document": document}).mappings()]
+
+
+def credits_of(conn: Connection, document: str, released: bool) -> list[dict[str, Any]]:
+    """Credit notes of an invoice that are not void, or only the released ones."""
+    condition = and_(invoice.c.credits == document, invoice.c.state != "void")
+    if released:
+        condition = and_(condition, invoice.c.state.in_(RELEASED))
+    query = select(invoice).where(condition).order_by(invoice.c.draft_number)
+    return [dict(row) for row in conn.execute(query).mappings()]
+
+
+# --- lists -----------------------------------------------------------------------------------------------------------
+
+
+def listed(
+    conn: Connection,
+    *,
+    filters: Mapping[str, Any],
+    entities: Collection[str] | None,
+    after: int | None,
+    limit: int,
+) -> list[dict[str, Any]]:
+    """Documents, newest first; a credit note with the number it credits as `credits_number`."""
+    original = invoice.alias()
+    query = select(invoice, original.c.number.label("credits_number")).outerjoin(
+        original, original.c.id == invoice.c.credits
+    )
+    exact = {name: value for name, value in filters.items() if name not in ("search", "state", "stale")}
+    query = query.where(*(invoice.c[name] == value for name, value in exact.items()))
+    if state := filters.get("state"):
+        query = query.where(invoice.c.state.in_([state] if isinstance(state, str) else list(state)))
+    if "stale" in filters:
+        query = query.where(invoice.c.stale_reason.is_not(None), invoice.c.state.in_(("draft", "approved")))
+    if search := filters.get("search"):
+        query = query.where(_matches(str(search)))
+    if entities is not None:
+        query = query.where(invoice.c.legal_entity.in_(list(entities)))
+    if after is not None:
+        query = query.where(invoice.c.draft_number < after)
+    query = query.order_by(invoice.c.draft_number.desc()).limit(limit)
+    return [dict(row) for row in conn.execute(query).mappings()]
+
+
+def _matches(search: str) -> ColumnElement[bool]:
+    named = (invoice.c.number, invoice.c.contract, invoice.c.customer, invoice.c.purchase_order)
+    found = [column.icontains(search, autoescape=True) for column in named]
+    reference = search.upper().removeprefix("D-")
+    if reference.isascii() and reference.isdigit() and len(reference) < 19:
+        found.append(invoice.c.draft_number == int(reference))
+    return or_(*found)
+
+
+def events_behind(conn: Connection, document: str) -> list[dict[str, Any]]:
+    """Every part of every event on a document with its entry, worker, date, hours, price and trail."""
+    query = text(
+        "SELECT l.line, l.quantity, l.amount, CAST(e.id AS text) AS event, e.kind, e.entry, e.entry_version, e.worker,"
+        " e.role, e.project, e.task, e.work_date, e.worked_hours, e.price, e.multiplier, e.discount, e.card, e.trail,"
+        " e.currency, t.notes FROM invoice_line_event l JOIN billing_event e ON e.id = l.event"
+        " LEFT JOIN time_entry t ON t.key = e.entry AND t.superseded_at IS NULL"
+        " WHERE l.invoice = CAST(:document AS uuid) ORDER BY l.line, e.work_date, e.entry, e.sequence"
+    )
+    return [dict(row) for row in conn.execute(query, {"document": document}).mappings()]
+
+
+def intents_of(conn: Connection, keys: Collection[str]) -> list[dict[str, Any]]:
+    """What was sent for documents (by number), without the bytes."""
+    query = text(
+        "SELECT CAST(id AS text) AS id, connection, operation, type, key, revision, external_key, state, attempts,"
+        " target_id, receipt, error, read_back_at, done_at, recorded_at FROM intent"
+        " WHERE type IN ('invoice', 'credit_note') AND key = ANY(CAST(:keys AS text[])) ORDER BY recorded_at, revision"
+    )
+    return [dict(row) for row in conn.execute(query, {"keys": list(keys)}).mappings()]
+
+
+def released_in(conn: Connection, entity: str, first: date, last: date) -> list[dict[str, Any]]:
+    """Released documents issued between two dates, with the state of their newest intent."""
+    query = text(
+        "SELECT i.number, i.external_key, i.kind, i.contract, i.currency, i.gross_amount, i.tax_amount, i.issue_date,"
+        " (SELECT n.state FROM intent n WHERE n.type = i.kind AND n.key = i.number ORDER BY n.revision DESC LIMIT 1)"
+        "  AS intent_state FROM invoice i WHERE i.number IS NOT NULL AND i.legal_entity = :entity"
+        " AND i.issue_date BETWEEN :first AND :last ORDER BY i.draft_number"
+    )
+    given = {"entity": entity, "first": first, "last": last}
+    return [dict(row) for row in conn.execute(query, given).mappings()]
