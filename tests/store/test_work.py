@@ -99,12 +99,11 @@ def test_a_run_that_failed_while_it_was_asked_for_is_due_at_once(conn: Connectio
     assert take(conn) == [("K-1", 2, 1)]
 
 
-def test_a_run_that_was_handed_back_can_end_nothing(conn: Connection) -> None:
+def test_a_run_that_was_given_up_can_end_nothing(conn: Connection) -> None:
     hub.request(conn, "rate", "K-1")
     take(conn)
-    assert store.hand_back(conn, [("rate", "K-1", 1, 0), ("rate", "K-1", 9, 0)], MOMENT) == 1
-    assert store.hand_back(conn, [("rate", "K-1", 1, 0)], MOMENT) == 0
-    assert take(conn) == [("K-1", 1, 1)]
+    assert fail(conn, 1) == 1, "given up by the sweeper"
+    assert take(conn, MOMENT + SOON) == [("K-1", 1, 1)]
     end(conn, 1, attempts=0)
     assert fail(conn, 1, attempts=0) == 0
     assert [r["attempts"] for r in store.running(conn)] == [1], "only the newest run counts"

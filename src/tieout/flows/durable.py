@@ -67,6 +67,8 @@ class Recorder(Protocol):
 
     def transaction(self, name: str, function: Callable[[Connection], Any]) -> Any: ...
 
+    def conclude(self, function: Callable[[Connection], Any]) -> None: ...
+
 
 @dataclass(frozen=True)
 class Flow:
@@ -152,6 +154,12 @@ def bound(environment: Environment, recorder: Recorder | None = None) -> Iterato
         _current.reset(token)
 
 
+def committed(environment: Environment, function: Callable[[Connection], R]) -> R:
+    """Inside a step: one transaction that nobody records, again when another one was in its way."""
+    result: R = Plain(environment.engine).transaction("committed", function)
+    return result
+
+
 def _bound() -> tuple[Environment, Recorder]:
     try:
         return _current.get()
@@ -182,6 +190,10 @@ class Plain:
         with self._engine.begin() as conn:
             return function(conn)
 
+    def conclude(self, function: Callable[[Connection], Any]) -> None:
+        """Record the end of a run."""
+        self.transaction("conclude", function)
+
 
 def was_in_the_way(error: BaseException) -> bool:
     """Whether a transaction only lost against another one (serialization failure or deadlock)."""
@@ -195,42 +207,43 @@ def flows() -> Mapping[str, Flow]:
     """Every kind of work that this installation can carry out."""
     package = importlib.import_module("tieout.flows")
     for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"tieout.flows.{module.name}")
+        if not module.ispkg:  # the workers' machinery holds no flows and loads the engine
+            importlib.import_module(f"tieout.flows.{module.name}")
     return _flows
 
 
 def run_flow(kind: str, key: str, number: int, attempts: int) -> None:
     """One run of a piece of work, whose end is recorded in the work table whatever happens."""
+    _, recorder = _bound()
     fp("durable.before_body")
     try:
         later = _flows[kind].body(key)
     except Exception as error:
         log.warning("%s %s failed: %s: %s", kind, key, type(error).__name__, error)
         lost = isinstance(error, DBAPIError) and error.connection_invalidated
-        _record_failure(kind, key, number, attempts, audit.plain(_explained(error)), lost)
+        why = explained(error)
+        recorder.conclude(lambda conn: record_failure(conn, kind, key, number, attempts, why, at_once=lost))
     else:
+        next_at = None if later is None else later.at
         fp("durable.before_finish")
-        _record_end(kind, key, number, attempts, None if later is None else later.at.isoformat())
+        recorder.conclude(lambda conn: _record_end(conn, kind, key, number, attempts, next_at))
     fp("durable.finished")
 
 
-@transaction
 def _record_end(
-    conn: Connection, kind: str, key: str, number: int, attempts: int, next_at: str | None
+    conn: Connection, kind: str, key: str, number: int, attempts: int, next_at: datetime | None
 ) -> None:
-    at = None if next_at is None else datetime.fromisoformat(next_at)
-    store.finish(conn, kind, key, number, attempts, at, clock.now(conn))
+    store.finish(conn, kind, key, number, attempts, next_at, clock.now(conn))
     if attempts >= MOST_FAILURES:
         exceptions.resolve(conn, "poison", [f"{kind} {key}"], "the work was carried out")
 
 
-@transaction
-def _record_failure(
-    conn: Connection, kind: str, key: str, number: int, attempts: int, error: str, lost: bool
+def record_failure(
+    conn: Connection, kind: str, key: str, number: int, attempts: int, error: str, *, at_once: bool = False
 ) -> None:
-    """`lost`: only the database connection was lost, so it is tried again at once."""
+    """The run failed: it is due again after a pause, `at_once` when nothing of its own was wrong."""
     moment = clock.now(conn)
-    due_at = moment if lost else moment + pause_after(attempts)
+    due_at = moment if at_once else moment + pause_after(attempts)
     failures = store.fail(conn, kind, key, number, attempts, error, due_at, moment)
     if failures >= MOST_FAILURES:
         cause = f"{kind} {key} failed {MOST_FAILURES} times or more in a row: {error}"
@@ -243,8 +256,10 @@ def pause_after(failures: int) -> timedelta:
     return min(FIRST_PAUSE * 2 ** min(failures, 20), LONGEST_PAUSE)
 
 
-def _explained(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:600]
+def explained(error: Exception) -> str:
+    """What went wrong, in one line that the database can hold."""
+    first = next(iter(str(error).splitlines()), "")
+    return str(audit.plain(f"{type(error).__name__}: {first}"[:600]))
 
 
 # --- running: inline, or as a worker -----------------------------------------------------------------
@@ -270,11 +285,12 @@ def run_due(environment: Environment, kinds: Collection[str] | None = None) -> i
 def _take_one(engine: Engine, kinds: Collection[str]) -> tuple[str, str, int, int] | None:
     with engine.begin() as conn:
         due = store.take_due(conn, kinds, clock.now(conn), 1)
+    fp("durable.taken")
     return (due[0]["kind"], due[0]["key"], due[0]["number"], due[0]["attempts"]) if due else None
 
 
 def run_worker(settings: Settings, slot: int) -> None:
     """Be worker number `slot` until stopped by SIGINT or SIGTERM."""
-    from tieout.flows.worker import Worker
+    from tieout.flows.workers.worker import Worker
 
     Worker(settings, slot).run()

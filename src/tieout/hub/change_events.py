@@ -25,7 +25,7 @@ def events_of(
     stored = [event for change in changes for event in _simple(change)]
     stored += _late_terms(conn, changes, fresh_terms)
     stored += _timesheets(conn, [change for change in changes if change.type == "time_entry"])
-    return stored, list(_documents(changes))
+    return stored, list(_internal(changes))
 
 
 def _simple(change: Changed) -> list[NewEvent]:
@@ -131,10 +131,14 @@ def _heard(change: Changed) -> list[tuple[str, object]]:
     return [(e.TIMESHEET_APPROVED, project)] if change.after.get("state") == "approved" else []
 
 
-def _documents(changes: Iterable[Changed]) -> Iterable[NewEvent]:
+def _internal(changes: Iterable[Changed]) -> Iterable[NewEvent]:
     for change in changes:
         entity = change.after.get("legal_entity")
-        if change.type == "erp_document":
+        if change.type == "project_task":
+            yield NewEvent(e.TASK_CHANGED, change.key, entity, {"project": change.after.get("project")})
+        elif change.type == "legal_entity":
+            yield NewEvent(e.LEGAL_ENTITY_CHANGED, change.key, change.key, {})
+        elif change.type == "erp_document":
             yield NewEvent(e.ERP_DOCUMENT_CHANGED, change.key, entity, {"number": change.after.get("number")})
         elif change.type == "payment":
             named = {*change.after.get("applications", {}), *(change.before or {}).get("applications", {})}

@@ -46,7 +46,9 @@ SYNC_RECOVERED = "tieout.sync.recovered.v1"
 SCHEMA_DRIFTED = "tieout.schema.drifted.v1"
 
 ERP_DOCUMENT_CHANGED = "erp_document.changed"
-"""Internal: handed to the caller of `inbox.apply_new` and never stored."""
+TASK_CHANGED = "project_task.changed"
+LEGAL_ENTITY_CHANGED = "legal_entity.changed"
+"""Internal, as the two before: handed to the caller of `inbox.apply_new` and never stored."""
 
 UNASSIGNED = "unassigned"
 """Subject of time that belongs to no contract."""

@@ -240,7 +240,10 @@ def add_hints(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> list[dict[
         index_elements=["connection", "event_id"],
         set_={"deliveries": hint.c.deliveries + fresh.excluded.deliveries},
     ).returning(
-        hint.c.connection, hint.c.event_id, hint.c.object, hint.c.source_id,
+        hint.c.connection,
+        hint.c.event_id,
+        hint.c.object,
+        hint.c.source_id,
         literal_column("xmax = 0").label("inserted"),
     )
     return [dict(row) for row in conn.execute(statement).mappings()]
@@ -273,6 +276,18 @@ def cursor_of(conn: Connection, connection: str, object: str) -> str | None:
         source_cursor.c.connection == connection, source_cursor.c.object == object
     )
     return conn.execute(query).scalar() or None
+
+
+def lock_cursor(
+    conn: Connection, connection: str, object: str, expected: str | None, moment: datetime
+) -> bool:
+    """Keep others from moving the cursor until this transaction ends; false when it is not the expected one."""
+    row = {"connection": connection, "object": object, "cursor": "", "updated_at": moment}
+    conn.execute(insert(source_cursor).values(**row).on_conflict_do_nothing())
+    query = select(source_cursor.c.cursor).where(
+        source_cursor.c.connection == connection, source_cursor.c.object == object
+    )
+    return bool(conn.execute(query.with_for_update()).scalar() == (expected or ""))
 
 
 def save_cursor(conn: Connection, connection: str, object: str, cursor: str, moment: datetime) -> None:

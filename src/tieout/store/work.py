@@ -75,7 +75,7 @@ def finish(
 ) -> None:
     """The run `number` ended well. `next_at` asks for the next run; what was asked for meanwhile is due at once.
 
-    A run that was handed back meanwhile (another `attempts`) changes nothing.
+    A run that failed or was given up meanwhile (another `attempts`) changes nothing.
     """
     conn.execute(
         update(work)
@@ -105,7 +105,7 @@ def fail(
 ) -> int:
     """The run `number` failed: it is due again at `due_at`, at once when it was asked for meanwhile.
 
-    Failures in a row so far; 0 when the run was handed back meanwhile.
+    Failures in a row so far; 0 when the run had ended or was given up before.
     """
     row = conn.execute(
         update(work)
@@ -120,19 +120,6 @@ def fail(
         .returning(work.c.attempts)
     ).first()
     return 0 if row is None else int(row.attempts)
-
-
-def hand_back(conn: Connection, runs: Collection[tuple[str, str, int, int]], moment: datetime) -> int:
-    """Make runs (kind, key, number, attempts) that no one carries out any more due again; how many."""
-    count = 0
-    for kind, key, number, attempts in sorted(runs):
-        statement = (
-            update(work)
-            .where(_is_run(kind, key, number), work.c.attempts == attempts)
-            .values(started=work.c.done, due_at=moment, attempts=work.c.attempts + 1, updated_at=moment)
-        )
-        count += int(conn.execute(statement).rowcount)
-    return count
 
 
 def _is_run(kind: str, key: str, number: int) -> ColumnElement[bool]:
@@ -166,11 +153,14 @@ def read(conn: Connection, pieces: Sequence[tuple[str, str]]) -> list[dict[str, 
     return [dict(row) for row in conn.execute(query).mappings()]
 
 
-def running(conn: Connection) -> list[dict[str, Any]]:
-    """Pieces that were handed out and have not ended: {kind, key, number, attempts, updated_at}."""
-    query = select(
-        work.c.kind, work.c.key, work.c.started.label("number"), work.c.attempts, work.c.updated_at
-    ).where(work.c.started > work.c.done)
+def running(conn: Connection, limit: int = 500) -> list[dict[str, Any]]:
+    """Pieces that were handed out and have not ended, oldest first: {kind, key, number, attempts}."""
+    query = (
+        select(work.c.kind, work.c.key, work.c.started.label("number"), work.c.attempts)
+        .where(work.c.started > work.c.done)
+        .order_by(work.c.updated_at, work.c.kind, work.c.key)
+        .limit(limit)
+    )
     return [dict(row) for row in conn.execute(query).mappings()]
 
 

@@ -1,0 +1,64 @@
+"""What follows from what became true: each event's work, requested in the transaction that applied the facts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from tieout.hub import events as e
+from tieout.hub import work
+from tieout.hub.events import NewEvent
+from tieout.store import affected, canonical
+
+_SET_UP = frozenset({e.CONTRACT_SIGNED, e.CONTRACT_AMENDED, e.CONTRACT_TERMINATED})
+_RATE = frozenset({e.CONTRACT_SIGNED, e.CONTRACT_AMENDED, e.TIMESHEET_APPROVED, e.TIMESHEET_CORRECTED})
+_OF_WORKER = frozenset({e.WORKER_HIRED, e.WORKER_CHANGED, e.WORKER_LEFT})
+_OF_PROJECT = frozenset({e.PROJECT_CHANGED, e.PROJECT_CLOSED})
+_OF_ENTITY = frozenset({e.PERIOD_CLOSED, e.PERIOD_REOPENED, e.LEGAL_ENTITY_CHANGED})
+
+
+def react(conn: Connection, events: Sequence[NewEvent]) -> None:
+    """Request the work that these events mean, each piece once; time of no contract is rated as `unassigned`."""
+    subjects: dict[str, set[str]] = defaultdict(set)
+    for event in events:
+        subjects[event.type].add(event.subject)
+    work.request_all(
+        conn, _set_ups(conn, subjects, events) | _ratings(conn, subjects, events) | _settlements(subjects)
+    )
+
+
+def _of(subjects: dict[str, set[str]], types: frozenset[str]) -> set[str]:
+    return set().union(*(subjects[type] for type in types if type in subjects))
+
+
+def _set_ups(
+    conn: Connection, subjects: dict[str, set[str]], events: Sequence[NewEvent]
+) -> set[tuple[str, str]]:
+    """Signed, amended, terminated contracts, and set-ups that waited for a fact that may have come now."""
+    entities = {event.legal_entity for event in events if event.type in _OF_ENTITY and event.legal_entity}
+    contracts = _of(subjects, _SET_UP)
+    contracts |= affected.contracts_of_opportunities(conn, subjects[e.OPPORTUNITY_CONTRACTED])
+    contracts |= affected.waiting_setups(conn, subjects[e.CUSTOMER_CHANGED], entities)
+    return {("setup", contract) for contract in contracts}
+
+
+def _ratings(
+    conn: Connection, subjects: dict[str, set[str]], events: Sequence[NewEvent]
+) -> set[tuple[str, str]]:
+    """Contracts whose time, terms, people, projects or tasks changed."""
+    projects = _of(subjects, _OF_PROJECT)
+    projects |= {
+        str(event.data["project"])
+        for event in events
+        if event.type == e.TASK_CHANGED and event.data["project"]
+    }
+    contracts = _of(subjects, _RATE)
+    contracts |= {found[0] for found in canonical.contracts_of_projects(conn, projects).values() if found[0]}
+    contracts |= affected.contracts_of_workers(conn, _of(subjects, _OF_WORKER))
+    return {("rate", contract) for contract in contracts}
+
+
+def _settlements(subjects: dict[str, set[str]]) -> set[tuple[str, str]]:
+    return {("settle", document) for document in subjects[e.ERP_DOCUMENT_CHANGED]}

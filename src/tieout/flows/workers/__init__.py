@@ -1,0 +1,1 @@
+"""A worker process: the durable engine, what hands work to it, and what sweeps up after crashes."""

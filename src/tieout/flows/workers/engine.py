@@ -1,0 +1,238 @@
+"""The durable engine, bound at launch: queues, recorded steps and transactions, and what became of its runs.
+
+The engine drives; our work table remembers. A run's id is made of the piece of work, its trigger and its attempt, so
+handing out the same run twice is one run.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from dbos import DBOS, DBOSClient
+from dbos import SQLAlchemyDatasource as Datasource
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from tieout.flows.durable import MOST_TRIES, QUEUES, Plain, bound, flows, run_flow, was_in_the_way
+from tieout.flows.environment import Environment
+from tieout.store import clock
+from tieout.store.database import plain_url
+
+APPLICATION = "tieout"
+VERSION = "1"
+"""Every release runs what an earlier one began: flows are re-entrant, and a run that no longer fits is begun anew."""
+WORKFLOW = "work"
+POLL_SECONDS = 0.05
+MOST_RESTARTS = 5
+"""A run that ends its process this often is given up; the work is tried again with a pause, at last as `poison`."""
+KEEP = timedelta(hours=1)
+"""How long ended runs stay listed in the engine; the facts are in our tables."""
+_LIMITS: dict[str, dict[str, Any]] = {
+    "intake": {"worker_concurrency": 8, "partition_worker_concurrency": 2},  # a partition is a connection
+    "flows": {"worker_concurrency": 8},
+    "runs": {"worker_concurrency": 2},
+}
+_PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a piece of work as the engine knows it; `executor` had it last."""
+
+    id: str
+    status: str
+    queue: str
+    executor: str
+    taken_over: int
+
+
+class Contended(RuntimeError):
+    """A transaction lost against others again and again; the flow is tried again later."""
+
+
+def run_id(kind: str, key: str, number: int, attempts: int) -> str:
+    """The id of one run; the same for everyone who hands it out."""
+    return f"{kind}/{key}/{number}.{attempts}"
+
+
+class Dispatch:
+    """Hands runs to the engine in the caller's transaction; needs no launched engine."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._client = DBOSClient(
+            system_database_engine=environment.engine, application_name=APPLICATION, lazy=True
+        )
+        self._queues = {kind: flow.queue for kind, flow in flows().items()}
+
+    @property
+    def kinds(self) -> Collection[str]:
+        """The kinds of work that can be handed out."""
+        return self._queues.keys()
+
+    def hand_out(self, conn: Connection, kind: str, key: str, number: int, attempts: int) -> None:
+        """Enqueue the run; it exists when the transaction commits, and not otherwise."""
+        queue = self._queues[kind]
+        options: Any = {
+            "workflow_name": WORKFLOW, "queue_name": queue, "app_version": VERSION,
+            "workflow_id": run_id(kind, key, number, attempts),
+        }  # fmt: skip
+        if "partition_worker_concurrency" in _LIMITS[queue]:
+            options["queue_partition_key"] = key.split("/")[0] or "-"
+        self._client.enqueue_in_transaction(conn, options, kind, key, number, attempts)
+
+
+class Recorded(Plain):
+    """Steps and transactions whose results the engine remembers, so that a crashed run goes on behind them."""
+
+    def __init__(self, datasource: Any, engine: Any) -> None:
+        super().__init__(engine)
+        self._datasource = datasource
+
+    def step(self, name: str, function: Callable[[], Any]) -> Any:
+        """Call it and record the result."""
+        return DBOS.run_step({"name": name}, function)
+
+    def transaction(self, name: str, function: Callable[[Connection], Any]) -> Any:
+        """Run it and record the result in the same commit; a lost connection is waited for."""
+        tries = 0
+
+        def carry_out() -> Any:
+            nonlocal tries
+            tries += 1
+            try:
+                return function(self._datasource.sql_session().connection())
+            except DBAPIError as error:
+                if was_in_the_way(error) and tries >= MOST_TRIES:
+                    raise Contended(f"{name} lost against other transactions {tries} times") from error
+                raise
+
+        return self._datasource.run_tx_step({"name": name, "isolation_level": "READ COMMITTED"}, carry_out)
+
+    def conclude(self, function: Callable[[Connection], Any]) -> None:
+        """Record the run's end; a database that is away is waited for. Twice is harmless: the row says which run it is."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                super().transaction("conclude", function)
+                return
+            except DBAPIError as error:
+                if not error.connection_invalidated and not is_away(error):
+                    raise
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.2)
+
+
+def is_away(error: DBAPIError) -> bool:
+    """Whether the database cannot be reached now (no connection was ever made, or it is starting or stopping)."""
+    state = getattr(error.orig, "sqlstate", None)
+    return state is None or state.startswith(("08", "57P"))
+
+
+class Engine:
+    """The engine of one worker process."""
+
+    def __init__(self, environment: Environment, executor: str) -> None:
+        self._environment = environment
+        self._executor = executor
+        self._running: set[str] = set()
+        self._seen_idle: set[str] = set()
+        self._lock = threading.Lock()
+
+    def launch(self) -> None:
+        """Bind and start; what this executor had begun when it died goes on."""
+        flows()
+        url = plain_url(self._environment.engine)
+        DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MOST_RESTARTS)(self._carry_out)
+        DBOS(
+            config={
+                "name": APPLICATION, "system_database_url": url, "application_version": VERSION,
+                "executor_id": self._executor, "log_level": "ERROR", "sys_db_pool_size": 10,
+                "notification_listener_polling_interval_sec": POLL_SECONDS,
+            }
+        )  # fmt: skip
+        DBOS.listen_queues(QUEUES)
+        datasource = Datasource.create(url, engine=self._environment.engine)
+        self._recorder = Recorded(datasource, self._environment.engine)
+        DBOS.launch()
+        for name, limits in _LIMITS.items():
+            DBOS.register_queue(
+                name, polling_interval_sec=POLL_SECONDS, on_conflict="always_update", **limits
+            )
+
+    def close(self, seconds: int) -> None:
+        """Take nothing new and give what runs that long to end; what does not goes on elsewhere."""
+        DBOS.destroy(workflow_completion_timeout_sec=seconds)
+
+    def _carry_out(self, kind: str, key: str, number: int, attempts: int) -> None:
+        name = run_id(kind, key, number, attempts)
+        with self._lock:
+            self._running.add(name)
+        try:
+            with bound(self._environment, self._recorder):
+                run_flow(kind, key, number, attempts)
+        finally:
+            with self._lock:
+                self._running.discard(name)
+
+    # --- what became of runs ---------------------------------------------------------------------------
+
+    def begun(self) -> list[Run]:
+        """Every run that was begun and has no end, in all workers."""
+        return _runs(DBOS.list_workflows(status="PENDING", load_input=False, load_output=False))
+
+    def of(self, ids: Iterable[str]) -> dict[str, Run]:
+        """These runs by id; one that the engine does not know is missing."""
+        wanted = list(ids)
+        if not wanted:
+            return {}
+        found = DBOS.list_workflows(workflow_ids=wanted, load_input=False, load_output=False)
+        return {run.id: run for run in _runs(found)}
+
+    def orphans(self, begun: Iterable[Run]) -> list[Run]:
+        """Our own begun runs that no thread of this process carries out, seen so twice in a row.
+
+        A database that was away ends threads without a trace.
+        """
+        mine = {run.id: run for run in begun if run.executor == self._executor}
+        with self._lock:
+            idle = mine.keys() - self._running
+            orphaned, self._seen_idle = idle & self._seen_idle, idle
+        return [mine[name] for name in sorted(orphaned)]
+
+    def take_over(self, runs: Iterable[Run]) -> None:
+        """Let any worker go on with runs that nobody carries out; the caller made sure of that."""
+        for run in runs:
+            if run.taken_over >= MOST_RESTARTS:
+                DBOS.cancel_workflow(run.id)
+                continue
+            DBOS.update_workflow_attributes(run.id, {"taken_over": run.taken_over + 1})
+            DBOS.resume_workflows([run.id], queue_name=run.queue)
+
+    def tidy(self) -> None:
+        """Remove queues that are none of ours (each costs every worker a poll) and runs that ended long ago."""
+        for queue in DBOS.list_queues():
+            if queue.name not in QUEUES:
+                DBOS.delete_queue(queue.name)
+        with self._environment.engine.connect() as conn:
+            before = clock.real_now(conn) - KEEP
+        ended = DBOS.list_workflows(
+            completed_before=before.isoformat(), limit=1000, load_input=False, load_output=False
+        )
+        if ended:
+            DBOS.delete_workflows([run.workflow_id for run in ended])
+
+
+def _runs(found: Iterable[Any]) -> list[Run]:
+    return [
+        Run(
+            one.workflow_id, one.status, one.queue_name if one.queue_name in QUEUES else "flows",
+            one.executor_id or "", int((one.attributes or {}).get("taken_over", 0)),
+        )
+        for one in found
+    ]  # fmt: skip

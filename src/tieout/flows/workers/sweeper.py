@@ -1,0 +1,90 @@
+"""Sweeps up after crashes and keeps the clockwork going: one worker does it for all, about once a second.
+
+Completion is judged in our tables: work that was handed out and has no run any more is due again, whatever the
+engine thinks of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+
+from tieout.flows.durable import record_failure
+from tieout.flows.environment import Environment
+from tieout.flows.intake import schedule_reads
+from tieout.flows.workers.engine import Engine, Run, run_id
+from tieout.hub import audit
+from tieout.store import leases
+from tieout.store import work as store
+from tieout.telemetry.failpoints import fp
+
+_ALIVE = ("ENQUEUED", "DELAYED", "PENDING")
+_TIDY_EVERY = 60
+"""Sweeps between two tidyings of the engine's own rows."""
+
+
+class Sweeper:
+    """The chores of the whole installation; `own_slot` is this worker's."""
+
+    def __init__(self, environment: Environment, engine: Engine, own_slot: int) -> None:
+        self._environment = environment
+        self._engine = engine
+        self._own_slot = own_slot
+        self._sweeps = 0
+
+    def sweep(self, begun: Sequence[Run]) -> None:
+        """Everything that is due to be swept; `begun` are the runs that have no end yet."""
+        self._take_over_the_dead(begun)
+        self._give_up_lost_runs()
+        self._schedule_and_seal()
+        if self._sweeps % _TIDY_EVERY == 0:
+            self._engine.tidy()
+        self._sweeps += 1
+
+    def _take_over_the_dead(self, begun: Sequence[Run]) -> None:
+        """Runs of workers whose slot nobody holds go on in any worker; the slot is held meanwhile."""
+        by_executor: dict[str, list[Run]] = defaultdict(list)
+        for run in begun:
+            by_executor[run.executor].append(run)
+        for executor, runs in sorted(by_executor.items()):
+            slot = slot_of(executor)
+            if slot == self._own_slot:
+                continue
+            with self._environment.engine.connect() as conn:
+                conn.execution_options(isolation_level="AUTOCOMMIT")
+                if slot is not None and not leases.take_slot(conn, slot):
+                    continue
+                try:
+                    self._engine.take_over(runs)
+                    fp("sweeper.taken_over")
+                finally:
+                    if slot is not None:
+                        leases.give_up_slot(conn, slot)
+
+    def _give_up_lost_runs(self) -> None:
+        """Work whose run the engine lost, ended or never finished fails, and so is due again."""
+        with self._environment.engine.connect() as conn:
+            running = store.running(conn)
+        known = self._engine.of(run_id(**piece) for piece in running)
+        lost = []
+        for piece in running:
+            run = known.get(run_id(**piece))
+            if run is None or run.status not in _ALIVE:
+                lost.append((piece, "is missing" if run is None else f"ended as {run.status}"))
+        if lost:
+            with self._environment.begin() as conn:
+                for piece, how in lost:
+                    record_failure(conn, **piece, error=f"its run {how} and the work has no end recorded")
+            fp("sweeper.given_up")
+
+    def _schedule_and_seal(self) -> None:
+        schedule_reads(self._environment)
+        with self._environment.begin() as conn:
+            audit.seal(conn)
+
+
+def slot_of(executor: str) -> int | None:
+    """The slot of a worker's executor id; None for an id that no worker of ours has."""
+    found = re.fullmatch(r"worker-(\d+)", executor)
+    return int(found.group(1)) if found else None

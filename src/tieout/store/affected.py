@@ -1,0 +1,52 @@
+"""Which contracts a changed fact concerns; one statement per kind of fact."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, or_, select
+
+from tieout.store.tables import contract, flow, opportunity, project, time_entry
+
+
+def contracts_of_workers(conn: Connection, workers: Collection[str]) -> set[str]:
+    """Contracts on whose projects these workers have time; time of no contract gives none."""
+    query = (
+        select(project.c.contract)
+        .distinct()
+        .join(time_entry, time_entry.c.project == project.c.key)
+        .where(
+            time_entry.c.worker.in_(list(workers)),
+            time_entry.c.superseded_at.is_(None),
+            project.c.superseded_at.is_(None),
+            project.c.contract.is_not(None),
+        )
+    )
+    return set(conn.execute(query).scalars()) if workers else set()
+
+
+def contracts_of_opportunities(conn: Connection, opportunities: Collection[str]) -> set[str]:
+    """Contracts that these opportunities became."""
+    query = select(opportunity.c.contract).where(
+        opportunity.c.key.in_(list(opportunities)),
+        opportunity.c.superseded_at.is_(None),
+        opportunity.c.contract.is_not(None),
+    )
+    return set(conn.execute(query).scalars()) if opportunities else set()
+
+
+def waiting_setups(conn: Connection, customers: Collection[str], entities: Collection[str]) -> set[str]:
+    """Contracts of these customers or legal entities whose project set-up waits for something."""
+    if not customers and not entities:
+        return set()
+    query = (
+        select(contract.c.key)
+        .join(flow, flow.c.key == contract.c.key)
+        .where(
+            flow.c.kind == "project_setup",
+            flow.c.state == "waiting",
+            contract.c.superseded_at.is_(None),
+            or_(contract.c.customer.in_(list(customers)), contract.c.legal_entity.in_(list(entities))),
+        )
+    )
+    return set(conn.execute(query).scalars())
