@@ -1,0 +1,78 @@
+"""What the database itself refuses: unbalanced journals, closed periods, and any change of what only grows."""
+
+from __future__ import annotations
+
+_BALANCED = """
+CREATE FUNCTION tieout_check_journal_lines() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE found record;
+BEGIN
+    SELECT journal, legal_entity, currency, sum(amount) AS amount INTO found FROM added
+        GROUP BY journal, legal_entity, currency HAVING sum(amount) <> 0 OR sum(functional_amount) <> 0 LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'journal % of % does not balance in %: %', found.journal, found.legal_entity, found.currency,
+            found.amount USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    SELECT p.key, d.booking_date INTO found
+        FROM (SELECT DISTINCT legal_entity, booking_date FROM added) AS d JOIN period p
+            ON p.legal_entity = d.legal_entity AND d.booking_date BETWEEN p.start_date AND p.end_date
+        WHERE p.superseded_at IS NULL AND p.state = 'closed' LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'period % is closed: nothing is booked on %', found.key, found.booking_date
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    SELECT a.journal INTO found FROM added a JOIN journal j ON j.id = a.journal
+        WHERE j.booking_date <> a.booking_date LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'journal % and its lines differ in booking date', found.journal
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NULL;
+END $$
+"""
+
+_BALANCED_TRIGGER = """
+CREATE TRIGGER journal_lines_balance AFTER INSERT ON journal_line REFERENCING NEW TABLE AS added
+FOR EACH STATEMENT EXECUTE FUNCTION tieout_check_journal_lines()
+"""
+
+_GROWS_ONLY = """
+CREATE FUNCTION tieout_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% only grows: % is refused', TG_TABLE_NAME, TG_OP
+        USING ERRCODE = 'integrity_constraint_violation';
+END $$
+"""
+
+APPEND_ONLY = ("journal", "journal_line", "revenue_entry", "audit", "audit_seal")
+"""Tables whose rows are never changed or removed; a correction is a further row."""
+
+_EVENT_FACTS = (
+    "id", "kind", "contract", "line", "legal_entity", "project", "task", "entry", "reverses", "worker", "role",
+    "work_date", "worked_hours", "quantity", "price", "multiplier", "discount", "amount", "currency", "card", "trail",
+    "sequence", "recorded_at",
+)  # fmt: skip
+"""Columns of a billing event that never change: all but the version of its entry, which may follow a later one."""
+
+
+def _refusing(table: str, operations: str) -> str:
+    return (
+        f"CREATE TRIGGER {table}_grows_only BEFORE {operations} ON {table}"
+        " FOR EACH STATEMENT EXECUTE FUNCTION tieout_refuse_change()"
+    )
+
+
+def statements() -> list[str]:
+    """The statements that install the guards on an empty schema."""
+    facts = ", ".join(_EVENT_FACTS)
+    return [
+        _BALANCED,
+        _BALANCED_TRIGGER,
+        _GROWS_ONLY,
+        *(_refusing(table, "UPDATE OR DELETE OR TRUNCATE") for table in APPEND_ONLY),
+        _refusing("billing_event", f"UPDATE OF {facts} OR DELETE OR TRUNCATE"),
+    ]
+
+
+def removals() -> list[str]:
+    """The statements that remove what outlives the tables."""
+    return ["DROP FUNCTION tieout_check_journal_lines()", "DROP FUNCTION tieout_refuse_change()"]
