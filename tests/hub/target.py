@@ -96,8 +96,7 @@ class Target:
             held = self.live(command.external_key)
             for one in held:
                 one.live = command.operation != "void_invoice"
-            first = next(r for r in self.records if r.key == command.external_key)
-            return first
+            return next(r for r in self.records if r.key == command.external_key)
         record = Record(
             f"T-{len(self.records) + 1}",
             command.external_key,
