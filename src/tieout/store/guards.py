@@ -4,26 +4,26 @@ from __future__ import annotations
 
 _BALANCED = """
 CREATE FUNCTION tieout_check_journal_lines() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE found record;
+DECLARE bad record;
 BEGIN
-    SELECT journal, legal_entity, currency, sum(amount) AS amount INTO found FROM added
+    SELECT journal, legal_entity, currency, sum(amount) AS amount INTO bad FROM added
         GROUP BY journal, legal_entity, currency HAVING sum(amount) <> 0 OR sum(functional_amount) <> 0 LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'journal % of % does not balance in %: %', found.journal, found.legal_entity, found.currency,
-            found.amount USING ERRCODE = 'integrity_constraint_violation';
+        RAISE EXCEPTION 'journal % of % does not balance in %: %', bad.journal, bad.legal_entity, bad.currency,
+            bad.amount USING ERRCODE = 'integrity_constraint_violation';
     END IF;
-    SELECT p.key, d.booking_date INTO found
+    SELECT p.key, d.booking_date INTO bad
         FROM (SELECT DISTINCT legal_entity, booking_date FROM added) AS d JOIN period p
             ON p.legal_entity = d.legal_entity AND d.booking_date BETWEEN p.start_date AND p.end_date
         WHERE p.superseded_at IS NULL AND p.state = 'closed' LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'period % is closed: nothing is booked on %', found.key, found.booking_date
+        RAISE EXCEPTION 'period % is closed: nothing is booked on %', bad.key, bad.booking_date
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
-    SELECT a.journal INTO found FROM added a JOIN journal j ON j.id = a.journal
+    SELECT a.journal INTO bad FROM added a JOIN journal j ON j.id = a.journal
         WHERE j.booking_date <> a.booking_date LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'journal % and its lines differ in booking date', found.journal
+        RAISE EXCEPTION 'journal % and its lines differ in booking date', bad.journal
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     RETURN NULL;
