@@ -24,7 +24,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sandbox": ("sandbox", "Run the simulated outside systems."),
     "status": ("status", "What runs, what waits, what is late."),
     "doctor": ("doctor", "Check this machine and the database, and say what to do."),
+    "scenario": ("scenario", "Play acceptance tests of rules and configuration."),
     "people": ("people", "Who may sign in, and as what."),
+    "init": ("workspace", "Write a workspace to begin with."),
+    "check": ("workspace", "Say what is wrong with the workspace, by file and line."),
+    "apply": ("workspace", "Put the workspace into force."),
+    "connections": ("connections", "The outside systems and how they fare."),
     "rates": ("rates", "Rate cards from price lists."),
 }
 """A module whose `app` has a command of the same name gives that command; else its whole `app`."""

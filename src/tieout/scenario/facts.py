@@ -1,0 +1,198 @@
+"""The facts of a scenario as source records of the connection `scenario`, with their versions."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from tieout.connectors.kit.interface import Change
+from tieout.model.periods import next_period, period_bounds
+from tieout.scenario.model import Amend, Contract, Correct, Entity, Line, TimeEntry, Worker
+from tieout.scenario.parsing import DEFAULT_WORKER, Scenario
+
+CONNECTION = "scenario"
+
+
+@dataclass
+class Facts:
+    """What the sources of the scenario hold now; every method gives the record as its source states it next."""
+
+    scenario: Scenario
+    contracts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    versions: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def change(
+        self, object: str, source_id: str, document: Mapping[str, Any], moment: datetime, *, version: int | None = None,
+        tombstone: bool = False,
+    ) -> Change:  # fmt: skip
+        """One version of a record."""
+        number = version or self.versions[object, source_id] + 1
+        self.versions[object, source_id] = max(number, self.versions[object, source_id])
+        plain = {name: _json(value) for name, value in document.items()}
+        raw = json.dumps(plain, sort_keys=True).encode()
+        return Change(object, source_id, f"{number:010d}", moment, plain, raw, tombstone)
+
+    def firm(self, moment: datetime, first_day: date) -> list[Change]:
+        """What is known before the first day: entities, customers, workers, contracts, projects."""
+        header = self.scenario.header
+        found = [self.change("legal_entity", e.code, _entity(e), moment) for e in header.entities]
+        found += [self.change("customer", c.code, c.model_dump(), moment) for c in header.customers]
+        found += [self.change("worker", w.id, _worker(w), moment) for w in header.workers]
+        signs = {
+            e.body.contract or header.contracts[0].number for e in self.scenario.timeline if e.verb == "sign"
+        }
+        orders = {order.number: order for order in header.purchase_orders}
+        for contract in header.contracts:
+            document = _contract(contract, signed=contract.number not in signs)
+            order = orders.get(contract.purchase_order or "")
+            document["purchase_order_amount"] = order.amount if order else None
+            self.contracts[contract.number] = document
+            found.append(self.change("contract", contract.number, document, moment))
+            found += self._projects(contract, moment)
+        return found
+
+    def _projects(self, contract: Contract, moment: datetime) -> list[Change]:
+        stated = {p.code: p.tasks for p in self.scenario.header.projects if p.contract == contract.number}
+        stated.setdefault(str(contract.lines[0].project), [])
+        found = []
+        for code, tasks in stated.items():
+            project = {
+                "code": code,
+                "contract": contract.number,
+                "state": "active",
+                "currency": contract.currency,
+            }
+            found.append(self.change("project", code, project, moment))
+            for task in tasks:
+                key = f"{code}/{task}"
+                document = {"key": key, "project": code, "title": task, "state": "open"}
+                found.append(self.change("project_task", key, document, moment))
+        return found
+
+    def time(self, body: TimeEntry, at: date, moment: datetime) -> Change:
+        """A time entry."""
+        contract = self.scenario.contract(body.contract)
+        entry_id = body.id or f"T-{len(self.entries) + 1}"
+        default = self.scenario.header.workers[0].id
+        document = {
+            "id": entry_id, "project": contract.lines[0].project, "task": _task(contract.lines[0], body.task),
+            "worker": body.worker or (default if default else DEFAULT_WORKER), "date": body.date or at,
+            "hours": body.hours, "billable": body.billable, "approved": body.approved, "role": body.role,
+        }  # fmt: skip
+        self.entries[entry_id] = document
+        return self.change("time_entry", entry_id, document, moment, version=body.version)
+
+    def correct(self, body: Correct, moment: datetime) -> Change:
+        """A later version of an entry; keys that are not given keep their value."""
+        held = self.entries[body.id]
+        told = body.model_dump(
+            exclude_none=True, exclude={"id", "arrives", "version", "again", "contract", "line"}
+        )
+        if body.contract is not None:
+            told["project"] = self.scenario.contract(body.contract).lines[0].project
+        document = {**held, **told}
+        self.entries[body.id] = document
+        return self.change("time_entry", body.id, document, moment, version=body.version)
+
+    def withdraw(self, entry_id: str, version: int | None, moment: datetime) -> Change:
+        """The deletion of an entry in its source."""
+        return self.change(
+            "time_entry", entry_id, self.entries[entry_id], moment, version=version, tombstone=True
+        )
+
+    def state(self, number: str, moment: datetime, version: int | None = None, **facts: Any) -> Change:
+        """The contract with another state or date."""
+        self.contracts[number] |= facts
+        return self.change("contract", number, self.contracts[number], moment, version=version)
+
+    def amend(self, number: str, body: Amend, at: date, moment: datetime) -> Change:
+        """A new version of the contract, effective the day after: that day's work is on the old terms."""
+        contract = self.scenario.contract(number)
+        document = self.contracts[number]
+        document["effective_from"] = at + timedelta(days=1)
+        if "end" in body.change:
+            document["end"] = body.change["end"]
+        for change in body.change.get("lines", []):
+            document |= _billing_facts(_merged(contract.lines[0], change))
+        return self.change("contract", number, document, moment, version=body.version)
+
+    def period(self, entity: str, code: str, state: str, moment: datetime) -> Change:
+        """A fiscal period as the ERP states it."""
+        first, last = period_bounds(code)
+        key = f"{entity}/{code}"
+        document = {"key": key, "entity": entity, "start": first, "end": last, "state": state}
+        return self.change("period", key, document, moment)
+
+    def worker(self, worker_id: str, told: Mapping[str, Any], moment: datetime) -> Change:
+        """A worker after an HR change."""
+        worker = next(w for w in self.scenario.header.workers if w.id == worker_id)
+        for name in ("left", "role"):
+            if told.get(name) is not None:
+                setattr(worker, name, told[name])
+        return self.change("worker", worker_id, _worker(worker), moment)
+
+
+def periods_through(first: date, code: str) -> list[str]:
+    """Every period from that of a day to the given one."""
+    found = [f"{first.year:04d}-{first.month:02d}"]
+    while found[-1] < code:
+        found.append(next_period(found[-1]))
+    return found
+
+
+def _entity(entity: Entity) -> dict[str, Any]:
+    return {"code": entity.code, "country": entity.country, "currency": entity.currency}
+
+
+def _worker(worker: Worker) -> dict[str, Any]:
+    return {"id": worker.id, "name": worker.name or worker.id, "role": worker.role, "left": worker.left}
+
+
+def _contract(contract: Contract, signed: bool) -> dict[str, Any]:
+    return {
+        "number": contract.number, "customer": contract.customer, "entity": contract.entity,
+        "currency": contract.currency, "start": contract.start, "end": contract.end, "effective_from": contract.start,
+        "terms": contract.invoicing.terms, "state": "signed" if signed else "draft",
+        "signed_on": contract.start if signed else None, "purchase_order": contract.purchase_order,
+        **_billing_facts(contract.lines[0]),
+    }  # fmt: skip
+
+
+def _billing_facts(line: Line) -> dict[str, Any]:
+    plan = line.billing
+    return {
+        "billing_method": plan.method, "rate_card": plan.rate_card,
+        "cap_amount": plan.cap.amount if plan.cap else None, "cap_over": plan.cap.over if plan.cap else None,
+        "discount": plan.discount, "increment_minutes": plan.increment.minutes if plan.increment else None,
+        "increment_mode": plan.increment.mode if plan.increment else None,
+    }  # fmt: skip
+
+
+def _merged(line: Line, change: Mapping[str, Any]) -> Line:
+    """The line with a change merged into it, key by key."""
+    told = _deep(line.model_dump(by_alias=True, exclude_none=True), change)
+    merged = Line.model_validate(told)
+    line.billing, line.revenue = merged.billing, merged.revenue
+    return merged
+
+
+def _deep(held: Any, change: Any) -> Any:
+    if isinstance(held, dict) and isinstance(change, Mapping):
+        return {**held, **{name: _deep(held.get(name), value) for name, value in change.items()}}
+    return change
+
+
+def _task(line: Line, task: str | None) -> str | None:
+    return None if task is None else f"{line.project}/{task}"
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return value.isoformat() if isinstance(value, date) else value

@@ -1,0 +1,490 @@
+"""The form of a scenario file: every key, verb and measure of it, with the defaults that keep a small case small."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from tieout.scenario.reading import Source
+
+
+def _exact(value: Any) -> Any:
+    """Numbers come as int or Decimal; a text or a bool is no number."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError(f"a number expected, got {value!r}")
+    return Decimal(value)
+
+
+def _text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _date(value: Any) -> Any:
+    if isinstance(value, date):
+        return value
+    raise ValueError(f"a date such as 2026-01-31 expected, got {value!r}")
+
+
+Number = Annotated[Decimal, BeforeValidator(_exact, json_schema_input_type=float)]
+Text = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=200)]
+Day = Annotated[date, BeforeValidator(_date, json_schema_input_type=str)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Any_ = Any
+
+
+class Part(BaseModel):
+    """A part of the file with no other keys than its own."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+# --- the firm -------------------------------------------------------------------------------------------------
+
+
+class Entity(Part):
+    code: Text
+    currency: Text = "USD"
+    country: Text = "US"
+    tax_id: Text | None = None
+    time_zone: Text = "UTC"
+    fiscal_year_start: int = Field(default=1, ge=1, le=12)
+    framework: Literal["ifrs", "us_gaap"] = "ifrs"
+    month_end: Literal["calendar", "445", "454", "544", "4-week"] = "calendar"
+
+
+class Customer(Part):
+    code: Text
+    country: Text = "US"
+    terms: int = Field(default=30, ge=0, le=3650)
+    tax_id: Text | None = None
+    parent: Text | None = None
+    exempt: Any_ = None
+
+
+class CostRate(Part):
+    from_: Day = Field(alias="from")
+    rate: Number
+    currency: Text = "USD"
+    burden: Number = Decimal(0)
+
+
+class Worker(Part):
+    id: Text
+    name: Text | None = None
+    role: Text = "consultant"
+    grade: Text | None = None
+    entity: Text | None = None
+    cost_center: Text | None = None
+    country: Text | None = None
+    hired: Day | None = None
+    left: Day | None = None
+    capacity: Number = Decimal(40)
+    skills: dict[str, int] = {}
+    cost_rates: list[CostRate] = []
+
+
+class Rate(Part):
+    person: Text | None = None
+    task: Text | None = None
+    project: Text | None = None
+    grade: Text | None = None
+    role: Text | None = None
+    country: Text | None = None
+    worksite: Text | None = None
+    day_type: Text | None = None
+    band: Text | None = None
+    price: Number = Field(gt=0)
+    unit: Literal["hour", "day"] = "hour"
+    from_: Day | None = Field(default=None, alias="from")
+    to: Day | None = None
+
+
+class RateCard(Part):
+    code: Text
+    currency: Text = "USD"
+    rates: list[Rate] = Field(min_length=1)
+
+
+class Tax(Part):
+    code: Text
+    country: Text | None = None
+    category: Text
+    rate: Number = Decimal(0)
+    from_: Day | None = Field(default=None, alias="from")
+    to: Day | None = None
+    note: Text | None = None
+
+
+class Fx(Part):
+    at: Day
+    pair: Text
+    rate: Number
+    type: Literal["spot", "average", "contract"] = "spot"
+
+
+class Project(Part):
+    code: Text
+    contract: Text
+    tasks: list[Text] = []
+    manager: Text | None = None
+
+
+class PurchaseOrder(Part):
+    number: Text
+    customer: Text | None = None
+    amount: Number | None = None
+    currency: Text = "USD"
+
+
+class Cap(Part):
+    id: Text | None = None
+    lines: Any_ = "all"
+    amount: Number | None = Field(default=None, ge=0)
+    hours: Number | None = Field(default=None, ge=0)
+    includes: list[Text] | None = None
+    over: Literal["hold", "write_off"] = "hold"
+
+
+class Increment(Part):
+    minutes: int = Field(gt=0, le=1440)
+    mode: Literal["up", "nearest", "down"] = "up"
+    per: Literal["entry", "day"] = "entry"
+
+
+class Overtime(Part):
+    daily_after: Number | None = None
+    weekly_after: Number | None = None
+    multiplier: Number = Decimal("1.5")
+    basis: Literal["bill", "work"] = "bill"
+
+
+class Billing(Part):
+    method: Literal["time_and_materials", "fixed_fee", "milestone", "retainer", "recurring", "usage", "units"]
+    rate_card: Text | None = None
+    cap: Cap | None = None
+    increment: Increment | None = None
+    overtime: Overtime | None = None
+    minimum_hours_per_day: Number | None = None
+    discount: Share | None = None
+    expenses: Any_ = None
+    amount: Number | None = None
+    schedule: Any_ = None
+    every: Any_ = None
+    milestones: Any_ = None
+    bill_on: Any_ = None
+    kind: Any_ = None
+    in_: Any_ = Field(default=None, alias="in")
+    drawdown: Any_ = None
+    rollover: Any_ = None
+    overage: Any_ = None
+    proration: Any_ = None
+    uplift: Any_ = None
+    unit: Any_ = None
+    included: Any_ = None
+    tiers: Any_ = None
+    mode: Any_ = None
+    package_size: Any_ = None
+    minimum: Any_ = None
+    price: Number | None = None
+
+
+class Revenue(Part):
+    method: Literal[
+        "as_invoiced", "cost_to_cost", "labor_hours", "milestone", "straight_line", "units", "point_in_time"
+    ]
+    estimated_cost: Number | None = None
+    estimated_hours: Number | None = None
+    estimated_units: Number | None = None
+    weights: Any_ = None
+    from_: Day | None = Field(default=None, alias="from")
+    to: Day | None = None
+    basis: Any_ = None
+    when: Any_ = None
+
+
+class Line(Part):
+    id: Text = "1"
+    name: Text | None = None
+    project: Text | None = None
+    obligation: Text | None = None
+    ssp: Number | None = None
+    billing: Billing
+    revenue: Revenue = Revenue(method="as_invoiced")
+
+
+class Invoicing(Part):
+    group: Text = "contract"
+    terms: int | None = Field(default=None, ge=0, le=3650)
+    tax: Text | None = None
+    calendar: Text | None = None
+    consolidate: bool = False
+    retention: Any_ = None
+    split: Any_ = None
+    delivery: Text | None = None
+
+
+class Contract(Part):
+    number: Text = "C-1"
+    customer: Text | None = None
+    entity: Text | None = None
+    currency: Text | None = None
+    start: Day | None = None
+    end: Day | None = None
+    purchase_order: Text | None = None
+    collectible: bool = True
+    combine_with: Text | None = None
+    rules: list[Text] = []
+    loss_scope: Text | None = None
+    non_cancellable: bool = True
+    caps: list[Cap] = []
+    invoicing: Invoicing = Invoicing()
+    allocation: Literal["ssp", "stated"] = "ssp"
+    variable: Any_ = None
+    lines: list[Line] = Field(min_length=1)
+
+
+# --- the timeline ---------------------------------------------------------------------------------------------
+
+
+class Verb(Part):
+    """What may stand beside the keys of any fact: when it was heard, its source version, that it came again."""
+
+    arrives: Day | None = None
+    version: int | None = Field(default=None, ge=1)
+    again: bool = False
+
+
+class OnContract(Verb):
+    contract: Text | None = None
+
+
+class TimeEntry(OnContract):
+    id: Text | None = None
+    worker: Text | None = None
+    line: Text | None = None
+    date: Day | None = None
+    hours: Number
+    task: Text | None = None
+    billable: bool = True
+    approved: bool = True
+    role: Text | None = None
+    country: Text | None = None
+    worksite: Text | None = None
+
+
+class Correct(Verb):
+    id: Text
+    hours: Number | None = None
+    date: Day | None = None
+    task: Text | None = None
+    billable: bool | None = None
+    approved: bool | None = None
+    role: Text | None = None
+    worker: Text | None = None
+    contract: Text | None = None
+    line: Text | None = None
+    amount: Number | None = None
+
+
+class Withdraw(Verb):
+    id: Text
+
+
+class Amend(OnContract):
+    treatment: Literal["auto", "separate", "prospective", "cumulative"] = "auto"
+    distinct: bool | None = None
+    at_ssp: bool | None = None
+    change: dict[str, Any]
+
+
+class Bill(OnContract):
+    customer: Text | None = None
+    entity: Text | None = None
+    through: Day | None = None
+    draft: bool = False
+
+
+class OnInvoice(Verb):
+    invoice: Text = "last"
+
+
+class CreditItem(Part):
+    id: Text
+    hours: Number | None = None
+    quantity: Number | None = None
+    amount: Number | None = None
+
+
+class Credit(OnInvoice):
+    lines: list[CreditItem] | None = None
+    amount: Number | None = None
+    all: bool = False
+    kind: Literal["correction", "concession", "cancellation"] = "correction"
+    reason: Text = "stated by the scenario"
+    rebill: bool = False
+
+
+class Pay(OnInvoice):
+    amount: Number | None = None
+    currency: Text | None = None
+    withheld: Number | None = None
+
+
+class HeardRate(Verb, Rate):
+    card: Text
+
+
+class WorkerChange(Verb):
+    id: Text
+    effective: Day | None = None
+    left: Day | None = None
+    role: Text | None = None
+    cost_rates: list[CostRate] | None = None
+    grade: Text | None = None
+    country: Text | None = None
+
+
+class Close(Verb):
+    entity: Text | None = None
+    period: Text
+    strict: bool = False
+
+
+class Anything(Verb):
+    """A verb whose keys are checked when it is supported."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+VERBS: dict[str, type[Verb]] = {
+    "sign": OnContract, "activate": OnContract, "suspend": OnContract, "terminate": OnContract, "time": TimeEntry,
+    "correct": Correct, "withdraw": Withdraw, "amend": Amend, "bill": Bill, "release": OnInvoice, "void": OnInvoice,
+    "credit": Credit, "pay": Pay, "rate": HeardRate, "worker": WorkerChange, "close": Close, "reopen": Close,
+    **dict.fromkeys(
+        ("expense", "milestone", "progress", "usage", "deliver", "estimate", "write", "deposit", "fx", "request",
+         "staff", "hold", "unhold", "dispute", "subcontract", "payroll", "contract_cost", "credit_loss", "system"),
+        Anything,
+    ),
+}  # fmt: skip
+
+MEASURES = frozenset(
+    [
+        "revenue",
+        "cost",
+        "margin",
+        "revenue_in_period",
+        "cost_in_period",
+        "billed",
+        "tax",
+        "billed_gross",
+        "credited",
+        "paid",
+        "receivable",
+        "unbilled_receivable",
+        "contract_asset",
+        "contract_liability",
+        "unbilled",
+        "deferred",
+        "held",
+        "written_off",
+        "prepaid_balance",
+        "retention",
+        "on_hold",
+        "disputed",
+        "loss_provision",
+        "refund_liability",
+        "fx_gain",
+        "percent_complete",
+        "transaction_price",
+        "allocated_price",
+        "remaining_price",
+        "hours_worked",
+        "hours_billed",
+        "hours_unbilled",
+        "utilization",
+        "invoices",
+        "exceptions",
+        "journal",
+        "assignments",
+        "unfilled",
+        "tie_out",
+        "events",
+    ]
+)
+SELECTORS = frozenset({"contract", "line", "obligation", "entity", "worker", "project", "invoice"})
+
+POLICIES: dict[str, tuple[Any, ...]] = {
+    "expedient": ("warn", "strict"), "correction": ("next_invoice", "credit_note"),
+    "fx": ("event_date", "period_average"), "overtime_cost": ("capacity", "effective_rate"),
+    "labor_variance": ("projects", "period"), "week_start": (), "usage_tolerance": (), "write_limit": (),
+    "prior_period_material": (), "transfer_margin": (), "tie_out_tolerance": (), "accrue_unapproved": (True, False),
+}  # fmt: skip
+
+
+class Event(BaseModel):
+    """One item of the timeline, checked: its day, verb, keys and place in the file."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    at: date
+    verb: str
+    body: Any
+    place: tuple[Any, ...]
+
+    @property
+    def heard(self) -> date:
+        """The day on which the hub hears of it."""
+        return self.body.arrives or self.at
+
+
+class Expectation(BaseModel):
+    """What must be true at the end of a day: selectors and measures."""
+
+    at: date
+    where: dict[str, str]
+    measures: dict[str, Any]
+    tolerance: Decimal = Decimal(0)
+    functional: bool = False
+    place: tuple[Any, ...]
+
+
+class Header(Part):
+    """The file without its timeline and expectations."""
+
+    scenario: Literal[1]
+    name: Text
+    source: str | None = None
+    tags: list[Text] = []
+    entities: list[Entity] = []
+    customers: list[Customer] = []
+    workers: list[Worker] = []
+    calendars: Any_ = None
+    leave: Any_ = None
+    rate_cards: list[RateCard] = []
+    taxes: list[Tax] = []
+    fx: list[Fx] = []
+    purchase_orders: list[PurchaseOrder] = []
+    projects: list[Project] = []
+    policies: dict[str, Any] = {}
+    contracts: list[Contract] = []
+    timeline: list[dict[str, Any]] = []
+    expect: list[dict[str, Any]] = []
+
+
+def validated(source: Source, model: type[BaseModel], value: Any, place: tuple[Any, ...]) -> Any:
+    """The value as that part; BadScenario at the line of the first thing that is wrong."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = (*place, *first["loc"])
+        key = ".".join(str(part) for part in first["loc"]) or "here"
+        what = (
+            "unknown key"
+            if first["type"] == "extra_forbidden"
+            else first["msg"].removeprefix("Value error, ")
+        )
+        raise source.bad(where, f"{key}: {what}") from None

@@ -1,0 +1,220 @@
+"""From a file to a scenario that can be played: all that is wrong with it is found before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tieout.model.money import UnknownCurrency, minor_unit
+from tieout.scenario.model import (
+    MEASURES,
+    POLICIES,
+    SELECTORS,
+    VERBS,
+    Contract,
+    Customer,
+    Entity,
+    Event,
+    Expectation,
+    Header,
+    Worker,
+    validated,
+)
+from tieout.scenario.reading import BadScenario, Source, read_source
+
+DEFAULT_ENTITY, DEFAULT_CUSTOMER, DEFAULT_WORKER = "US01", "CUST", "W1"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A checked scenario with its defaults filled in; `timeline` in the order in which it is played."""
+
+    source: Source
+    header: Header
+    timeline: tuple[Event, ...]
+    expectations: tuple[Expectation, ...]
+
+    @property
+    def name(self) -> str:
+        """Its name in the file."""
+        return self.header.name
+
+    def contract(self, number: str | None) -> Contract:
+        """A contract by number; the only one when none is named."""
+        if number is None:
+            return self.header.contracts[0]
+        return next(c for c in self.header.contracts if c.number == number)
+
+
+def load_scenario(path: Path) -> Scenario:
+    """A scenario from its file; BadScenario with file and line for whatever is wrong."""
+    source = read_source(path)
+    header: Header = validated(source, Header, source.values, ())
+    timeline = [_event(source, item, ("timeline", place)) for place, item in enumerate(header.timeline)]
+    expectations = [_expectation(source, item, ("expect", place)) for place, item in enumerate(header.expect)]
+    if not timeline:
+        raise source.bad(("timeline",), "a scenario needs a timeline")
+    _fill(header, min(event.at for event in timeline))
+    scenario = Scenario(source, header, tuple(timeline), tuple(expectations))
+    _check_policies(source, header)
+    _check_references(scenario)
+    _check_money(scenario)
+    return scenario
+
+
+def scenario_files(paths: Collection[Path]) -> list[Path]:
+    """The files themselves and every `*.yaml` under the folders, sorted."""
+    found: set[Path] = set()
+    for path in paths:
+        if path.is_dir():
+            found |= set(path.rglob("*.yaml"))
+        elif path.exists():
+            found.add(path)
+        else:
+            raise BadScenario("there is no such file or folder", str(path), 1)
+    return sorted(found)
+
+
+def _event(source: Source, item: dict[str, Any], place: tuple[Any, ...]) -> Event:
+    verbs = [key for key in item if key != "at"]
+    if not isinstance(item.get("at"), date):
+        raise source.bad(place, "an event needs `at: DATE`")
+    if len(verbs) != 1:
+        raise source.bad(place, f"an event has `at` and one verb, got {', '.join(verbs) or 'none'}")
+    verb = verbs[0]
+    if verb not in VERBS:
+        raise source.bad((*place, verb), f"unknown verb {verb}: use one of {', '.join(sorted(VERBS))}")
+    body = validated(source, VERBS[verb], item[verb] if item[verb] is not None else {}, (*place, verb))
+    return Event(at=item["at"], verb=verb, body=body, place=(*place, verb))
+
+
+def _expectation(source: Source, item: dict[str, Any], place: tuple[Any, ...]) -> Expectation:
+    if not isinstance(item.get("at"), date):
+        raise source.bad(place, "an expectation needs `at: DATE`")
+    where, measures, tolerance, functional = {}, {}, Decimal(0), False
+    for key, value in item.items():
+        if key == "at":
+            continue
+        if key in SELECTORS:
+            where[key] = str(value)
+        elif key in MEASURES:
+            measures[key] = value
+        elif key == "tolerance" and isinstance(value, int | Decimal):
+            tolerance = Decimal(value)
+        elif key == "in" and value == "functional":
+            functional = True
+        else:
+            raise source.bad((*place, key), f"unknown measure or selector {key}")
+    if not measures:
+        raise source.bad(place, "an expectation states at least one measure")
+    return Expectation(
+        at=item["at"], where=where, measures=measures, tolerance=tolerance, functional=functional, place=place
+    )
+
+
+def _fill(header: Header, first_day: date) -> None:
+    header.entities = header.entities or [Entity(code=DEFAULT_ENTITY)]
+    header.customers = header.customers or [Customer(code=DEFAULT_CUSTOMER)]
+    header.workers = header.workers or [Worker(id=DEFAULT_WORKER)]
+    currencies = {entity.code: entity.currency for entity in header.entities}
+    for contract in header.contracts:
+        contract.entity = contract.entity or header.entities[0].code
+        contract.customer = contract.customer or header.customers[0].code
+        contract.currency = contract.currency or currencies.get(contract.entity, "USD")
+        contract.start = contract.start or first_day
+        for line in contract.lines:
+            line.project = line.project or f"P-{contract.number}"
+
+
+def _check_policies(source: Source, header: Header) -> None:
+    for name, value in header.policies.items():
+        if name not in POLICIES:
+            raise source.bad(("policies", name), f"unknown policy {name}")
+        if POLICIES[name] and value not in POLICIES[name]:
+            allowed = " or ".join(str(one) for one in POLICIES[name])
+            raise source.bad(("policies", name), f"{name} is {allowed}, got {value}")
+
+
+def _check_references(scenario: Scenario) -> None:
+    header, source = scenario.header, scenario.source
+    known = {
+        "entity": {e.code for e in header.entities},
+        "customer": {c.code for c in header.customers},
+        "worker": {w.id for w in header.workers},
+        "contract": {c.number for c in header.contracts},
+        "rate_card": {card.code for card in header.rate_cards},
+        "entry": {
+            e.body.id
+            for e in scenario.timeline
+            if e.verb in ("time", "expense") and getattr(e.body, "id", None)
+        },
+    }
+
+    def need(kind: str, name: Any, place: tuple[Any, ...]) -> None:
+        if name is not None and name not in known[kind]:
+            raise source.bad(place, f"there is no {kind.replace('_', ' ')} {name}")
+
+    for number, contract in enumerate(header.contracts):
+        place = ("contracts", number)
+        need("customer", contract.customer, (*place, "customer"))
+        need("entity", contract.entity, (*place, "entity"))
+        for index, line in enumerate(contract.lines):
+            need("rate_card", line.billing.rate_card, (*place, "lines", index, "billing", "rate_card"))
+        if contract.end and contract.start and contract.end < contract.start:
+            raise source.bad((*place, "end"), f"contract {contract.number} ends before it starts")
+    for event in scenario.timeline:
+        for kind in ("contract", "customer", "entity", "worker"):
+            need(kind, getattr(event.body, kind, None), (*event.place, kind))
+        if event.verb in ("correct", "withdraw"):
+            need("entry", event.body.id, (*event.place, "id"))
+        if event.verb == "worker":
+            need("worker", event.body.id, (*event.place, "id"))
+        if event.verb == "rate":
+            need("rate_card", event.body.card, (*event.place, "card"))
+        _check_contract_is_named(scenario, event, known["contract"])
+    for expectation in scenario.expectations:
+        for kind in ("contract", "entity", "worker"):
+            need(kind, expectation.where.get(kind), (*expectation.place, kind))
+
+
+def _check_contract_is_named(scenario: Scenario, event: Event, contracts: set[str]) -> None:
+    needs = event.verb in ("sign", "activate", "suspend", "terminate", "time", "amend")
+    if needs and event.body.contract is None and len(contracts) != 1:
+        raise scenario.source.bad(
+            event.place, f"{event.verb} must name its contract: there are {len(contracts)}"
+        )
+
+
+def _check_money(scenario: Scenario) -> None:
+    source = scenario.source
+    for number, entity in enumerate(scenario.header.entities):
+        _minor(source, entity.currency, ("entities", number, "currency"))
+    for number, contract in enumerate(scenario.header.contracts):
+        place = ("contracts", number)
+        digits = _minor(source, contract.currency or "USD", (*place, "currency"))
+        for index, line in enumerate(contract.lines):
+            at = (*place, "lines", index, "billing")
+            _fits(source, line.billing.amount, digits, (*at, "amount"))
+            _fits(
+                source, line.billing.cap.amount if line.billing.cap else None, digits, (*at, "cap", "amount")
+            )
+    for event in scenario.timeline:
+        if event.verb in ("pay", "credit") and getattr(event.body, "amount", None) is not None:
+            currency = getattr(event.body, "currency", None) or scenario.header.contracts[0].currency or "USD"
+            _fits(source, event.body.amount, _minor(source, currency, event.place), (*event.place, "amount"))
+
+
+def _minor(source: Source, currency: str, place: tuple[Any, ...]) -> int:
+    try:
+        return minor_unit(currency)
+    except UnknownCurrency as error:
+        raise source.bad(place, str(error)) from None
+
+
+def _fits(source: Source, amount: Decimal | None, digits: int, place: tuple[Any, ...]) -> None:
+    if amount is not None and amount != round(amount, digits):
+        raise source.bad(place, f"{amount} has more than {digits} decimals")

@@ -1,0 +1,306 @@
+"""Playing a scenario: a clean database, the clock of the timeline, facts through the inbox, decisions by two people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from tieout.bootstrap import Settings
+from tieout.connectors.kit.interface import Change
+from tieout.flows import reactions
+from tieout.flows.durable import run_due
+from tieout.flows.environment import Environment
+from tieout.hub import billing, inbox, ownership, rates
+from tieout.hub.actors import APPROVER, PREPARER, Actor
+from tieout.hub.price_list import RatePrice
+from tieout.hub.refusals import Refusal
+from tieout.scenario.checking import Check, check_always, check_expectation
+from tieout.scenario.facts import CONNECTION, Facts, periods_through
+from tieout.scenario.model import Event, Rate
+from tieout.scenario.parsing import Scenario
+from tieout.scenario.support import refuse_unsupported
+from tieout.store import clock, scenarios
+
+KINDS = ("rate", "bill", "settle")
+"""Kinds of work that a scenario runs: it has no outside systems to set up, post to or tell."""
+
+PREPARER_ACTOR = Actor("preparer@scenario", frozenset({PREPARER}))
+APPROVER_ACTOR = Actor("approver@scenario", frozenset({APPROVER}))
+_NOON, _EVENING = time(12, tzinfo=timezone.utc), time(20, tzinfo=timezone.utc)
+_FACTS = frozenset(
+    [
+        "sign",
+        "activate",
+        "terminate",
+        "time",
+        "correct",
+        "withdraw",
+        "amend",
+        "worker",
+        "close",
+        "reopen",
+        "pay",
+    ]
+)
+
+
+@dataclass
+class Player:
+    """One scenario being played on a database of its own."""
+
+    scenario: Scenario
+    engine: Engine
+    settings: Settings
+    moment: datetime = datetime(1990, 1, 1, tzinfo=timezone.utc)
+    waiting: list[Change] = field(default_factory=list)
+
+    def play(self) -> list[Check]:
+        """Play the whole timeline; the checks of every expectation, and those that always hold."""
+        refuse_unsupported(self.scenario)
+        self.facts = Facts(self.scenario)
+        self.environment = Environment(self.engine, self.settings)
+        first = min(event.heard for event in self.scenario.timeline)
+        opening = min([first, *(c.start for c in self.scenario.header.contracts if c.start)])
+        self._at(datetime.combine(opening, time(1, tzinfo=timezone.utc)))
+        self._configure()
+        self._hear(self.facts.firm(self.moment, opening))
+        self._flush()
+        events = sorted(self.scenario.timeline, key=lambda event: event.heard)
+        days = sorted({e.heard for e in events} | {x.at for x in self.scenario.expectations})
+        checks: list[Check] = []
+        for day in days:
+            self._day(day, [event for event in events if event.heard == day])
+            checks += self._check(day)
+        with self.engine.connect() as conn:
+            checks += check_always(conn, days[-1], self.moment)
+        return checks
+
+    def _day(self, day: date, events: Sequence[Event]) -> None:
+        self._at(max(datetime.combine(day, _NOON), self.moment + timedelta(microseconds=1)))
+        for event in events:
+            try:
+                if event.verb not in _FACTS:
+                    self._flush()
+                getattr(self, f"_{event.verb}")(event)
+            except Refusal as refused:
+                raise self.scenario.source.bad(event.place, str(refused), "refused") from None
+            self._at(self.moment + timedelta(seconds=1))
+        self._flush()
+
+    def _check(self, day: date) -> list[Check]:
+        self._at(max(datetime.combine(day, _EVENING), self.moment))
+        found: list[Check] = []
+        with self.engine.connect() as conn:
+            for expectation in self.scenario.expectations:
+                if expectation.at == day:
+                    found += check_expectation(conn, self.scenario, expectation)
+        return found
+
+    # --- the hub ------------------------------------------------------------------------------------------
+
+    def _at(self, moment: datetime) -> None:
+        self.moment = moment
+        with self.engine.begin() as conn:
+            clock.set_now(conn, moment)
+
+    def _begin(self, act: Callable[[Connection], Any]) -> Any:
+        with self.engine.begin() as conn:
+            return act(conn)
+
+    def _configure(self) -> None:
+        document = workspace_document(self.scenario)
+        self._begin(lambda conn: scenarios.configure(conn, CONNECTION, document, self.moment))
+        for card in self.scenario.header.rate_cards:
+            prices = [_price(rate, card.currency, row) for row, rate in enumerate(card.rates, 1)]
+            with self.engine.begin() as conn:
+                rates.hear(conn, card.code, prices, "scenario")
+
+    def _hear(self, changes: Sequence[Change]) -> None:
+        self.waiting += changes
+
+    def _flush(self) -> None:
+        """Take in what was heard, then do what it asks for."""
+        if self.waiting:
+            self._begin(lambda conn: inbox.receive(conn, CONNECTION, self.waiting))
+            self.waiting = []
+            while self._begin(self._apply):
+                pass
+        run_due(self.environment, KINDS)
+
+    def _apply(self, conn: Connection) -> int:
+        applied = inbox.apply_new(conn, CONNECTION)
+        reactions.react(conn, applied.events)
+        return applied.taken
+
+    # --- facts --------------------------------------------------------------------------------------------
+
+    def _fact(self, event: Event, change: Change) -> None:
+        self._hear([change, change] if event.body.again else [change])
+
+    def _number(self, event: Event) -> str:
+        return event.body.contract or self.scenario.header.contracts[0].number
+
+    def _sign(self, event: Event) -> None:
+        self._fact(event, self.facts.state(self._number(event), self.moment, event.body.version, state="signed",
+                                           signed_on=event.at))  # fmt: skip
+
+    def _activate(self, event: Event) -> None:
+        self._fact(
+            event, self.facts.state(self._number(event), self.moment, event.body.version, state="active")
+        )
+
+    def _terminate(self, event: Event) -> None:
+        self._fact(event, self.facts.state(self._number(event), self.moment, event.body.version, state="terminated",
+                                           end=event.at))  # fmt: skip
+
+    def _time(self, event: Event) -> None:
+        self._fact(event, self.facts.time(event.body, event.at, self.moment))
+
+    def _correct(self, event: Event) -> None:
+        self._fact(event, self.facts.correct(event.body, self.moment))
+
+    def _withdraw(self, event: Event) -> None:
+        self._fact(event, self.facts.withdraw(event.body.id, event.body.version, self.moment))
+
+    def _amend(self, event: Event) -> None:
+        self._fact(event, self.facts.amend(self._number(event), event.body, event.at, self.moment))
+
+    def _worker(self, event: Event) -> None:
+        self._fact(event, self.facts.worker(event.body.id, event.body.model_dump(), self.moment))
+
+    def _rate(self, event: Event) -> None:
+        card = next(c for c in self.scenario.header.rate_cards if c.code == event.body.card)
+        price = _price(event.body, card.currency, 1, event.at)
+        self._begin(
+            lambda conn: (rates.hear(conn, card.code, [price], "scenario"), rates.rerate(conn, [card.code]))
+        )
+
+    def _close(self, event: Event) -> None:
+        first = min(e.at for e in self.scenario.timeline)
+        entity = event.body.entity or self.scenario.header.entities[0].code
+        starts = [c.start for c in self.scenario.header.contracts if c.start]
+        for code in periods_through(min([first, *starts]), event.body.period):
+            self._hear([self.facts.period(entity, code, "closed", self.moment)])
+        self._flush()
+
+    def _reopen(self, event: Event) -> None:
+        entity = event.body.entity or self.scenario.header.entities[0].code
+        self._hear([self.facts.period(entity, event.body.period, "open", self.moment)])
+        self._flush()
+
+    def _pay(self, event: Event) -> None:
+        self._flush()
+        document = self._begin(lambda conn: scenarios.released(conn, event.body.invoice))
+        if document is None:
+            raise self.scenario.source.bad(event.place, f"there is no released invoice {event.body.invoice}")
+        amount = event.body.amount if event.body.amount is not None else document["gross_amount"]
+        if (
+            event.body.withheld is not None
+            or (event.body.currency or document["currency"]) != document["currency"]
+        ):
+            raise self.scenario.source.bad(
+                event.place, "withheld or foreign payments are not supported yet", "not-supported"
+            )
+        number = document["number"]
+        posted = {
+            "kind": "invoice", "number": number, "external_key": document["external_key"] or number,
+            "customer": document["customer"], "entity": document["legal_entity"], "date": document["issue_date"],
+            "currency": document["currency"], "total": document["gross_amount"], "remaining": "0", "state": "open",
+        }  # fmt: skip
+        payment_id = f"PAY-{number}-{self.moment:%Y%m%d%H%M%S}"
+        payment = {
+            "id": payment_id, "customer": document["customer"], "entity": document["legal_entity"],
+            "date": event.at, "currency": document["currency"], "amount": amount,
+            "applications": [{"document": number, "amount": format(amount, "f")}],
+        }  # fmt: skip
+        self._hear([self.facts.change("erp_document", number, posted, self.moment)])
+        self._hear([self.facts.change("payment", payment_id, payment, self.moment)])
+        self._flush()
+
+    # --- decisions ------------------------------------------------------------------------------------------
+
+    def _bill(self, event: Event) -> None:
+        through = event.body.through or event.at
+        run_id = self._begin(
+            lambda conn: billing.start_run(
+                conn, PREPARER_ACTOR, through, contract=event.body.contract, customer=event.body.customer,
+                entity=event.body.entity,
+            )
+        )  # fmt: skip
+        run_due(self.environment, KINDS)
+        if not event.body.draft:
+            for ref in self._begin(lambda conn: scenarios.drafts_of_run(conn, run_id)):
+                self._approve_and_release(ref)
+
+    def _approve_and_release(self, ref: str) -> None:
+        self._begin(lambda conn: billing.approve(conn, ref, APPROVER_ACTOR))
+        self._begin(lambda conn: billing.release(conn, ref, APPROVER_ACTOR))
+        run_due(self.environment, KINDS)
+
+    def _release(self, event: Event) -> None:
+        self._approve_and_release(self._draft(event))
+
+    def _void(self, event: Event) -> None:
+        ref = self._draft(event)
+        self._begin(lambda conn: billing.void(conn, ref, PREPARER_ACTOR, "stated by the scenario"))
+
+    def _draft(self, event: Event) -> str:
+        ref = self._begin(lambda conn: scenarios.draft(conn, event.body.invoice))
+        if ref is None:
+            raise self.scenario.source.bad(event.place, f"there is no draft {event.body.invoice}")
+        return str(ref)
+
+    def _credit(self, event: Event) -> None:
+        body = event.body
+        document = self._begin(lambda conn: scenarios.released(conn, body.invoice))
+        if document is None:
+            raise self.scenario.source.bad(event.place, f"there is no released invoice {body.invoice}")
+        items = None
+        if body.lines is not None:
+            items = [{"id": line.id, "hours": line.hours if line.hours is not None else line.quantity,
+                      "amount": line.amount} for line in body.lines]  # fmt: skip
+        ref = self._begin(
+            lambda conn: billing.request_credit(
+                conn, PREPARER_ACTOR, document["number"], items=items, amount=body.amount, whole=body.all,
+                kind=body.kind, reason=body.reason, rebill=body.rebill,
+            )
+        )  # fmt: skip
+        self._approve_and_release(ref)
+
+
+def workspace_document(scenario: Scenario) -> dict[str, Any]:
+    """The workspace under which a scenario is played: the scenario's facts own everything that Tieout does not."""
+    header = scenario.header
+    owned = {
+        group: {"owner": CONNECTION}
+        for group, owner in ownership.DEFAULTS.items()
+        if owner not in ("tieout", "workspace")
+    }
+    rules: list[dict[str, Any]] = [
+        {"entity": None, "country": tax.country, "category": tax.category, "rate": str(tax.rate),
+         "from": (tax.from_ or date(1990, 1, 1)).isoformat(), "to": tax.to.isoformat() if tax.to else None}
+        for tax in header.taxes
+    ]  # fmt: skip
+    if not header.taxes:
+        rules = [
+            {"entity": None, "country": None, "category": "O", "rate": "0", "from": "1990-01-01", "to": None}
+        ]
+    billing_rules = {
+        "correction": header.policies.get("correction", "next_invoice"),
+        "week_start": header.policies.get("week_start", "monday"),
+        "tie_out_tolerance": str(header.policies.get("tie_out_tolerance", 0)),
+    }
+    zones = {entity.code: {"time_zone": entity.time_zone} for entity in header.entities}
+    return {"name": "scenario", "ownership": owned, "tax": rules, "billing": billing_rules, "entities": zones}
+
+
+def _price(rate: Rate, currency: str, row: int, heard: date | None = None) -> RatePrice:
+    names = ("person", "task", "project", "grade", "role", "country", "worksite", "day_type", "band")
+    stated = tuple((name, getattr(rate, name)) for name in names if getattr(rate, name) is not None)
+    start = rate.from_ or heard or date(1990, 1, 1)
+    return RatePrice(stated, Decimal(rate.price), currency, rate.unit, start, rate.to, row)

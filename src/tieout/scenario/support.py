@@ -1,0 +1,124 @@
+"""What of the format is played today; the rest is a clear error that names the file and line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tieout.scenario.model import Billing, Contract
+from tieout.scenario.parsing import Scenario
+from tieout.scenario.reading import BadScenario
+
+VERBS = frozenset(
+    [
+        "sign",
+        "activate",
+        "terminate",
+        "time",
+        "correct",
+        "withdraw",
+        "amend",
+        "bill",
+        "release",
+        "void",
+        "credit",
+        "pay",
+        "rate",
+        "worker",
+        "close",
+        "reopen",
+    ]
+)
+MEASURES = frozenset(
+    [
+        "revenue",
+        "revenue_in_period",
+        "billed",
+        "tax",
+        "billed_gross",
+        "credited",
+        "paid",
+        "receivable",
+        "unbilled_receivable",
+        "contract_asset",
+        "contract_liability",
+        "unbilled",
+        "deferred",
+        "held",
+        "written_off",
+        "hours_worked",
+        "hours_billed",
+        "hours_unbilled",
+        "invoices",
+        "exceptions",
+        "journal",
+        "events",
+    ]
+)
+SELECTORS = frozenset({"contract", "line", "entity", "invoice"})
+AMENDED = frozenset({"lines", "end"})
+BILLING = frozenset({"method", "rate_card", "cap", "increment", "discount"})
+
+
+def refuse_unsupported(scenario: Scenario) -> None:
+    """BadScenario `not-supported` for the first thing that cannot be played yet."""
+    header, source = scenario.header, scenario.source
+
+    def no(place: tuple[Any, ...], what: str) -> BadScenario:
+        return source.bad(place, f"{what} is not supported yet", "not-supported")
+
+    for key in ("calendars", "leave", "fx"):
+        if getattr(header, key):
+            raise no((key,), key)
+    for number, entity in enumerate(header.entities):
+        if entity.month_end != "calendar":
+            raise no(("entities", number, "month_end"), f"month_end {entity.month_end}")
+    for number, contract in enumerate(header.contracts):
+        _contract(contract, ("contracts", number), no)
+    for policy, value in header.policies.items():
+        if policy not in ("week_start", "tie_out_tolerance", "correction") or value == "credit_note":
+            raise no(("policies", policy), f"policy {policy}: {value}")
+    for event in scenario.timeline:
+        if event.verb not in VERBS:
+            raise no(event.place, f"the verb {event.verb}")
+        if event.verb == "amend" and set(event.body.change) - AMENDED:
+            raise no((*event.place, "change"), "this change")
+    for expectation in scenario.expectations:
+        if unknown := set(expectation.measures) - MEASURES:
+            raise no(expectation.place, f"the measure {sorted(unknown)[0]}")
+        if unknown := set(expectation.where) - SELECTORS:
+            raise no(expectation.place, f"the selector {sorted(unknown)[0]}")
+
+
+def _contract(contract: Contract, place: tuple[Any, ...], no: Any) -> None:
+    if len(contract.lines) > 1:
+        raise no((*place, "lines"), "a contract of several lines")
+    if (
+        contract.caps
+        or contract.rules
+        or contract.variable
+        or contract.combine_with
+        or not contract.collectible
+    ):
+        raise no(
+            place, "caps over lines, client rules, variable consideration, combination or collectability"
+        )
+    if contract.invoicing.retention or contract.invoicing.split:
+        raise no((*place, "invoicing"), "retention or split billing")
+    line = contract.lines[0]
+    where = (*place, "lines", 0, "billing")
+    if line.billing.method != "time_and_materials":
+        raise no((*where, "method"), f"billing method {line.billing.method}")
+    if line.revenue.method != "as_invoiced":
+        raise no((*place, "lines", 0, "revenue", "method"), f"revenue method {line.revenue.method}")
+    refuse_billing(line.billing, where, no)
+
+
+def refuse_billing(billing: Billing, where: tuple[Any, ...], no: Any) -> None:
+    """Refuse keys of a billing plan that are not played yet."""
+    for name in type(billing).model_fields:
+        if name not in BILLING and getattr(billing, name) is not None:
+            raise no((*where, name.rstrip("_")), f"`{name.rstrip('_')}` of time and materials")
+    if billing.cap and (billing.cap.hours is not None or billing.cap.includes):
+        raise no((*where, "cap"), "a cap in hours or with `includes`")
+    if billing.increment and billing.increment.per == "day":
+        raise no((*where, "increment", "per"), "an increment per day")

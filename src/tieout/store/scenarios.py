@@ -1,0 +1,192 @@
+"""What playing a scenario needs of the database beyond the hub: its configuration, its documents, its figures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, or_, select, text
+
+from tieout.store.tables import (
+    billing_event,
+    connection,
+    event,
+    exception,
+    intent,
+    invoice,
+    invoice_line,
+    time_entry,
+    workspace_version,
+)
+
+_REFERENCE = func.concat("D-", invoice.c.draft_number)
+
+
+def configure(conn: Connection, name: str, document: Mapping[str, Any], moment: datetime) -> None:
+    """The one connection of a scenario and the workspace it is played under."""
+    conn.execute(insert(connection).values(name=name, connector=name, config={}))
+    content = json.dumps(document, sort_keys=True)
+    conn.execute(
+        insert(workspace_version).values(
+            version=1, digest=hashlib.sha256(content.encode()).hexdigest(), document=dict(document),
+            applied_by="scenario", recorded_at=moment,
+        )
+    )  # fmt: skip
+
+
+def released(conn: Connection, named: str) -> dict[str, Any] | None:
+    """A released invoice by number, or the `last` one: its columns and the key under which it was sent."""
+    query = select(invoice).where(invoice.c.kind == "invoice", invoice.c.number.is_not(None))
+    query = query if named == "last" else query.where(invoice.c.number == named)
+    row = (
+        conn.execute(query.order_by(invoice.c.released_at.desc(), invoice.c.number.desc()).limit(1))
+        .mappings()
+        .first()
+    )
+    if row is None:
+        return None
+    sent = (
+        select(intent.c.external_key)
+        .where(intent.c.key == row["number"], intent.c.type == "invoice")
+        .limit(1)
+    )
+    return {**row, "external_key": conn.execute(sent).scalar()}
+
+
+def draft(conn: Connection, named: str) -> str | None:
+    """A draft by reference, or the `last` one."""
+    query = select(_REFERENCE).where(invoice.c.state.in_(("draft", "approved")))
+    query = query if named == "last" else query.where(named == _REFERENCE)
+    found: str | None = conn.execute(query.order_by(invoice.c.draft_number.desc()).limit(1)).scalar()
+    return found
+
+
+def drafts_of_run(conn: Connection, run_id: str) -> list[str]:
+    """References of the drafts of a run, by contract."""
+    query = select(_REFERENCE).where(invoice.c.run == run_id, invoice.c.state == "draft")
+    return list(conn.execute(query.order_by(invoice.c.contract, invoice.c.draft_number)).scalars())
+
+
+def account_balances(
+    conn: Connection, *, contract: str | None, entity: str | None, at: date, since: date | None = None
+) -> dict[str, Decimal]:
+    """Balance by account, debit positive, of what was booked from `since` to `at`."""
+    query = text(
+        "SELECT l.account, sum(l.amount) AS amount FROM journal_line l WHERE l.booking_date <= :at"
+        " AND (CAST(:since AS date) IS NULL OR l.booking_date >= :since)"
+        " AND (CAST(:contract AS text) IS NULL OR l.contract = :contract)"
+        " AND (CAST(:entity AS text) IS NULL OR l.legal_entity = :entity) GROUP BY l.account HAVING sum(l.amount) <> 0"
+    )
+    told = {"at": at, "since": since, "contract": contract, "entity": entity}
+    return {row.account: row.amount for row in conn.execute(query, told)}
+
+
+def event_totals(conn: Connection, *, contract: str | None, entity: str | None) -> dict[str, Decimal]:
+    """Sums over the balances of billing events: amounts and hours by what became of them."""
+    query = text(
+        "SELECT coalesce(sum(bb.over_cap_amount), 0) AS held, coalesce(sum(bb.written_off_amount), 0) AS written_off,"
+        " coalesce(sum(bb.billed_amount - bb.credited_amount), 0) AS billed, coalesce(sum(bb.credited_amount), 0) AS credited,"
+        " coalesce(sum(bb.recognised_amount), 0) AS recognised,"
+        " coalesce(sum(bb.billed_quantity - bb.credited_quantity), 0) AS hours_billed,"
+        " coalesce(sum(bb.quantity - bb.billed_quantity + bb.credited_quantity - bb.over_cap_quantity"
+        " - bb.held_quantity - bb.written_off_quantity - bb.reversed_quantity), 0) AS hours_unbilled"
+        " FROM billing_event b JOIN billing_balance bb ON bb.event = b.id"
+        " WHERE (CAST(:contract AS text) IS NULL OR b.contract = :contract)"
+        " AND (CAST(:entity AS text) IS NULL OR b.legal_entity = :entity)"
+    )
+    return dict(conn.execute(query, {"contract": contract, "entity": entity}).mappings().one())
+
+
+def document_totals(
+    conn: Connection, *, contract: str | None, entity: str | None, at: date
+) -> dict[str, Decimal]:
+    """Released invoices less released credit notes issued by a day: net, tax, gross; credits net."""
+    sign = text(
+        "SELECT coalesce(sum(CASE WHEN kind = 'invoice' THEN net_amount ELSE -net_amount END), 0) AS net,"
+        " coalesce(sum(CASE WHEN kind = 'invoice' THEN tax_amount ELSE -tax_amount END), 0) AS tax,"
+        " coalesce(sum(CASE WHEN kind = 'invoice' THEN gross_amount ELSE -gross_amount END), 0) AS gross,"
+        " coalesce(sum(net_amount) FILTER (WHERE kind = 'credit_note'), 0) AS credited"
+        " FROM invoice WHERE number IS NOT NULL AND issue_date <= :at"
+        " AND (CAST(:contract AS text) IS NULL OR contract = :contract)"
+        " AND (CAST(:entity AS text) IS NULL OR legal_entity = :entity)"
+    )
+    return dict(conn.execute(sign, {"contract": contract, "entity": entity, "at": at}).mappings().one())
+
+
+def worked_hours(conn: Connection, contract: str | None) -> Decimal:
+    """Hours as recorded, withdrawn entries apart."""
+    query = text(
+        "SELECT coalesce(sum(t.worked_hours), 0) FROM time_entry t LEFT JOIN project p"
+        " ON p.key = t.project AND p.superseded_at IS NULL WHERE t.superseded_at IS NULL AND t.state <> 'withdrawn'"
+        " AND (CAST(:contract AS text) IS NULL OR p.contract = :contract)"
+    )
+    return Decimal(conn.execute(query, {"contract": contract}).scalar_one())
+
+
+def invoices(conn: Connection, *, contract: str | None, entity: str | None, at: date) -> list[dict[str, Any]]:
+    """Released documents issued by a day in number order, with their lines; credit notes negative."""
+    query = select(invoice).where(invoice.c.number.is_not(None), invoice.c.issue_date <= at)
+    if contract is not None:
+        query = query.where(invoice.c.contract == contract)
+    if entity is not None:
+        query = query.where(invoice.c.legal_entity == entity)
+    found = [
+        dict(row) for row in conn.execute(query.order_by(invoice.c.released_at, invoice.c.number)).mappings()
+    ]
+    for row in found:
+        lines = select(invoice_line).where(invoice_line.c.invoice == row["id"]).order_by(invoice_line.c.line)
+        row["lines"] = [dict(line) for line in conn.execute(lines).mappings()]
+    return found
+
+
+def open_exceptions(conn: Connection, *, contract: str | None, entity: str | None) -> list[dict[str, Any]]:
+    """Open exceptions, of a contract or entity if named."""
+    query = select(exception).where(exception.c.state.not_in(("waived", "resolved")))
+    if contract is not None:
+        query = query.where(or_(exception.c.contract == contract, exception.c.key == contract))
+    if entity is not None:
+        query = query.where(exception.c.legal_entity == entity)
+    return [dict(row) for row in conn.execute(query.order_by(exception.c.kind, exception.c.key)).mappings()]
+
+
+def events_on(conn: Connection, day: date, subjects: list[str]) -> list[str]:
+    """Types of the events of a day about these subjects, in order."""
+    query = select(event.c.type).where(
+        func.date(func.timezone("UTC", event.c.time)) == day, event.c.subject.in_(subjects)
+    )
+    return list(conn.execute(query.order_by(event.c.position)).scalars())
+
+
+def subjects_of(conn: Connection, contract: str) -> list[str]:
+    """A contract and what belongs to it: its projects' and documents' keys."""
+    projects = conn.execute(
+        text("SELECT key FROM project WHERE superseded_at IS NULL AND contract = :contract"),
+        {"contract": contract},
+    ).scalars()
+    documents = conn.execute(select(_REFERENCE, invoice.c.number).where(invoice.c.contract == contract))
+    named = [name for row in documents for name in row if name]
+    return [contract, *projects, *named]
+
+
+def hours_in_no_place(conn: Connection) -> list[str]:
+    """Approved billable entries that are neither rated nor in an open exception: there must be none."""
+    rated = select(billing_event.c.entry).where(billing_event.c.kind == "time")
+    named = select(exception.c.key).where(exception.c.state.not_in(("waived", "resolved")))
+    query = select(time_entry.c.key).where(
+        time_entry.c.superseded_at.is_(None), time_entry.c.state == "approved", time_entry.c.billable.is_(True),
+        time_entry.c.worked_hours != 0, time_entry.c.key.not_in(rated), time_entry.c.key.not_in(named),
+    )  # fmt: skip
+    return list(conn.execute(query).scalars())
+
+
+def unbalanced_journals(conn: Connection) -> list[str]:
+    """Journals whose lines do not sum to zero by entity and currency: there must be none."""
+    query = text(
+        "SELECT CAST(journal AS text) FROM journal_line GROUP BY journal, legal_entity, currency"
+        " HAVING sum(amount) <> 0 OR sum(functional_amount) <> 0"
+    )
+    return list(conn.execute(query).scalars())
