@@ -34,7 +34,7 @@ from tieout.store import invoices as store
 from tieout.telemetry.failpoints import fp
 
 _ZERO = Decimal(0)
-_ENTRIES = pl.Schema({"journal": pl.String, "event": pl.String, "amount": MONEY})
+_ENTRIES = pl.Schema([("journal", pl.String()), ("event", pl.String()), ("amount", MONEY)])
 
 
 @dataclass(frozen=True)
