@@ -173,3 +173,12 @@ def test_replay_makes_a_rejected_intent_pending_and_leaves_a_done_one(hub: Conne
     after = dict(hub.execute(select(intent.c.key, intent.c.state)).all())
     assert after == {"INV-0": "pending", "INV-1": "unknown", "INV-2": "done"}
     assert requested(hub) == [("post", "INV-0"), ("post", "INV-1"), ("post", "INV-2")]
+
+
+def test_a_statement_that_the_driver_has_prepared_still_finds_the_open_one(hub: Connection) -> None:
+    """The driver prepares a statement after five uses; the partial index must match it then too."""
+    for number in range(8):
+        again = NewException("missing-rate", "E-1", "no rate", amount=Decimal(number), currency="USD")
+        exceptions.open_exceptions(hub, [again])
+    rows = exceptions.listed(hub, {"key": "E-1"}).rows
+    assert [row["amount"] for row in rows] == [Decimal(7)]

@@ -17,13 +17,15 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
 
 from tieout.store.tables import approval, exception, intent
 
-_OPEN = exception.c.state.not_in(("waived", "resolved"))
+_OPEN = text("exception.state NOT IN ('waived', 'resolved')")
+"""In literals: a statement with parameters here, once prepared, no longer matches the partial index."""
 _URGENCY = case((exception.c.severity == "blocking", 10), else_=1)
 row_score: ColumnElement[Decimal] = func.coalesce(func.abs(exception.c.amount), 0) * _URGENCY
 """Money at stake times urgency (blocking weighs ten warnings); currencies are compared by number."""
@@ -50,7 +52,7 @@ def upsert(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         )
         statement = added.on_conflict_do_update(
             index_elements=["kind", "key"],
-            index_where=_OPEN,
+            index_where=text("state NOT IN ('waived', 'resolved')"),
             set_=content
             | {
                 "updated_at": fresh.updated_at,
