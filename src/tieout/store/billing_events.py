@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection, text
@@ -12,12 +13,12 @@ from tieout.store.copying import copy_frame, execute_many, read_frame
 
 _S, _H, _M, _SHARE = pl.String, pl.Decimal(14, 6), pl.Decimal(20, 4), pl.Decimal(9, 6)
 PLACES = ("over_cap", "held", "written_off", "reversed", "drafted", "billed", "credited")
-EVENT_COLUMNS = {
+EVENT_COLUMNS: dict[str, Any] = {
     "event": _S, "kind": _S, "reverses": _S, "entry": _S, "version": pl.Int64, "contract": _S, "line": _S,
     "entity": _S, "work_date": pl.Date, "quantity": _H, "price": pl.Decimal(20, 6), "multiplier": _SHARE,
     "discount": _SHARE, "amount": _M, "currency": _S, "sequence": pl.Int64,
     **{f"{place}_{measure}": dtype for place in PLACES for measure, dtype in (("quantity", _H), ("amount", _M))},
-    "recognised_amount": _M,
+    "recognised_amount": _M, "given_up_quantity": _H, "given_up_amount": _M,
 }  # fmt: skip
 
 
@@ -33,16 +34,33 @@ def lock_contracts(conn: Connection, keys: Collection[str]) -> None:
 
 
 def events_of(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
-    """Every event of the contracts with its balance (EVENT_COLUMNS), in order of sequence."""
+    """Every event of the contracts with its balance (EVENT_COLUMNS), in order of sequence.
+
+    `given_up_*` is the part that released credit notes gave up for good (no rebill), as far as it was not set back
+    since: it stays written off whatever the caps say.
+    """
     places = ", ".join(f"bb.{place}_quantity, bb.{place}_amount" for place in PLACES)
+    given_up = ", ".join(_GIVEN_UP.format(m=measure) for measure in ("quantity", "amount"))
     query = f"""
+        WITH given AS (
+            SELECT l.event, sum(l.quantity) AS quantity, sum(l.amount) AS amount FROM invoice_line_event l
+                JOIN invoice i ON i.id = l.invoice AND i.kind = 'credit_note' AND NOT i.rebill AND i.number IS NOT NULL
+            WHERE i.contract = ANY(%(contracts)s) GROUP BY l.event
+        )
         SELECT b.id, b.kind, b.reverses, b.entry, b.entry_version, b.contract, b.line, b.legal_entity, b.work_date,
                b.quantity, b.price, b.multiplier, b.discount, b.amount, b.currency, b.sequence, {places},
-               bb.recognised_amount
-        FROM billing_event b JOIN billing_balance bb ON bb.event = b.id
+               bb.recognised_amount, {given_up}
+        FROM billing_event b JOIN billing_balance bb ON bb.event = b.id LEFT JOIN given g ON g.event = b.id
         WHERE b.contract = ANY(%(contracts)s) ORDER BY b.sequence
     """  # noqa: S608
     return read_frame(conn, query, {"contracts": list(contracts)}, EVENT_COLUMNS)
+
+
+_GIVEN_UP = (
+    "CASE WHEN coalesce(g.{m}, 0) >= 0"
+    " THEN least(coalesce(g.{m}, 0), greatest(bb.{m} - bb.reversed_{m} - bb.billed_{m} + bb.credited_{m}, 0))"
+    " ELSE greatest(g.{m}, least(bb.{m} - bb.reversed_{m} - bb.billed_{m} + bb.credited_{m}, 0)) END"
+)
 
 
 def insert_events(conn: Connection, events: pl.DataFrame) -> None:
@@ -105,17 +123,17 @@ def _run(
     conn: Connection, statement: str, frame: pl.DataFrame, names: Sequence[str], moment: datetime
 ) -> None:
     if not frame.is_empty():
-        columns = {name: frame[name].to_list() for name in names}
-        execute_many(conn, statement, columns | {"moment": moment})  # type: ignore[dict-item]
+        columns: dict[str, Any] = {name: frame[name].to_list() for name in names}
+        execute_many(conn, statement, columns | {"moment": moment})
 
 
 # --- drafts ----------------------------------------------------------------------------------------------------------
 
 
-def drafts_with(conn: Connection, events: Collection[str]) -> list[dict[str, object]]:
-    """Invoices not yet released and not yet stale that hold one of the events: {id, contract, net_amount, ...}."""
+def drafts_with(conn: Connection, events: Collection[str]) -> list[dict[str, Any]]:
+    """Invoices not yet released and not yet stale that hold one of the events: {id, draft_number, contract, net_amount, ...}."""
     query = text(
-        "SELECT DISTINCT i.id, i.contract, i.legal_entity, i.net_amount, i.currency, i.preparer FROM invoice i"
+        "SELECT DISTINCT i.id, i.draft_number, i.contract, i.legal_entity, i.net_amount, i.currency, i.preparer FROM invoice i"
         " JOIN invoice_line_event l ON l.invoice = i.id WHERE l.event = ANY(CAST(:events AS uuid[]))"
         " AND i.kind = 'invoice' AND i.state IN ('draft', 'approved') AND i.stale_reason IS NULL ORDER BY i.id"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -43,8 +43,8 @@ def copy_frame(conn: Connection, table: str, frame: pl.DataFrame) -> None:
             copy.write(part.write_csv(include_header=False, null_value=_NULL).encode())
 
 
-def execute_many(conn: Connection, query: str, columns: Mapping[str, Sequence[Any]]) -> int:
-    """Run one statement over columns of values, named in it as arrays (`unnest(%(name)s::text[])`); rows touched."""
+def execute_many(conn: Connection, query: str, columns: Mapping[str, Any]) -> int:
+    """Run one statement over lists of values, named in it as arrays (`unnest(%(name)s::text[])`); rows touched."""
     with _cursor(conn) as cursor:
         cursor.execute(query.encode(), dict(columns))
         return cursor.rowcount

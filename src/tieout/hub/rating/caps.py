@@ -50,8 +50,8 @@ def cap_events(facts: Facts, standing: pl.DataFrame) -> Capped:
             group |= dict.fromkeys(limit.contracts, name)
     events = standing.select(
         "event", pl.col("contract").replace(group), pl.col("contract").alias("line"), "work_date", "entry",
-        (pl.col("quantity") - pl.col("reversed_quantity")).alias("quantity"),
-        (pl.col("amount") - pl.col("reversed_amount")).alias("amount"),
+        (pl.col("quantity") - pl.col("reversed_quantity") - pl.col("given_up_quantity")).alias("quantity"),
+        (pl.col("amount") - pl.col("reversed_amount") - pl.col("given_up_amount")).alias("amount"),
         (pl.col("billed_quantity") - pl.col("credited_quantity")).alias("released_quantity"),
         (pl.col("billed_amount") - pl.col("credited_amount")).alias("released_amount"), "sequence", "currency",
     )  # fmt: skip

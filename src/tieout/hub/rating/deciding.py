@@ -109,7 +109,7 @@ def _standing(
         *((pl.col(f"reversed_{m}") + pl.col(f"back_{m}").fill_null(0)).alias(f"reversed_{m}") for m in _MEASURES),
         *(
             pl.when("is_set_back").then(0).otherwise(pl.col(f"{place}_{m}")).cast(_DTYPES[m]).alias(f"{place}_{m}")
-            for place in ("over_cap", "held", "written_off") for m in _MEASURES
+            for place in ("over_cap", "held", "written_off", "given_up") for m in _MEASURES
         ),
     )  # fmt: skip
     originals = stored.select(
@@ -147,10 +147,14 @@ def _new_rows(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_caps(standing: pl.DataFrame, split: pl.DataFrame) -> pl.DataFrame:
-    """The balances with what is over a cap or written off now, and the cap that says so."""
+    """The balances with what is over a cap or written off now, credits included, and the cap that says so."""
     names = [f"{part}_{m}" for part in _PARTS for m in _MEASURES]
     placed = standing.drop(names).join(
         split.select("event", "cap", *names), on="event", how="left", maintain_order="left"
+    )
+    placed = placed.with_columns(
+        (pl.col(f"written_off_{m}") + pl.col(f"given_up_{m}")).cast(_DTYPES[m]).alias(f"written_off_{m}")
+        for m in _MEASURES
     )
     return placed.select(*(name for name in (*standing.columns, "cap")))
 
@@ -175,5 +179,5 @@ def looked_up(column: str, values: Mapping[str, Any], dtype: Any) -> pl.Expr:
 
 def changed_places() -> pl.Expr:
     """Whether a stored balance has to be updated."""
-    names = [n for n in _BALANCES if not n.startswith(("drafted", "billed", "credited"))]
+    names = [n for n in _BALANCES if not n.startswith(("drafted", "billed", "credited", "given_up"))]
     return pl.any_horizontal(pl.col(n) != pl.col(f"before_{n}") for n in names)

@@ -22,6 +22,7 @@ _OF_ENTRIES = (
     "outside-contract", "worker-left", "closed-task", MISSING_PROJECT, "missing-rate", "ambiguous-rate",
     "implausible-hours", "unknown-currency", "true-up-proposed",
 )  # fmt: skip
+_CROWDED = "implausible-hours"
 _CAPS, _ORDERS, _DRAFTS = "cap-exceeded", "purchase-order-exhausted", "stale-draft"
 
 
@@ -55,10 +56,13 @@ def settle_unassigned(conn: Connection, missing: pl.DataFrame) -> tuple[int, int
 
 def tipped_neighbours(conn: Connection, decision: Decision) -> set[str]:
     """Contracts whose entries became implausible, or are no longer, by the hours of a worker-day seen from here."""
-    open_now = exception_store.open_keys(conn, "implausible-hours")
+    if decision.neighbours.is_empty():
+        return set()
+    open_now = exception_store.open_keys(conn, _CROWDED)
+    left_as_is = {key for _, key, _ in store.waived(conn, [_CROWDED])}
     others = decision.neighbours.filter(pl.col("contract").is_not_null())
     said = pl.col("entry").is_in(list(open_now))
-    seen = pl.col("entry").is_in(list(decision.crowded))
+    seen = pl.col("entry").is_in(list(decision.crowded - left_as_is))
     return set(others.filter(said != seen)["contract"].to_list())
 
 
@@ -120,7 +124,7 @@ def _over_limits(facts: Facts, decision: Decision) -> list[NewException]:
 
 def _stale(row: Mapping[str, Any]) -> NewException:
     return NewException(
-        _DRAFTS, str(row["id"]), f"The draft of contract {row['contract']} holds work that changed since.",
+        _DRAFTS, f"D-{row['draft_number']}", f"The draft of contract {row['contract']} holds work that changed since.",
         contract=row["contract"], legal_entity=row["legal_entity"], amount=row["net_amount"],
         currency=row["currency"], evidence={"group": _DRAFTS, "preparer": row["preparer"]},
     )  # fmt: skip

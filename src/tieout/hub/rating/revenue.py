@@ -8,7 +8,7 @@ from datetime import date
 import polars as pl
 from sqlalchemy import Connection
 
-from tieout.domain.frames import CONTRACT_EXISTENCE, EARNED_EVENTS, RECOGNISED, REVENUE_CAUSES, frame
+from tieout.domain.frames import CONTRACT_EXISTENCE, EARNED_EVENTS, REVENUE_CAUSES, frame
 from tieout.domain.revenue import recognise_as_invoiced
 from tieout.domain.subledger import Books, journal_for_revenue
 from tieout.hub import books
@@ -101,7 +101,7 @@ def _causes(conn: Connection, recognised: pl.DataFrame) -> pl.DataFrame:
         {"contract": contract, "event_date": day, "earlier": number}
         for (contract, day), number in subledger.revenue_journals(conn, contracts).items()
     ]
-    schema = {"contract": RECOGNISED["contract"], "event_date": RECOGNISED["event_date"], "earlier": pl.Int64}
+    schema = {"contract": pl.String, "event_date": pl.Date, "earlier": pl.Int64}
     earlier = pl.DataFrame(counted, schema=schema)
     sums = recognised.group_by(_CAUSE).agg(pl.col("amount").sum()).sort(_CAUSE)
     numbered = sums.join(earlier, on=["contract", "event_date"], how="left", maintain_order="left")

@@ -31,7 +31,7 @@ class Rated:
     reversed: int = 0
     set_back: int = 0
     relinked: int = 0
-    capped: int = 0
+    updated: int = 0
     journals: int = 0
     stale_drafts: int = 0
     opened: int = 0
@@ -56,9 +56,9 @@ def rate_contracts(conn: Connection, contracts: Collection[str]) -> Rated:
     rated = Rated(
         created=decision.rated.height,
         reversed=decision.reversals.height,
-        set_back=decision.events["is_set_back"].sum(),
+        set_back=decision.events.filter("is_set_back").height,
         relinked=decision.relinked.height,
-        capped=saved.updated,
+        updated=saved.updated,
         journals=journals,
         stale_drafts=len(saved.stale),
         opened=opened,
@@ -87,15 +87,11 @@ def rate_unassigned(conn: Connection) -> Rated:
 
 def _tell(conn: Connection, decision: Decision, earned: Earned, facts: Facts) -> None:
     """One event per contract for new billing events and one for revenue."""
-    made = pl.concat(
-        [
-            decision.events.filter("is_new").select("contract", "entry", "amount", "currency"),
-        ]
-    )
+    made = decision.events.filter("is_new")
     told = [
         events.NewEvent(events.BILLING_EVENT_CREATED, key, _entity(facts, key),
                         {"entries": count, "amount": amount, "currency": currency})
-        for key, currency, count, amount in _sums(made)
+        for key, currency, count, amount in _sums(made, "entry")
     ]  # fmt: skip
     told += [
         events.NewEvent(
@@ -104,14 +100,14 @@ def _tell(conn: Connection, decision: Decision, earned: Earned, facts: Facts) ->
             _entity(facts, key),
             {"events": count, "amount": amount, "currency": currency},
         )
-        for key, currency, count, amount in _sums(earned.recognised)
+        for key, currency, count, amount in _sums(earned.recognised, "event")
     ]
     events.emit(conn, told)
 
 
-def _sums(rows: pl.DataFrame) -> list[tuple[str, str, int, Decimal]]:
+def _sums(rows: pl.DataFrame, counted: str) -> list[tuple[str, str, int, Decimal]]:
     keys = ["contract", "currency"]
-    return rows.group_by(keys).agg(pl.len(), pl.col("amount").sum()).sort(keys).rows()
+    return rows.group_by(keys).agg(pl.col(counted).n_unique(), pl.col("amount").sum()).sort(keys).rows()
 
 
 def _entity(facts: Facts, contract: str) -> str | None:
@@ -121,20 +117,19 @@ def _entity(facts: Facts, contract: str) -> str | None:
 def _ask_again(conn: Connection, facts: Facts, decision: Decision) -> None:
     """Ask for the next run of what changes by date alone, and for neighbours whose worker-day tipped over or back."""
     later: dict[date, list[str]] = {}
-    for key, terms in facts.terms.items():
-        dates = [s["effective_from"] for s in terms if s["effective_from"] > facts.today]
-        if dates:
-            later.setdefault(min(dates), []).append(key)
-    future = decision.events.filter(pl.col("work_date") > facts.today).group_by("contract").agg(
-        pl.col("work_date").min()
-    )  # fmt: skip
-    for key, day in future.rows():
+    for key, contract in facts.contracts.items():
+        dates = [segment["effective_from"] for segment in facts.terms.get(key, [])]
+        ahead = [day for day in (*dates, contract["signed_on"]) if day is not None and day > facts.today]
+        if ahead:
+            later.setdefault(min(ahead), []).append(key)
+    future = decision.events.filter(pl.col("work_date") > facts.today)
+    for key, day in future.group_by("contract").agg(pl.col("work_date").min()).rows():
         later.setdefault(day, []).append(key)
     for day, keys in sorted(later.items()):
         work.request_all(conn, [("rate", key) for key in keys], _start_of(day))
     tipped = findings.tipped_neighbours(conn, decision)
     if tipped:
-        work.request_all(conn, [("rate", key) for key in tipped])
+        work.request_all(conn, [("rate", key) for key in sorted(tipped)])
 
 
 def _start_of(day: date) -> datetime:
