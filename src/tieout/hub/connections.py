@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
-from tieout.hub import events, exceptions
+from tieout.hub import events, exceptions, work
 from tieout.hub.audit import plain
 from tieout.hub.exceptions import NewException
+from tieout.hub.refusals import NotFound
 from tieout.store import clock, inbox
 from tieout.store import connections as store
 from tieout.telemetry.failpoints import fp
 
 DEFAULT_POLL_SECONDS = 60
+
+
+def read(conn: Connection, name: str) -> dict[str, Any] | None:
+    """The row of a connection, with references to its secrets and never the secrets; None when there is none."""
+    return store.read(conn, name)
+
+
+def request_sync(conn: Connection, name: str) -> list[str]:
+    """Ask for every object of a connection that is read at all to be read now; the objects."""
+    row = store.read(conn, name)
+    if row is None or not row["enabled"]:
+        raise NotFound(f"There is no enabled connection {name!r}.")
+    objects = store.objects_read(conn, name)
+    work.request_all(conn, [("sync", f"{name}/{object}") for object in objects])
+    return objects
 
 
 def may_call(conn: Connection, name: str) -> tuple[bool, datetime | None]:

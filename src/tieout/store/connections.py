@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from tieout.store.tables import connection
+from tieout.store.tables import connection, work
 
 
 def read(conn: Connection, name: str) -> dict[str, Any] | None:
@@ -44,3 +44,9 @@ def unblock(conn: Connection, name: str) -> None:
 def synced(conn: Connection, name: str, moment: datetime) -> None:
     """The connection was read to its end at that moment."""
     conn.execute(update(connection).where(connection.c.name == name).values(last_synced_at=moment))
+
+
+def objects_read(conn: Connection, name: str) -> list[str]:
+    """The objects of a connection for which reading is planned, by name."""
+    query = select(work.c.key).where(work.c.kind == "sync", work.c.key.startswith(f"{name}/", autoescape=True))
+    return sorted(key.removeprefix(f"{name}/") for key in conn.execute(query).scalars())

@@ -148,7 +148,11 @@ class Engine:
         """Bind and start; what this executor had begun when it died goes on."""
         flows()
         url = plain_url(self._environment.engine)
-        DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MOST_RESTARTS)(self._carry_out)
+
+        def carry_out(kind: str, key: str, number: int, attempts: int) -> None:
+            self._carry_out(kind, key, number, attempts)
+
+        DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MOST_RESTARTS)(carry_out)
         DBOS(
             config={
                 "name": APPLICATION, "system_database_url": url, "application_version": VERSION,
