@@ -75,7 +75,7 @@ def _missing(answers: Answers, name: str) -> bool:
 def _entity(facts: SetupFacts, rules: ErpRules, answers: Answers) -> Iterator[Finding]:
     entity, currency = facts.contract.get("legal_entity"), facts.contract.get("currency")
     held = answers.get("subsidiary")
-    if _missing(answers, "subsidiary"):
+    if _missing(answers, "subsidiary") and facts.entity is not None:
         where = f"give the subsidiary its external id in {rules.name}"
         yield Finding("subsidiary", f"{rules.name} has no subsidiary {entity}", where)
     elif held is not None and currency and held.get("currency_code") not in (None, currency):
