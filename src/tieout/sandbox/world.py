@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Text, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, Text, delete, func, insert, select, text, update
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -35,6 +35,9 @@ from tieout.sandbox.hints import HintSender
 from tieout.sandbox.ids import make_id
 
 HINTED = ("time_entry", "workspace", "story", "user")
+STANDING = ("drift",)
+"""Faults that hold until they are cleared."""
+
 STEP = timedelta(milliseconds=1)
 _NONE = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -50,6 +53,7 @@ class Record:
     created_at: datetime
     modified_at: datetime
     deleted: bool = False
+    visible_from: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class World:
         tables.metadata.create_all(engine)
         self._lock = threading.RLock()
         self._conn: Connection | None = None
-        self._owner = 0
+        self._touched: set[tuple[str, str]] = set()
         self._after: list[Any] = []
         self._versions: dict[tuple[str, str], int] = {}
         self._counters: dict[tuple[str, str], int] = {}
@@ -112,6 +116,7 @@ class World:
                 raise
             finally:
                 self._conn = None
+                self._count_changes()
             after, self._after = self._after, []
         for call in after:
             call()
@@ -194,26 +199,27 @@ class World:
         with self.transaction() as conn:
             listed = list(rows)
             given = [self._next_id(system, type) for _ in listed] if ids is None else list(ids)
-            made = [
-                _row(system, type, id, fields, self.stamp()) for id, fields in zip(given, listed, strict=True)
-            ]
-            for start in range(0, len(made), 1000):
-                _insert(conn, made[start : start + 1000])
+            made = [dumps(dict(fields)) for fields in listed]
+            if made:
+                stamps = [self.stamp() for _ in made]
+                told = {"system": system, "type": type, "ids": given, "fields": made, "at": stamps}
+                conn.execute(_INSERT_MANY, told)
             self._changed(system, type)
             return given
 
     def change_many(self, system: str, type: str, ids: Iterable[str], fields: Mapping[str, Any]) -> None:
         """Merge the same fields into many living records at once, like a list action of a person: no webhooks."""
         with self.transaction() as conn:
-            rows = [{"of": id, "at": self.stamp()} for id in ids]
-            if rows:
-                c = tables.record.c
-                merged = c.fields.op("||")(_json(dict(fields)))
-                where = (*_is(system, type), c.id == bindparam("of"), ~c.deleted)
-                conn.execute(
-                    update(tables.record).where(*where).values(fields=merged, modified_at=bindparam("at")),
-                    rows,
-                )
+            listed = list(ids)
+            stamps = [self.stamp() for _ in listed]
+            told = {
+                "system": system,
+                "type": type,
+                "ids": listed,
+                "fields": dumps(dict(fields)),
+                "at": stamps,
+            }
+            conn.execute(_CHANGE_MANY, told)
             self._changed(system, type)
 
     def get(self, system: str, type: str, id: str, *, deleted: bool = False) -> Record | None:
@@ -267,7 +273,7 @@ class World:
         limit: int | None = None, offset: int = 0, order: Any = None,
     ) -> list[Record]:  # fmt: skip
         c = tables.record.c
-        query = select(c.id, sql_cast(c.fields, Text), c.created_at, c.modified_at, c.deleted)
+        query = select(c.id, sql_cast(c.fields, Text), c.created_at, c.modified_at, c.deleted, c.visible_from)
         query = query.where(*_is(system, type), *conditions)
         query = query if deleted else query.where(~c.deleted)
         query = query.order_by(*([order] if order is not None else [c.modified_at]), c.id)
@@ -282,6 +288,13 @@ class World:
 
     def _changed(self, system: str, type: str) -> None:
         self._versions[system, type] = self._versions.get((system, type), 0) + 1
+        self._touched.add((system, type))
+
+    def _count_changes(self) -> None:
+        """After a transaction once more: what another thread read meanwhile is not good any longer."""
+        for place in self._touched:
+            self._versions[place] = self._versions.get(place, 0) + 1
+        self._touched.clear()
 
     def _event(
         self, system: str, type: str, id: str, kind: str, moment: datetime, silent: bool, copies: int,
@@ -303,6 +316,15 @@ class World:
                 "event_id": number, "event_type": fields["event_type"], "subject_type": type, "subject_id": id
             }  # fmt: skip
             self._after.append(lambda: self.hints.put(body, copies=copies, delay_seconds=delay))
+
+    def empty(self) -> None:
+        """Everything is gone but the clock."""
+        with self.transaction() as conn:
+            names = [t.name for t in tables.metadata.sorted_tables if t is not tables.clock]
+            conn.execute(text(f"TRUNCATE {', '.join(names)} RESTART IDENTITY"))
+            types = {place: count + 1 for place, count in self._versions.items()}
+            self._counters, self._webhooks, self._faults, self._versions = {}, {}, 0, types
+            self._last = _NONE
 
     # --- webhooks -------------------------------------------------------------------------------------
 
@@ -384,7 +406,8 @@ class World:
             return None
         with self.transaction() as conn:
             c = tables.fault.c
-            query = select(tables.fault).where(c.left > 0, c.system == system).order_by(c.id)
+            query = select(tables.fault).where(c.left > 0, c.system == system, c.kind.not_in(STANDING))
+            query = query.order_by(c.id)
             for row in conn.execute(query).mappings():
                 fits = row["method"] in ("", method) or method in row["method"].split("|")
                 if fits and re.search(row["path"], path) and (not kinds or row["kind"] in kinds):
@@ -444,6 +467,17 @@ def _row(system: str, type: str, id: str, fields: Mapping[str, Any], moment: dat
 _INSERT = text(
     "INSERT INTO record (system, type, id, fields, created_at, modified_at, deleted)"
     " VALUES (:system, :type, :id, CAST(:fields AS jsonb), :created_at, :modified_at, false)"
+)
+
+_INSERT_MANY = text(
+    "INSERT INTO record (system, type, id, fields, created_at, modified_at, deleted)"
+    " SELECT :system, :type, id, CAST(fields AS jsonb), at, at, false"
+    " FROM unnest(CAST(:ids AS text[]), CAST(:fields AS text[]), CAST(:at AS timestamptz[])) AS given (id, fields, at)"
+)
+_CHANGE_MANY = text(
+    "UPDATE record SET fields = record.fields || CAST(:fields AS jsonb), modified_at = given.at"
+    " FROM unnest(CAST(:ids AS text[]), CAST(:at AS timestamptz[])) AS given (id, at)"
+    " WHERE system = :system AND type = :type AND record.id = given.id AND NOT deleted"
 )
 
 

@@ -167,5 +167,11 @@ class WritingConformance:
 
 
 def _settled(rig: Rig, command: Command) -> Receipt:
-    """What the outbox does after an unknown outcome: look up, and send the same bytes again when nothing is found."""
-    return rig.connector.lookup(command.operation, command.external_key) or rig.connector.apply(command)
+    """What the outbox does after an unknown outcome: look up, and send the same bytes again when nothing is found.
+
+    A record that is found may be one that people made before: only read-back tells that it holds what was sent.
+    """
+    found = rig.connector.lookup(command.operation, command.external_key)
+    if found is not None and not rig.connector.read_back(command, found):
+        return found
+    return rig.connector.apply(command)
