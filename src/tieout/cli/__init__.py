@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "apply": ("workspace", "Put the workspace into force."),
     "connections": ("connections", "The outside systems and how they fare."),
     "rates": ("rates", "Rate cards from price lists."),
+    "trace": ("trace", "A figure back to its source documents and on to what it became."),
 }
 """A module whose `app` has a command of the same name gives that command; else its whole `app`."""
 

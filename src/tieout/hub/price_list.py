@@ -17,7 +17,7 @@ from typing import Any
 
 from tieout.hub import price_cells as cells
 from tieout.hub.price_cells import NOT_STATED, Unusable
-from tieout.hub.price_files import read_sheets, refused
+from tieout.hub.price_files import Sheet, read_sheets, refused
 from tieout.hub.refusals import Invalid
 from tieout.model.money import is_currency
 from tieout.store.rates import ATTRIBUTES
@@ -25,7 +25,7 @@ from tieout.store.rates import ATTRIBUTES
 FORMATS = ("gsa", "plain")
 _HEADER_WITHIN = 12
 _YEARS = 5
-_PLAIN = {**{name: name for name in ATTRIBUTES}, "price": "price", "unit": "unit", "currency": "currency",
+PLAIN_COLUMNS = {**{name: name for name in ATTRIBUTES}, "price": "price", "unit": "unit", "currency": "currency",
           "from": "from", "effective_from": "from", "to": "to", "effective_to": "to"}  # fmt: skip
 _GSA: tuple[tuple[str, str], ...] = (
     (r"service proposed.*|labor category", "role"),
@@ -93,6 +93,13 @@ def read_price_list(
     form: str | None = None,
 ) -> PriceList:
     """The prices of a file. `start`: the day from which a gsa list holds for us, or a plain row that states no day."""
+    return prices_of(name, read_sheets(name, content), currency=currency, start=start, form=form)
+
+
+def prices_of(
+    name: str, sheets: Sequence[Sheet], *, currency: str, start: date | None, form: str | None
+) -> PriceList:
+    """The same of a file's sheets, already read."""
     if not is_currency(currency):
         raise Invalid(f"{currency!r} is no ISO 4217 currency.", fields={"currency": currency},
                       remedy="Use a code such as USD.")  # fmt: skip
@@ -100,7 +107,7 @@ def read_price_list(
         raise Invalid(
             f"There is no format {form!r}.", fields={"format": str(form)}, remedy="Use gsa or plain."
         )
-    form, header, columns, rows = _find_header(name, read_sheets(name, content), form)
+    form, header, columns, rows = _find_header(name, sheets, form)
     if start is None and "from" not in columns:
         raise refused(name, "The list has no date column.", "State the first day: --from YYYY-MM-DD")
     read = _gsa_row if form == "gsa" else _plain_row
@@ -126,7 +133,9 @@ def _find_header(
                 columns = _columns(row, wanted)
                 if _is_complete(columns, wanted):
                     return wanted, number, columns, rows
-    seen = next((row for _, rows in sheets for row in rows if any(cells.text(c) for c in row)), [])
+    seen: Sequence[Any] = next(
+        (row for _, rows in sheets for row in rows if any(cells.text(c) for c in row)), []
+    )
     stated = ", ".join(f"{cells.shown(c)!r}" for c in list(seen)[:8] if cells.text(c))
     raise refused(
         name, f"No header of a price list was found; the first row has {stated or 'nothing'}.",
@@ -146,7 +155,7 @@ def _columns(row: Sequence[Any], form: str) -> dict[str, tuple[int, str]]:
     for place, cell in enumerate(row):
         title = cells.text(cell)
         bare = title.casefold()
-        meant = _PLAIN.get(bare) if form == "plain" else _gsa_column(bare)
+        meant = PLAIN_COLUMNS.get(bare) if form == "plain" else _gsa_column(bare)
         if meant and meant not in found:
             found[meant] = (place, title)
     return found
