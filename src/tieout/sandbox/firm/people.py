@@ -36,6 +36,13 @@ def _save(desk: Desk, system: str, payload: Mapping[str, Any], only: Left | None
     return ()
 
 
+def _enter(desk: Desk, system: str, payload: Mapping[str, Any], only: Left | None) -> Left:
+    """Enter a list of new records."""
+    records = payload["records"]
+    desk.world.put_many(system, payload["type"], records.values(), records)
+    return ()
+
+
 def _book(desk: Desk, system: str, payload: Mapping[str, Any], only: Left | None) -> Left:
     """Book a day's time. Entries of projects that do not exist yet are left."""
     ids, rows, left = [], [], []
@@ -132,6 +139,6 @@ def _note(desk: Desk, system: str, payload: Mapping[str, Any], only: Left | None
 
 
 _VERBS: dict[str, Callable[[Desk, str, Mapping[str, Any], Left | None], Left]] = {
-    "save": _save, "book": _book, "approve": _approve, "approve_late": _approve_late, "correct": _correct, "move": _move,
+    "save": _save, "enter": _enter, "book": _book, "approve": _approve, "approve_late": _approve_late, "correct": _correct, "move": _move,
     "collect": _collect, "enter_invoice": _enter_invoice, "fault": _fault, "note": _note,
 }  # fmt: skip

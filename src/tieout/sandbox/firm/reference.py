@@ -25,11 +25,13 @@ TERMS = (("4", "Net 30", 30), ("5", "Net 45", 45), ("6", "Net 60", 60))
 
 
 def opening(workers: Sequence[Worker], months: int) -> list[Action]:
-    """The records of the first day, each as an action."""
-    records = [*_netsuite(months), *_kantata(workers)]
+    """The records of the first day, list by list."""
+    lists: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for system, type, id, fields in (*_netsuite(months), *_kantata(workers)):
+        lists.setdefault((system, type), {})[id] = fields
     return [
-        Action(OPENING, system, "save", {"type": type, "id": id, "fields": fields})
-        for system, type, id, fields in records
+        Action(OPENING, system, "enter", {"type": type, "records": records})
+        for (system, type), records in lists.items()
     ]
 
 

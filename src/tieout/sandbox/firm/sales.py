@@ -21,7 +21,9 @@ _CENT = Decimal("0.01")
 
 def selling(entries: Sequence[Entry], caps: Mapping[str, Decimal], months: int) -> list[Action]:
     """Every account and deal up to its signed contract; `caps` by contract number."""
-    actions = [_save(ACCOUNTS_ON, 10, "Account", place, _account(c)) for place, c in enumerate(CUSTOMERS)]
+    accounts = {account_id(customer.number): _account(customer) for customer in CUSTOMERS}
+    payload = {"type": "Account", "records": accounts}
+    actions = [Action(moment(ACCOUNTS_ON, 10), "salesforce", "enter", payload)]
     for place, deal in enumerate(DEALS):
         own = [entry for entry in entries if entry.contract == deal.number]
         actions += _quoting(place, deal, own)
@@ -103,9 +105,16 @@ def _quoting(place: int, deal: Deal, entries: Sequence[Entry]) -> Iterator[Actio
     yield _save(day, 10, "Opportunity", place, opportunity)
     yield _save(day, 11, "SBQQ__Quote__c", place, quote)
     quoted = keys.salesforce("SBQQ__Quote__c", place)
-    for number, line in enumerate(lines, 1):
-        told = {"SBQQ__Quote__c": quoted, "SBQQ__Number__c": number, **line}
-        yield _save(day, 11, "SBQQ__QuoteLine__c", place * 100 + number, told)
+    records = {
+        keys.salesforce("SBQQ__QuoteLine__c", place * 100 + number): {
+            "SBQQ__Quote__c": quoted,
+            "SBQQ__Number__c": number,
+            **line,
+        }
+        for number, line in enumerate(lines, 1)
+    }
+    payload = {"type": "SBQQ__QuoteLine__c", "records": records}
+    yield Action(moment(day, 11), "salesforce", "enter", payload)
 
 
 def _lines(deal: Deal, entries: Sequence[Entry]) -> list[dict[str, Any]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from itertools import groupby
 
 from tieout.sandbox.firm.people import Desk, Left, do
 from tieout.sandbox.firm.plan import Action, Firm
@@ -25,46 +26,53 @@ class Timeline:
     def advance(self, world: World, to: datetime) -> int:
         """Play every action up to a moment and set the clock to it; how many were carried out.
 
-        What could not be done before (time on a project that did not exist) is tried first, in its order. Each action
-        and the note of it are one transaction.
+        What could not be done before (time on a project that did not exist) is tried first, in its order. The
+        actions of one moment and the note of them are one transaction.
         """
         desk = Desk(world, Projects(world), self._firm.seed)
         position, waiting = self._place(world)
-        played, still = 0, list[Waiting]()
-        for place, (number, left) in enumerate(waiting):
-            rest = self._play(desk, number, left, position, [*still, *waiting[place + 1 :]])
-            played += rest is None
-            still += [rest] if rest else []
-        for number in range(position, len(self._firm.actions)):
-            action = self._firm.actions[number]
-            if action.moment > to:
-                break
-            rest = self._play(desk, number, None, number + 1, still)
-            played += rest is None
-            still += [rest] if rest else []
+        before = len(waiting)
+        if waiting:
+            waiting = self._play(desk, waiting, position)
+        played = before - len(waiting)
+        for _, group in groupby(self._due(position, to), lambda number: self._firm.actions[number].moment):
+            numbers = list(group)
+            position = numbers[-1] + 1
+            left = self._play(desk, [(number, None) for number in numbers], position, waiting)
+            played += len(numbers) + len(waiting) - len(left)
+            waiting = left
         if world.now() < to:
             world.set_now(to)
         return played
 
+    def _due(self, position: int, to: datetime) -> Iterator[int]:
+        """Numbers of the actions from a position on whose moment has come."""
+        for number in range(position, len(self._firm.actions)):
+            if self._firm.actions[number].moment > to:
+                return
+            yield number
+
     def _play(
-        self, desk: Desk, number: int, left: Left | None, position: int, others: list[Waiting]
-    ) -> Waiting | None:
-        """Carry out one action with its note; what is left of it, None when it is done."""
-        action, world = self._firm.actions[number], desk.world
-        rest: Waiting | None = None
+        self, desk: Desk, actions: Sequence[Waiting], position: int, others: Sequence[Waiting] = ()
+    ) -> list[Waiting]:
+        """Carry out actions of one moment and note it, all or nothing; everything that waits after it."""
+        waiting, world = list(others), desk.world
         with world.transaction():
-            if world.now() < action.moment:
-                world.set_now(action.moment)
-            try:
-                undone = do(desk, action.system, action.verb, action.payload, left)
-                rest = (number, undone) if undone else None
-            except NotYet:
-                rest = number, left
-            if rest is None:
-                self._plant(world, action)
-            waiting = sorted([*others, *([rest] if rest else [])], key=lambda one: one[0])
+            for number, left in actions:
+                action = self._firm.actions[number]
+                if world.now() < action.moment:
+                    world.set_now(action.moment)
+                try:
+                    rest = do(desk, action.system, action.verb, action.payload, left)
+                except NotYet:
+                    waiting.append((number, left))
+                    continue
+                if rest:
+                    waiting.append((number, rest))
+                else:
+                    self._plant(world, action)
             self._note(world, position, waiting)
-        return rest
+        return waiting
 
     def _plant(self, world: World, action: Action) -> None:
         for item in action.mess:
@@ -81,5 +89,9 @@ class Timeline:
         return held.fields["position"], [(number, left) for number, left in held.fields["waiting"]]
 
     def _note(self, world: World, position: int, waiting: list[Waiting]) -> None:
-        told: list[Any] = [[number, None if left is None else list(left)] for number, left in waiting]
-        world.put(SYSTEM, TYPE, {"firm": self._identity, "position": position, "waiting": told}, id=ID)
+        told = {
+            "firm": self._identity,
+            "position": position,
+            "waiting": [[number, None if left is None else list(left)] for number, left in waiting],
+        }
+        world.put(SYSTEM, TYPE, told, id=ID, at=world.now())  # takes no stamp of the vendors
