@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError
 
-from tests.hub import builders
 from tests.hub import billing_world as w
+from tests.hub import builders
 from tieout.hub import billing
 from tieout.hub.actors import SYSTEM, Actor
 from tieout.hub.refusals import Conflict, Forbidden, Invalid, NotFound, Stale
@@ -39,7 +39,7 @@ def test_a_run_drafts_each_contract_and_holds_its_hours(firm: Connection) -> Non
     shown = billing.show(firm, refs[0], w.PAT)
     assert [(line["quantity"], line["net_amount"]) for line in shown["lines"]] == [(D(12), D(1200))]
     assert [e["entry"] for e in shown["lines"][0]["events"]] == ["e1", "e2"]
-    assert shown["terms_days"] == 30 and shown["customer"] == "C-100"
+    assert (shown["terms_days"], shown["customer"]) == (30, "C-100")
     assert all(check["ok"] for check in shown["checks"])
 
 

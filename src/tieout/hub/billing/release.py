@@ -12,7 +12,7 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tieout.domain.frames import CREDIT_CAUSES, DOCUMENT_CAUSES, MONEY, REVENUE_CAUSES, frame
-from tieout.domain.subledger import journal_for_credit, journal_for_release, journal_for_revenue
+from tieout.domain.subledger import Books, journal_for_credit, journal_for_release, journal_for_revenue
 from tieout.hub import audit, books, events, ownership, policies, work
 from tieout.hub.actors import Actor, require
 from tieout.hub.billing.decisions import locked, refuse_preparer, refuse_stale
@@ -141,8 +141,7 @@ def _credit(conn: Connection, done: Release) -> None:
     places = {"credited": 1} if row["rebill"] else {"credited": 1, "written_off": 1}
     store.move(conn, row["id"], places, done.moment)
     fp("billing.credit.balances")
-    opened = books.open_books(conn)
-    books.write_journals(conn, journal_for_credit(frame(causes, CREDIT_CAUSES), opened))
+    books.write_journals(conn, journal_for_credit(frame(causes, CREDIT_CAUSES), _books(conn, row)))
     if not row["rebill"]:
         _give_up(conn, done)
     state = state_after(original, paid, credited + row["gross_amount"])
@@ -166,13 +165,19 @@ def _give_up(conn: Connection, done: Release) -> None:
         for line, amount in sorted(sums.items())
     ]  # fmt: skip
     written = books.write_journals(
-        conn, journal_for_revenue(frame(causes, REVENUE_CAUSES), books.open_books(conn))
+        conn, journal_for_revenue(frame(causes, REVENUE_CAUSES), _books(conn, row))
     )
     if written:
         journal = written[f"revenue:{done.number}"]
         entries = [{"journal": journal, "event": p["event"], "amount": -p["amount"]} for p in taken]
         subledger.insert_revenue_entries(conn, frame(entries, _ENTRIES))
     fp("billing.credit.revenue")
+
+
+def _books(conn: Connection, row: Mapping[str, Any]) -> Books:
+    """An entity we know no currency of keeps its books in that of its documents."""
+    now = books.open_books(conn)
+    return Books(now.closed, {row["legal_entity"]: row["currency"], **now.currencies})
 
 
 def _causes(conn: Connection, done: Release) -> list[dict[str, Any]]:
