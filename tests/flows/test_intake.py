@@ -1,0 +1,277 @@
+"""Intake: every page once, the cursor never ahead of the inbox, and each kind of trouble at its own pace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select, update
+
+from tests.hub.builders import MOMENT, account, contract, entry, prepare, user
+from tieout.bootstrap import Settings
+from tieout.connectors.kit.interface import (
+    AuthFailed,
+    Change,
+    Drift,
+    Hint,
+    Page,
+    RateLimited,
+    Retryable,
+)
+from tieout.flows import durable, intake
+from tieout.flows.environment import Environment
+from tieout.hub import connections, events, exceptions, inbox, work
+from tieout.store import clock
+from tieout.store import inbox as store
+from tieout.store import work as work_store
+from tieout.store.tables import connection, event
+
+MINUTE = timedelta(minutes=1)
+
+
+class Source:
+    """A source with pages by object; a cursor is the number of the page to read next. Trouble is raised once each."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, list[list[Change]]] = {}
+        self.trouble: list[Exception] = []
+        self.calls: list[tuple[str, str | None]] = []
+        self.opened = 0
+        self.listed: dict[str, list[tuple[str, str]]] = {}
+        self.fields: dict[str, list[str]] = {}
+
+    def objects(self) -> Sequence[str]:
+        """What is read."""
+        return sorted(self.pages)
+
+    def changes(self, object: str, cursor: str | None) -> Page:
+        """The next page."""
+        self.calls.append((object, cursor))
+        if self.trouble:
+            raise self.trouble.pop(0)
+        pages, number = self.pages.get(object, []), int(cursor or 0)
+        if number >= len(pages):
+            return Page([], str(number), False)
+        return Page(pages[number], str(number + 1), number + 1 < len(pages))
+
+    def snapshot(self, object: str, since: date, until: date) -> Iterator[tuple[str, str]]:
+        """What the source has."""
+        yield from self.listed.get(object, [])
+
+    def fetch(self, object: str, source_id: str) -> Change | None:
+        """One record."""
+        return entry(source_id, "2")
+
+    def describe(self) -> Mapping[str, Sequence[str]]:
+        """Its fields."""
+        return self.fields
+
+
+@pytest.fixture
+def source() -> Source:
+    """The one source that every connection leads to."""
+    return Source()
+
+
+@pytest.fixture
+def outside(engine: Engine, source: Source) -> Environment:
+    """An environment whose connections lead to the source."""
+    with engine.begin() as conn:
+        prepare(conn)
+
+    def open_connector(*_: Any) -> Any:
+        source.opened += 1
+        return source
+
+    return Environment(engine, Settings(Path("/nowhere")), open_connector)
+
+
+def run(outside: Environment, *pieces: tuple[str, str]) -> int:
+    """Ask for work and carry out what is due of intake."""
+    with outside.begin() as conn:
+        work.request_all(conn, pieces)
+    return durable.run_due(outside, ["sync", "sweep", "drift"])
+
+
+def advance(outside: Environment, by: timedelta) -> None:
+    """Move business time."""
+    with outside.begin() as conn:
+        clock.set_now(conn, clock.now(conn) + by)
+
+
+def asked(outside: Environment) -> set[tuple[str, str]]:
+    """Work that is asked for and not done, without intake's own."""
+    with outside.engine.connect() as conn:
+        rows = conn.execute(select(work_store.work.c.kind, work_store.work.c.key)).all()
+    return {(row.kind, row.key) for row in rows} - {
+        (k, x) for k, x in rows if k in ("sync", "sweep", "drift")
+    }
+
+
+def counts(outside: Environment) -> dict[str, int]:
+    """Inbox rows by state."""
+    with outside.engine.connect() as conn:
+        return store.counts(conn)
+
+
+def opened(outside: Environment) -> set[tuple[str, str]]:
+    """Open exceptions by kind and key."""
+    with outside.engine.connect() as conn:
+        return {(row["kind"], row["key"]) for row in exceptions.listed(conn).rows}
+
+
+def due(outside: Environment, kind: str, key: str) -> timedelta:
+    """How far in the business's future a piece of work is due."""
+    with outside.engine.connect() as conn:
+        wait: timedelta = work_store.read(conn, [(kind, key)])[0]["due_at"] - clock.now(conn)
+    return wait
+
+
+def test_pages_are_read_to_the_end_and_applied(outside: Environment, source: Source) -> None:
+    source.pages = {"Account": [[account("C-100")], [account("C-101")]]}
+    assert run(outside, ("sync", "salesforce/Account")) == 1
+    assert source.calls == [("Account", None), ("Account", "1")]
+    assert counts(outside) == {"applied": 2}
+    with outside.begin() as conn:
+        row = connections.read(conn, "salesforce")
+        assert row is not None
+        assert (row["last_synced_at"], store.cursor_of(conn, "salesforce", "Account")) == (MOMENT, "2")
+    assert due(outside, "sync", "salesforce/Account") == MINUTE
+    advance(outside, MINUTE)
+    assert durable.run_due(outside, ["sync"]) == 1
+    assert source.calls[2:] == [("Account", "2")]
+
+
+def test_an_applied_page_asks_for_what_follows(outside: Environment, source: Source) -> None:
+    """A signed contract asks for its set-up and its rating; time of no contract is rated as unassigned."""
+    source.pages = {"Account": [[account()]], "Contract": [[contract()]], "user": [[user()]],
+                    "time_entry": [[entry()]]}  # fmt: skip
+    run(outside, ("sync", "salesforce/Account"), ("sync", "salesforce/Contract"))
+    run(outside, ("sync", "kantata/user"), ("sync", "kantata/time_entry"))
+    assert asked(outside) == {("setup", "K-1"), ("rate", "K-1"), ("rate", "unassigned")}
+
+
+def test_what_waited_for_another_object_is_applied_too(outside: Environment, source: Source) -> None:
+    source.pages = {"Contract": [[contract()]], "Account": [[account()]]}
+    run(outside, ("sync", "salesforce/Contract"))
+    assert counts(outside) == {"held": 1}
+    run(outside, ("sync", "salesforce/Account"))
+    assert counts(outside) == {"applied": 2}
+    assert ("setup", "K-1") in asked(outside)
+
+
+def test_hints_are_answered_by_the_read_that_follows(outside: Environment, source: Source) -> None:
+    source.pages = {"time_entry": [[entry()]]}
+    with outside.begin() as conn:
+        inbox.receive_hints(conn, "kantata", [Hint("e1", "time_entry", "501")], b"{}")
+    assert durable.run_due(outside, ["sync"]) == 1
+    with outside.begin() as conn:
+        assert store.open_hints(conn, "kantata", "time_entry", 10) == []
+
+
+def test_a_spent_budget_is_waited_for_by_every_object(outside: Environment, source: Source) -> None:
+    source.trouble = [RateLimited("Too many requests.", after_seconds=90)]
+    run(outside, ("sync", "salesforce/Account"), ("sync", "salesforce/Contract"))
+    assert source.calls == [("Account", None)], "no other call before the moment"
+    assert due(outside, "sync", "salesforce/Account") == timedelta(seconds=90)
+    assert due(outside, "sync", "salesforce/Contract") == timedelta(seconds=90)
+    run(outside, ("sync", "kantata/user"))
+    assert source.calls[1:] == [("user", None)], "another connection is not held up"
+    advance(outside, timedelta(seconds=90))
+    durable.run_due(outside, ["sync"])
+    assert len(source.calls) >= 4
+
+
+def test_passing_trouble_backs_off_and_is_announced_once(outside: Environment, source: Source) -> None:
+    source.trouble = [Retryable("Gone away."), Retryable("Gone away.")]
+    run(outside, ("sync", "salesforce/Account"))
+    for pause in (5, 10):
+        assert due(outside, "sync", "salesforce/Account") == timedelta(seconds=pause)
+        advance(outside, timedelta(seconds=pause))
+        durable.run_due(outside, ["sync"])
+    with outside.engine.connect() as conn:
+        types = list(conn.execute(select(event.c.type).order_by(event.c.position)).scalars())
+    assert types == [events.SYNC_FAILED, events.SYNC_RECOVERED]
+
+
+def test_a_refused_credential_needs_a_person_and_heals_by_itself(
+    outside: Environment, source: Source
+) -> None:
+    source.trouble = [AuthFailed("The secret is wrong.")]
+    run(outside, ("sync", "salesforce/Account"))
+    assert opened(outside) == {("credential", "salesforce")}
+    advance(outside, MINUTE)
+    durable.run_due(outside, ["sync"])
+    assert opened(outside) == set()
+    assert source.opened == 2, "signed in anew, with the secret as it is now"
+
+
+def test_an_unreadable_answer_is_shown_until_it_can_be_read(outside: Environment, source: Source) -> None:
+    source.trouble = [Drift("The answer has no `records`.")]
+    run(outside, ("sync", "salesforce/Account"))
+    assert opened(outside) == {("invalid-payload", "salesforce/Account")}
+    advance(outside, timedelta(minutes=5))
+    durable.run_due(outside, ["sync"])
+    assert opened(outside) == set()
+
+
+def test_the_cursor_never_goes_back(outside: Environment) -> None:
+    with outside.begin() as conn:
+        assert connections.save_cursor(conn, "kantata", "user", None, "1")
+        assert not connections.save_cursor(conn, "kantata", "user", None, "1"), (
+            "a second reader from the start"
+        )
+        assert connections.save_cursor(conn, "kantata", "user", "1", "2")
+        assert not connections.save_cursor(conn, "kantata", "user", "1", "9")
+        assert store.cursor_of(conn, "kantata", "user") == "2"
+
+
+def test_the_sweep_fetches_what_never_came_and_comes_again_in_a_day(
+    outside: Environment, source: Source
+) -> None:
+    source.listed = {"time_entry": [("501", "1"), ("502", "2")]}
+    run(outside, ("sweep", "kantata/time_entry"))
+    assert sum(counts(outside).values()) == 2
+    assert due(outside, "sweep", "kantata/time_entry") == timedelta(days=1)
+
+
+def test_a_vanished_field_is_found_by_the_daily_look(outside: Environment, source: Source) -> None:
+    source.fields = {"user": ["id", "full_name"]}
+    run(outside, ("drift", "kantata"))
+    source.fields = {"user": ["id"]}
+    advance(outside, timedelta(days=1))
+    durable.run_due(outside, ["drift"])
+    assert opened(outside) == {("schema-drift", "kantata/user")}
+
+
+def test_a_connection_that_is_switched_off_is_left_alone(outside: Environment, source: Source) -> None:
+    with outside.begin() as conn:
+        conn.execute(update(connection).values(enabled=False))
+    assert run(outside, ("sync", "salesforce/Account"), ("drift", "kantata"), ("sweep", "kantata/user")) == 3
+    assert source.calls == []
+    assert durable.run_due(outside) == 0
+
+
+def test_every_object_of_every_connection_is_scheduled_once(outside: Environment, source: Source) -> None:
+    source.pages = {"a": [], "b": []}
+    intake.schedule_reads(outside)
+    intake.schedule_reads(outside)
+    with outside.engine.connect() as conn:
+        rows = conn.execute(select(work_store.work.c.kind, work_store.work.c.requested)).all()
+    found = [kind for kind, _ in rows]
+    assert (found.count("sync"), found.count("sweep"), found.count("drift")) == (6, 6, 3)
+    assert {requested for _, requested in rows} == {1}
+    with outside.begin() as conn:
+        assert connections.request_sync(conn, "kantata") == ["a", "b"]
+
+
+def test_a_changed_configuration_opens_the_connector_anew(outside: Environment, source: Source) -> None:
+    assert outside.connector("kantata") is outside.connector("kantata")
+    assert source.opened == 1
+    with outside.begin() as conn:
+        conn.execute(update(connection).values(config={"url": "https://other.example"}))
+    outside.connector("kantata")
+    assert source.opened == 2
