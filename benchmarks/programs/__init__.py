@@ -1,0 +1,1 @@
+"""Processes that measures start: ours and the bare baselines."""
