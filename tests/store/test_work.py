@@ -116,3 +116,15 @@ def test_scheduling_leaves_alone_what_is_asked_for(conn: Connection) -> None:
     assert store.schedule(conn, {("rate", "K-1"), ("rate", "K-2")}, MOMENT, MOMENT) == 1
     assert row(conn)["due_at"] == MOMENT + SOON
     assert store.schedule(conn, set(), MOMENT, MOMENT) == 0
+
+
+def test_what_a_run_asks_of_itself_for_later_waits_until_then(conn: Connection) -> None:
+    """A run that requests its own next run at a later day is not due at once when it ends."""
+    now = datetime(2026, 1, 5, tzinfo=MOMENT.tzinfo)
+    later = now + timedelta(days=10)
+    store.request(conn, {("rate", "C-1")}, now, now)
+    [run] = store.take_due(conn, ["rate"], now, 10)
+    store.request(conn, {("rate", "C-1")}, later, now)
+    store.finish(conn, "rate", "C-1", run["number"], run["attempts"], None, now)
+    assert store.take_due(conn, ["rate"], now, 10) == []
+    assert [r["key"] for r in store.take_due(conn, ["rate"], later, 10)] == ["C-1"]

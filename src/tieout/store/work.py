@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from tieout.store.tables import work
@@ -57,7 +57,7 @@ def take_due(conn: Connection, kinds: Collection[str], moment: datetime, limit: 
     started = (
         update(work)
         .where(tuple_(work.c.kind, work.c.key).in_(keys))
-        .values(started=work.c.requested, updated_at=moment)
+        .values(started=work.c.requested, due_at=None, updated_at=moment)
         .returning(work.c.kind, work.c.key, work.c.started.label("number"), work.c.attempts)
     )
     found = {(row["kind"], row["key"]): dict(row) for row in conn.execute(started).mappings()}
@@ -73,7 +73,7 @@ def finish(
     next_at: datetime | None,
     moment: datetime,
 ) -> None:
-    """The run `number` ended well. `next_at` asks for the next run; what was asked for meanwhile is due at once.
+    """The run `number` ended well. `next_at` asks for the next run; what was asked for meanwhile keeps its own time.
 
     A run that failed or was given up meanwhile (another `attempts`) changes nothing.
     """
@@ -84,8 +84,9 @@ def finish(
             done=number,
             requested=work.c.requested if next_at is None else func.greatest(work.c.requested, number + 1),
             due_at=text(
-                "CASE WHEN work.requested > :number THEN :moment ELSE CAST(:next_at AS timestamptz) END"
-            ).bindparams(number=number, moment=moment, next_at=next_at),
+                "CASE WHEN work.requested > :number THEN least(work.due_at, CAST(:next_at AS timestamptz))"
+                " ELSE CAST(:next_at AS timestamptz) END"
+            ).bindparams(number=number, next_at=next_at),
             attempts=0,
             last_error=None,
             updated_at=moment,
@@ -103,7 +104,7 @@ def fail(
     due_at: datetime,
     moment: datetime,
 ) -> int:
-    """The run `number` failed: it is due again at `due_at`, at once when it was asked for meanwhile.
+    """The run `number` failed: it is due again at `due_at`, sooner when it was asked for meanwhile.
 
     Failures in a row so far; 0 when the run had ended or was given up before.
     """
@@ -114,7 +115,7 @@ def fail(
             started=work.c.done,
             attempts=work.c.attempts + 1,
             last_error=error,
-            due_at=case((work.c.requested > number, moment), else_=due_at),
+            due_at=func.least(work.c.due_at, due_at),
             updated_at=moment,
         )
         .returning(work.c.attempts)
