@@ -111,7 +111,7 @@ def test_an_entry_that_moves_to_another_contract_leaves_the_first(hub: Connectio
     take(hub, "kantata", hours("501", "8", version="2", workspace_id="901"))
     rate_contracts(hub, ["K-2"])
     assert events(hub) == [("501", "time", D(8), D(1600)), ("501", "reversal", D(-8), D(-1600)), ("501", "time", D(8), D(1600))]  # fmt: skip
-    assert (balances(hub)["revenue"] if "revenue" in balances(hub) else 0, balances(hub, "K-2")["revenue"]) == (0, D(-1600))  # fmt: skip
+    assert (balances(hub).get("revenue", 0), balances(hub, "K-2")["revenue"]) == (0, D(-1600))  # fmt: skip
     assert rate_contracts(hub, ["K-1", "K-2"]) == Rated()
 
 
