@@ -58,7 +58,7 @@ class Rules:
             made["item"] = _merged(held, made["item"])
         after = {**(held.fields if held else {}), **made}
         for name in REQUIRED[type]:
-            if after.get(name) in (None, "", {}):
+            if after.get(name) in (None, "", {}, {"items": []}):
                 return Problem("USER_ERROR", f"Please enter value(s) for: {name}", name)
         if held is None:
             made["createdBy"] = {"id": API_USER}

@@ -172,7 +172,9 @@ class Salesforce(Simulator):
 
     def _query(self, call: Call, base: str, *, deleted: bool) -> Answer:
         query = self._parsed(call.params.get("q", ""))
-        rows = self.rows(query.table)
+        rows: list[Any] = self.rows(query.table)
+        if dotted := [name for name in query.named if "." in name]:
+            rows = [{**row, **{n: self._of_parent(query.table, row, n) for n in dotted}} for row in rows]
         found = query.run(
             rows if deleted else [r for r in rows if not r["IsDeleted"]], self._comparable(query.table)
         )
@@ -250,7 +252,7 @@ class Salesforce(Simulator):
         return {
             **fields, "Id": record.id, "IsDeleted": record.deleted, "CreatedDate": stamp(record.created_at),
             "LastModifiedDate": stamp(record.modified_at), "SystemModstamp": stamp(record.modified_at),
-            **_derived(record.type, fields), "@": record.modified_at,
+            **_derived(record.type, fields), "@": record.modified_at, "@type": record.type,
         }  # fmt: skip
 
     def _shown(self, base: str, query: Query, row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -262,13 +264,22 @@ class Salesforce(Simulator):
             if not rest:
                 shown[name] = row.get(name, added.get(name))
                 continue
-            reference = head[:-3] + "__c" if head.endswith("__r") else head + "Id"
-            type = SCHEMA[query.table][reference][1:]
-            parent = next((r for r in self.rows(type) if r["Id"] == row.get(reference)), None)
-            held = shown.setdefault(head, None if parent is None else {"attributes": {"type": type}})
+            parent = self._parent(query.table, row, head)
+            held = shown.setdefault(
+                head, None if parent is None else {"attributes": {"type": parent["@type"]}}
+            )
             if held is not None and parent is not None:
                 held[rest] = parent.get(rest)
         return shown
+
+    def _parent(self, type: str, row: Mapping[str, Any], relation: str) -> dict[str, Any] | None:
+        reference = relation[:-3] + "__c" if relation.endswith("__r") else relation + "Id"
+        parents = SCHEMA[type][reference][1:]
+        return next((r for r in self.rows(parents) if r["Id"] == row.get(reference)), None)
+
+    def _of_parent(self, type: str, row: Mapping[str, Any], name: str) -> Any:
+        relation, _, field = name.partition(".")
+        return (self._parent(type, row, relation) or {}).get(field)
 
     def _comparable(self, type: str) -> Any:
         kinds = SCHEMA.get(type, {})
