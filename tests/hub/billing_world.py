@@ -41,9 +41,7 @@ def prepare(conn: Connection, contracts: Iterable[str] = ("K-1", "K-2"), documen
     """Connections, US01, customer C-100 and contracts that are signed; the clock stands at NOW."""
     builders.prepare(conn)
     clock.set_now(conn, NOW)
-    stated = document or WORKSPACE
-    row = {"version": 1, "digest": "d", "document": stated, "applied_by": "test", "recorded_at": NOW}
-    conn.execute(insert(workspace_version), [row])
+    state_policies(conn, document)
     subsidiary = {
         "id": "1",
         "externalid": "US01",
@@ -55,6 +53,13 @@ def prepare(conn: Connection, contracts: Iterable[str] = ("K-1", "K-2"), documen
     builders.take(conn, "salesforce", builders.account())
     made = [builders.contract(key, Payment_Terms_Days__c=30) for key in contracts]
     builders.take(conn, "salesforce", *made)
+
+
+def state_policies(conn: Connection, document: Any = None) -> None:
+    """Apply a workspace: WORKSPACE unless another is given."""
+    stated = document or WORKSPACE
+    row = {"version": 1, "digest": "d", "document": stated, "applied_by": "test", "recorded_at": NOW}
+    conn.execute(insert(workspace_version), [row])
 
 
 def event(

@@ -110,6 +110,14 @@ def open_keys(conn: Connection, kind: str) -> set[str]:
     return set(conn.execute(select(exception.c.key).where(_OPEN, exception.c.kind == kind)).scalars())
 
 
+def open_of(conn: Connection, kind: str) -> list[dict[str, Any]]:
+    """Open exceptions of one kind: {key, legal_entity, evidence}."""
+    columns = (exception.c.key, exception.c.legal_entity, exception.c.evidence)
+    return [
+        dict(row) for row in conn.execute(select(*columns).where(_OPEN, exception.c.kind == kind)).mappings()
+    ]
+
+
 def open_about(conn: Connection, kind: str, contract: str) -> list[dict[str, Any]]:
     """Open exceptions of one kind about a contract: {key, amount, currency, cause}."""
     columns = (exception.c.key, exception.c.amount, exception.c.currency, exception.c.cause)
