@@ -60,7 +60,8 @@ def released(conn: Connection, named: str) -> dict[str, Any] | None:
 def draft(conn: Connection, named: str) -> str | None:
     """A draft by reference, or the `last` one."""
     query = select(_REFERENCE).where(invoice.c.state.in_(("draft", "approved")))
-    query = query if named == "last" else query.where(named == _REFERENCE)
+    if named != "last":
+        query = query.where(_REFERENCE.in_([named]))
     found: str | None = conn.execute(query.order_by(invoice.c.draft_number.desc()).limit(1)).scalar()
     return found
 
