@@ -53,6 +53,8 @@ class SandboxRig:
     type = ""
     mutation: dict[str, Any] = {}  # noqa: RUF012
     tokens_expire = True
+    renamed = ("", "")
+    text_field = ""
 
     def __init__(self, sandbox: Sandbox, **config: Any) -> None:
         self.sandbox, self.world = sandbox, sandbox.world
@@ -100,6 +102,21 @@ class SandboxRig:
         """The vendor's next release: `remove`, `rename`, `add`."""
         self.world.add_fault(self.system, "drift", times=FOREVER, type=self.type, **change)
 
+    def wait(self, seconds: int) -> None:
+        self.world.set_now(self.world.now() + timedelta(seconds=seconds))
+
+    def rename_field(self) -> tuple[str, str]:
+        old, new = self.renamed
+        self.drift(rename={old: new})
+        return old, new
+
+    def add_field(self) -> str:
+        self.drift(add={self.renamed[1]: "new"})
+        return self.renamed[1]
+
+    def huge(self, characters: int) -> str:
+        return self.put(self.type, {**self.record(1), self.text_field: "x" * characters})
+
     def bodies(self) -> Sequence[bytes]:
         return [r.content for r in self.wire.sent if is_write(r)]
 
@@ -112,6 +129,7 @@ class SalesforceRig(SandboxRig):
 
     system, object, type = "salesforce", "Account", "Account"
     page_size, batches = 200, True
+    renamed, text_field = ("Tax_Id__c", "Tax_Number__c"), "BillingStreet"
     mutation = {"Project_Status__c": "changed by a trigger"}  # noqa: RUF012
 
     def __init__(self, sandbox: Sandbox) -> None:
@@ -154,6 +172,7 @@ class KantataRig(SandboxRig):
     page_size, batches = 3, False
     mutation = {"currency": "EUR"}  # noqa: RUF012
     tokens_expire = False
+    renamed, text_field = ("billable", "chargeable"), "notes"
 
     def __init__(self, sandbox: Sandbox) -> None:
         super().__init__(sandbox, page_size=self.page_size)
@@ -201,6 +220,7 @@ class NetSuiteRig(SandboxRig):
     """An account with one subsidiary, its reference data, open periods and customers."""
 
     system, object, type = "netsuite", "customer", "customer"
+    renamed, text_field = ("terms", "paymentterms"), "companyName"
     page_size, batches = 3, False
     mutation = {"total": Decimal("0.01")}  # noqa: RUF012
 

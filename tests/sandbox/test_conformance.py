@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.sandbox.rigs import KantataRig, NetSuiteRig, SalesforceRig
-from tieout.connectors.kit.conformance import ReadingConformance, WritingConformance
+from tieout.connectors.kit.conformance import ReadingConformance, TroubleConformance, WritingConformance
 from tieout.sandbox.server import Sandbox
 
 
@@ -48,4 +48,16 @@ class TestNetSuiteReading(_NetSuite, ReadingConformance):
 
 
 class TestNetSuiteWriting(_NetSuite, WritingConformance):
+    pass
+
+
+class TestSalesforceTrouble(_Salesforce, TroubleConformance):
+    pass
+
+
+class TestKantataTrouble(_Kantata, TroubleConformance):
+    pass
+
+
+class TestNetSuiteTrouble(_NetSuite, TroubleConformance):
     pass

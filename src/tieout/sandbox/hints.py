@@ -9,8 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-
-import httpx
+from typing import Any
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +43,8 @@ class HintSender:
             return self._changed.wait_for(lambda: not self._queue and not self._busy, seconds)
 
     def _run(self) -> None:
+        import httpx  # only when there is somebody to tell: it takes long to load
+
         with httpx.Client(timeout=5, trust_env=False) as client:
             while True:
                 body = self._next()
@@ -62,8 +63,11 @@ class HintSender:
                     return heapq.heappop(self._queue)[2]
                 self._changed.wait(wait)
 
-    def _send(self, client: httpx.Client, address: str, body: Mapping[str, str]) -> None:
+    def _send(self, client: Any, address: str, body: Mapping[str, str]) -> None:
+        import httpx
+
+        content = json.dumps(dict(body))
         try:
-            client.post(address, content=json.dumps(dict(body)), headers={"Content-Type": "application/json"})
+            client.post(address, content=content, headers={"Content-Type": "application/json"})
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             log.info("a hint was not taken: %s", type(error).__name__)

@@ -265,7 +265,11 @@ def _row(answer: Answer, command: Command, result: Any) -> BatchRow:
         detail = {"created": result.get("created") is True}
         return BatchRow(command.external_key, Receipt(str(result["id"]), command.external_key, detail), None)
     errors = result.get("errors")
-    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    if result.get("success") is not False or not (
+        isinstance(errors, list) and errors and isinstance(errors[0], dict)
+    ):
+        raise answer.misshapen("a row result that says neither success nor why not")
+    first = errors[0]
     fields = first.get("fields")
     error = VendorError(
         text_of(first.get("statusCode")), text_of(first.get("message")),

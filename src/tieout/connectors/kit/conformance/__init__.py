@@ -9,6 +9,15 @@ Three lines in a test module run it:
 
 from tieout.connectors.kit.conformance.reading import ReadingConformance
 from tieout.connectors.kit.conformance.rig import Behaviour, Rig, every_change
+from tieout.connectors.kit.conformance.trouble import TroubleConformance, TroubleRig
 from tieout.connectors.kit.conformance.writing import WritingConformance
 
-__all__ = ["Behaviour", "ReadingConformance", "Rig", "WritingConformance", "every_change"]
+__all__ = [
+    "Behaviour",
+    "ReadingConformance",
+    "Rig",
+    "TroubleConformance",
+    "TroubleRig",
+    "WritingConformance",
+    "every_change",
+]

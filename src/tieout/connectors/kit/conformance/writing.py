@@ -53,7 +53,7 @@ class WritingConformance:
         rig.fault(behaviour, write=True)  # type: ignore[arg-type]
         with pytest.raises(UnknownOutcome):
             rig.connector.apply(command)
-        receipt = _settled(rig, command)
+        receipt = settled(rig, command)
         assert list(rig.connector.read_back(command, receipt)) == []
         assert rig.applied(command) == 1
 
@@ -65,7 +65,7 @@ class WritingConformance:
         with pytest.raises(UnknownOutcome):
             rig.connector.apply(command)
         assert rig.applied(command) == 0
-        _settled(rig, command)
+        settled(rig, command)
         assert rig.applied(command) == 1
 
     def test_a_write_that_was_never_sent_may_be_repeated(self, rig: Rig) -> None:
@@ -166,7 +166,7 @@ class WritingConformance:
             )
 
 
-def _settled(rig: Rig, command: Command) -> Receipt:
+def settled(rig: Rig, command: Command) -> Receipt:
     """What the outbox does after an unknown outcome: look up, and send the same bytes again when nothing is found.
 
     A record that is found may be one that people made before: only read-back tells that it holds what was sent.
