@@ -66,7 +66,7 @@ def rate_contracts(conn: Connection, contracts: Collection[str]) -> Rated:
     )
     if rated.created or rated.reversed or saved.updated or rated.relinked or journals:
         _tell(conn, decision, earned, facts)
-        digest = audit.digest_of(saving.touched(decision, earned))
+        digest = saving.digest_of(decision, earned)
         subject = next(iter(keys)) if len(keys) == 1 else f"{len(keys)} contracts"
         audit.record(conn, SYSTEM, "rate", "contract", subject, rows=rated.created + rated.reversed + saved.updated,
                      digest=digest, detail=vars(rated))  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -80,9 +80,10 @@ def _balance_rows(events: pl.DataFrame, moment: datetime) -> pl.DataFrame:
     )
 
 
-def touched(decision: Decision, earned: Earned) -> Iterator[Any]:
-    """The content of what a run wrote, for its audit digest: facts only, in order of contract, entry and kind."""
+def digest_of(decision: Decision, earned: Earned) -> bytes:
+    """sha256 over the facts that a run wrote (no ids), in order of contract, entry and kind."""
     names = ["contract", "entry", "version", "kind", "quantity", "amount", *store.CHANGED]
     wrote = earned.events.filter(pl.col("is_new") | changed_places().fill_null(False)).select(names)
-    yield from (list(map(str, row)) for row in wrote.sort(names).iter_rows())
-    yield from (list(map(str, row)) for row in decision.relinked.sort("event").iter_rows())
+    links = decision.relinked.select("entry", "version")
+    parts = (wrote.sort(names), links.sort("entry", "version"))
+    return hashlib.sha256("\n\n".join(part.write_csv() for part in parts).encode()).digest()
