@@ -134,8 +134,9 @@ class World:
     def hand_back(self) -> None:
         """What a dead process was carrying out is due again."""
         with self.engine.begin() as conn:
-            pieces = [(row["kind"], row["key"], row["number"]) for row in store.running(conn)]
-            store.hand_back(conn, pieces, clock.now(conn))
+            moment = clock.now(conn)
+            for row in store.running(conn):
+                store.fail(conn, **row, error="died", due_at=moment, moment=moment)
 
     def _next(self, kind: str) -> datetime | None:
         table = tables.work

@@ -120,11 +120,12 @@ def judge(conn: Connection, contract: str, flow_id: str, answers: dict[str, Any]
 
 def carry_out(contract: str, flow_id: str, effect: str, answers: dict[str, Any]) -> None:
     """Bring one effect to its proven end, or pause."""
-    while (intent := prepare(contract, flow_id, effect, answers)) is not None:
+    intent = prepare(contract, flow_id, effect, answers)
+    while intent is not None:
         said = deliver(intent)
         if said["state"] != "done":
             pause(contract, flow_id, said | {"step": effect})
-        settle(contract, flow_id, effect, intent)
+        intent = settle(contract, flow_id, effect, intent, answers)
 
 
 @transaction
@@ -166,9 +167,13 @@ def _as_json(stands: outbox.Delivery) -> dict[str, Any]:
 
 
 @transaction
-def settle(conn: Connection, contract: str, flow_id: str, effect: str, intent: str) -> None:
-    """Link and note what the target holds."""
-    setup_effects.settle(conn, _case(conn, contract), flow_id, effect, intent)
+def settle(
+    conn: Connection, contract: str, flow_id: str, effect: str, intent: str, answers: dict[str, Any]
+) -> str | None:
+    """Link and note what the target holds; the next intent when the contract has said something new meanwhile."""
+    case = _case(conn, contract)
+    setup_effects.settle(conn, case, flow_id, effect, intent)
+    return setup_effects.prepare(conn, case, flow_id, effect, answers)
 
 
 @transaction
