@@ -64,7 +64,7 @@ def catalog(app: FastAPI) -> list[dict[str, Any]]:
          "lifecycle": "deprecated" if route.deprecated else "published"}
         for route in app.routes
         if isinstance(route, APIRoute) and route.include_in_schema
-        for method in sorted(route.methods)
+        for method in sorted(route.methods or ())
     ]  # fmt: skip
 
 

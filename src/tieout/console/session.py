@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from nicegui import app, run, ui
 from sqlalchemy import Connection, Engine
@@ -31,7 +31,8 @@ class Database:
             with self._engine().connect() as conn:
                 return ask(conn)
 
-        return await run.io_bound(work)
+        found: Any = await run.io_bound(work)
+        return cast("Found", found)
 
     async def act(self, command: Callable[[Connection], Found]) -> tuple[bool, Any]:
         """Run a command in one transaction; (True, result), or (False, the refusal in plain words)."""

@@ -94,9 +94,7 @@ def frame(actor: Actor, title: str, crumbs: tuple[tuple[str, str], ...] = ()) ->
     ui.page_title(f"{title} · Tieout")
     dark = ui.dark_mode(app.storage.user.get("dark"))
     with ui.header().classes("t-head"):
-        ui.button(icon="menu", on_click=lambda: navigation.toggle()).props(
-            "flat dense round aria-label=Navigation"
-        )
+        menu = ui.button(icon="menu").props("flat dense round aria-label=Navigation")
         ui.link("Tieout", "/").style("font-weight:700;color:var(--ink);text-decoration:none")
         for name, address in crumbs:
             ui.label("/").classes("t-quiet")
@@ -123,6 +121,7 @@ def frame(actor: Actor, title: str, crumbs: tuple[tuple[str, str], ...] = ()) ->
                 with ui.link(target=path).classes("on" if path == here else ""):
                     ui.icon(icon, size="18px")
                     ui.label(name)
+    menu.on_click(navigation.toggle)
     with ui.element("main").classes("t-page"):
         yield
 

@@ -16,6 +16,8 @@ from tieout.scenario.model import Amend, Contract, Correct, Entity, Line, TimeEn
 from tieout.scenario.parsing import DEFAULT_WORKER, Scenario
 
 CONNECTION = "scenario"
+_OF_THE_DAY = ("rate_card", "discount", "increment_minutes", "increment_mode")
+"""Terms that the day of the work decides."""
 
 
 @dataclass
@@ -112,14 +114,19 @@ class Facts:
         return self.change("contract", number, self.contracts[number], moment, version=version)
 
     def amend(self, number: str, body: Amend, at: date, moment: datetime) -> Change:
-        """A new version of the contract, effective the day after: that day's work is on the old terms."""
+        """A new version of the contract. New terms hold from the day after: that day's work is on the old ones.
+
+        What does not depend on the day of work (the cap, the end) holds at the end of the day itself.
+        """
         contract = self.scenario.contract(number)
         document = self.contracts[number]
-        document["effective_from"] = at + timedelta(days=1)
+        before = dict(document)
         if "end" in body.change:
             document["end"] = body.change["end"]
         for change in body.change.get("lines", []):
             document |= _billing_facts(_merged(contract.lines[0], change))
+        priced = any(document[name] != before[name] for name in _OF_THE_DAY)
+        document["effective_from"] = at + timedelta(days=1) if priced else at
         return self.change("contract", number, document, moment, version=body.version)
 
     def period(self, entity: str, code: str, state: str, moment: datetime) -> Change:

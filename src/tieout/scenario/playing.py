@@ -208,7 +208,7 @@ class Player:
             )
         number = document["number"]
         posted = {
-            "kind": "invoice", "number": number, "external_key": document["external_key"] or number,
+            "kind": "invoice", "number": number, "external_key": document["external_key"],
             "customer": document["customer"], "entity": document["legal_entity"], "date": document["issue_date"],
             "currency": document["currency"], "total": document["gross_amount"], "remaining": "0", "state": "open",
         }  # fmt: skip

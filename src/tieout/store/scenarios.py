@@ -16,7 +16,6 @@ from tieout.store.tables import (
     connection,
     event,
     exception,
-    intent,
     invoice,
     invoice_line,
     time_entry,
@@ -39,7 +38,7 @@ def configure(conn: Connection, name: str, document: Mapping[str, Any], moment: 
 
 
 def released(conn: Connection, named: str) -> dict[str, Any] | None:
-    """A released invoice by number, or the `last` one: its columns and the key under which it was sent."""
+    """A released invoice by number, or the `last` one."""
     query = select(invoice).where(invoice.c.kind == "invoice", invoice.c.number.is_not(None))
     query = query if named == "last" else query.where(invoice.c.number == named)
     row = (
@@ -47,14 +46,7 @@ def released(conn: Connection, named: str) -> dict[str, Any] | None:
         .mappings()
         .first()
     )
-    if row is None:
-        return None
-    sent = (
-        select(intent.c.external_key)
-        .where(intent.c.key == row["number"], intent.c.type == "invoice")
-        .limit(1)
-    )
-    return {**row, "external_key": conn.execute(sent).scalar()}
+    return None if row is None else dict(row)
 
 
 def draft(conn: Connection, named: str) -> str | None:
