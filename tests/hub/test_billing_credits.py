@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, text, update
 from sqlalchemy.exc import IntegrityError
 
 from tests.hub import billing_world as w
@@ -16,6 +16,7 @@ from tests.hub import rated
 from tests.hub.builders import take
 from tieout.hub import billing, rating
 from tieout.hub.refusals import Conflict, Forbidden, Invalid, Refusal
+from tieout.store.tables import billing_balance
 
 D = Decimal
 
@@ -135,9 +136,9 @@ def test_partial_credits_take_the_tax_of_the_invoice_and_no_cent_more(conn: Conn
 def test_the_database_refuses_to_bill_an_event_twice(firm: Connection) -> None:
     w.event(firm, "e1")
     w.released(firm)
-    for change in ("billed_amount = billed_amount + 1", "credited_amount = 801", "drafted_amount = 1"):
+    for place, amount in (("billed", 801), ("credited", 801), ("drafted", 1)):
         with pytest.raises(IntegrityError), firm.begin_nested():
-            firm.execute(text("UPDATE billing_balance SET " + change))
+            firm.execute(update(billing_balance).values({f"{place}_amount": amount}))
 
 
 # --- any order -------------------------------------------------------------------------------------------------------

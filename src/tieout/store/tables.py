@@ -930,6 +930,7 @@ tie_out_run = Table(
     "tie_out_run",
     metadata,
     Column("id", UUID(as_uuid=False), primary_key=True),
+    Column("position", BigInteger, Identity(), nullable=False, comment="order of runs: the clock may stand still"),
     Column("check", String, nullable=False),
     Column("legal_entity", String, nullable=False),
     Column("period", String, nullable=False),

@@ -22,7 +22,7 @@ def latest(
     """The newest run of each check, entity and period."""
     run = tie_out_run.c
     keys = (run.check, run.legal_entity, run.period)
-    query = select(tie_out_run).distinct(*keys).order_by(*keys, run.recorded_at.desc(), run.id.desc())
+    query = select(tie_out_run).distinct(*keys).order_by(*keys, run.position.desc())
     for column, value in zip(keys, (check, entity, period), strict=True):
         if value is not None:
             query = query.where(column == value)

@@ -251,9 +251,9 @@ def _report(conn: Connection, works: list[Work]) -> None:
                          f"no tax rule fits a sale of {work.entity} to {country} on {work.through}")
             )  # fmt: skip
     exceptions.open_exceptions(conn, found)
-    for kind in (TAX, ORDER):
-        open_keys = [one.key for one in found if one.kind == kind]
-        exceptions.resolve_where_healed(conn, kind, [work.contract for work in works], open_keys)
+    keys = [work.contract for work in works]
+    exceptions.resolve_where_healed(conn, TAX, keys, [one.key for one in found if one.kind == TAX])
+    exceptions.resolve_where_healed(conn, ORDER, keys, [work.contract for work in works if work.lacks_order])
     fp("billing.draft.reported")
 
 
