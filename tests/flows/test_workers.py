@@ -18,7 +18,7 @@ from sqlalchemy import Engine, text
 from tests.flows.worker_program import NEXT_MONTH, TABLES
 from tests.hub.builders import MOMENT
 from tieout.hub import exceptions, work
-from tieout.store import clock
+from tieout.store import clock, leases
 from tieout.store import work as store
 from tieout.store.database import connect, create_database, plain_url, prepare
 from tieout.store.postgres import EmbeddedPostgres
@@ -90,6 +90,12 @@ class Workers:
             rows = store.read(conn, [(KIND, key) for key in keys])
         return all(row["done"] == row["requested"] for row in rows)
 
+    def slots(self) -> set[int]:
+        """The slots that are held."""
+        query = text("SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND classid = :kind AND granted")
+        with self.engine.connect() as conn:
+            return set(conn.execute(query, {"kind": leases._SLOTS}).scalars())
+
     def wait(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition, or show the workers' logs."""
         deadline = time.monotonic() + PATIENCE
@@ -121,6 +127,7 @@ def workers(
         stack.callback(found.stop)
         found.start(1)
         found.start(2)
+        found.wait(lambda: found.slots() == {1, 2})
         yield found
 
 
@@ -172,7 +179,7 @@ def test_failures_back_off_and_become_poison(workers: Workers) -> None:
 
 def test_a_slot_is_refused_twice(workers: Workers) -> None:
     third = workers.spawn(1)
-    assert third.wait(30) != 0
+    assert third.wait(PATIENCE) != 0
     said = (workers.home / "worker-1.log").read_text()
     assert "Worker slot 1 is taken: another worker runs on it." in said
 
@@ -206,6 +213,7 @@ def test_work_survives_the_death_of_the_database(tmp_path: Path) -> None:
         prepare(engine)
         set_up(engine)
         workers.start(1)
+        workers.wait(lambda: workers.slots() == {1})
         keys = [f"gated-{number}" for number in range(6)]
         workers.request(*keys)
         workers.wait(lambda: all(len(workers.effects(key)) == 2 for key in keys))

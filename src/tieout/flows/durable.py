@@ -22,7 +22,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from tieout.flows.environment import Environment
 from tieout.hub import audit, exceptions
@@ -200,6 +200,14 @@ def was_in_the_way(error: BaseException) -> bool:
     return getattr(getattr(error, "orig", None), "sqlstate", None) in ("40001", "40P01")
 
 
+def is_away(error: BaseException) -> bool:
+    """Whether only the database could not be reached: the connection broke, or none could be made."""
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    return error.connection_invalidated or state is None or state.startswith(("08", "57P"))
+
+
 # --- one run -----------------------------------------------------------------------------------------
 
 
@@ -220,9 +228,10 @@ def run_flow(kind: str, key: str, number: int, attempts: int) -> None:
         later = _flows[kind].body(key)
     except Exception as error:
         log.warning("%s %s failed: %s: %s", kind, key, type(error).__name__, error)
-        lost = isinstance(error, DBAPIError) and error.connection_invalidated
-        why = explained(error)
-        recorder.conclude(lambda conn: record_failure(conn, kind, key, number, attempts, why, at_once=lost))
+        why, at_once = explained(error), is_away(error)
+        recorder.conclude(
+            lambda conn: record_failure(conn, kind, key, number, attempts, why, at_once=at_once)
+        )
     else:
         next_at = None if later is None else later.at
         fp("durable.before_finish")

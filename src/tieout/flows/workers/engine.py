@@ -18,7 +18,7 @@ from dbos import SQLAlchemyDatasource as Datasource
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from tieout.flows.durable import MOST_TRIES, QUEUES, Plain, bound, flows, run_flow, was_in_the_way
+from tieout.flows.durable import MOST_TRIES, QUEUES, Plain, bound, flows, is_away, run_flow, was_in_the_way
 from tieout.flows.environment import Environment
 from tieout.store import clock
 from tieout.store.database import plain_url
@@ -121,17 +121,9 @@ class Recorded(Plain):
                 super().transaction("conclude", function)
                 return
             except DBAPIError as error:
-                if not error.connection_invalidated and not is_away(error):
-                    raise
-                if time.monotonic() > deadline:
+                if not is_away(error) or time.monotonic() > deadline:
                     raise
             time.sleep(0.2)
-
-
-def is_away(error: DBAPIError) -> bool:
-    """Whether the database cannot be reached now (no connection was ever made, or it is starting or stopping)."""
-    state = getattr(error.orig, "sqlstate", None)
-    return state is None or state.startswith(("08", "57P"))
 
 
 class Engine:
