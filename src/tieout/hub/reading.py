@@ -161,7 +161,7 @@ def _typed(resource: Resource, column: str, value: str, missing: bool = False) -
         if kind in (date, datetime):
             return kind.fromisoformat(value)
         if kind in (int, Decimal):
-            number = kind(value)
+            number: Any = kind(value)
             if abs(number) > 2**62:
                 raise ValueError
             return number
