@@ -1,6 +1,7 @@
 """`/_sandbox/…`: what a person or a test may do with the outside world. Bearer token from credentials.json.
 
-- `GET clock`, `POST advance {"to": ISO}`: play the firm's life up to a moment and set the clock.
+- `GET clock`, `POST advance {"to": ISO}`: play the firm's life up to a moment and set the clock. With
+  `"hold_hints": true` its webhooks wait for `POST hints`, so that whoever plays both sides can move the other clock.
 - `POST faults {"system", "kind", "method"?, "path"?, "times"?, …detail}`, `DELETE faults`.
 - `GET ledger?system=`, `GET calls?system=`, `GET planted`.
 - `POST webhooks {"system", "url"}`.
@@ -43,9 +44,12 @@ class Control:
         world, params = self._world, call.params
         match (call.method, call.path.removeprefix(PREFIX)):
             case ("GET", "clock"):
-                return json_answer({"now": world.now()})
+                return json_answer({"now": world.now(), "hints_waiting": world.hints.waiting()})
             case ("POST", "advance"):
                 return self._play(call.json())
+            case ("POST", "hints"):
+                world.hints.let_go()
+                return Answer(204)
             case ("POST", "faults"):
                 told = call.json()
                 world.add_fault(told.pop("system"), told.pop("kind"), **told)
@@ -70,6 +74,8 @@ class Control:
     def _play(self, told: dict[str, Any]) -> Answer:
         to = datetime.fromisoformat(told["to"])
         to = to.replace(tzinfo=UTC) if to.tzinfo is None else to
+        if told.get("hold_hints"):
+            self._world.hints.hold()
         with self._playing:
             played = self._advance(to)
         return json_answer({"now": self._world.now(), "played": played})

@@ -23,6 +23,7 @@ class HintSender:
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._busy = False
+        self._held = False
         self._thread: threading.Thread | None = None
 
     def put(self, body: Mapping[str, str], *, copies: int = 1, delay_seconds: float = 0) -> None:
@@ -36,6 +37,22 @@ class HintSender:
                 self._thread = threading.Thread(target=self._run, name="hints", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
+
+    def hold(self) -> None:
+        """Keep what is queued from now on until `let_go`: the vendor's webhooks are late."""
+        with self._changed:
+            self._held = True
+
+    def let_go(self) -> None:
+        """Send what was held, in its order."""
+        with self._changed:
+            self._held = False
+            self._changed.notify_all()
+
+    def waiting(self) -> int:
+        """How many hints are still to be sent."""
+        with self._changed:
+            return len(self._queue) + self._busy
 
     def idle(self, seconds: float = 10) -> bool:
         """Wait until every hint was sent; False when that takes longer."""
@@ -58,10 +75,10 @@ class HintSender:
         with self._changed:
             while True:
                 wait = self._queue[0][0] - time.monotonic() if self._queue else None
-                if wait is not None and wait <= 0:
+                if wait is not None and wait <= 0 and not self._held:
                     self._busy = True
                     return heapq.heappop(self._queue)[2]
-                self._changed.wait(wait)
+                self._changed.wait(None if self._held else wait)
 
     def _send(self, client: Any, address: str, body: Mapping[str, str]) -> None:
         import httpx
