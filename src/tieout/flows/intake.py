@@ -223,7 +223,7 @@ def guarded(
 
 def _pause(outside: Environment, connection: str, seconds: int, why: str) -> Outcome:
     with outside.begin() as conn:
-        until = connections.block(conn, connection, seconds)
+        until = connections.paused(conn, connection, seconds, why)
     return {"later": until.isoformat(), "why": why}
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from tieout.hub import events, exceptions, work
+from tieout.hub import audit, events, exceptions, work
+from tieout.hub.actors import SYSTEM
 from tieout.hub.audit import plain
 from tieout.hub.exceptions import NewException
 from tieout.hub.refusals import NotFound
@@ -46,6 +47,14 @@ def block(conn: Connection, name: str, seconds: int) -> datetime:
     """No call for that long (business time); the moment from which it may be called again."""
     until = clock.now(conn) + timedelta(seconds=max(1, seconds))
     store.block(conn, name, until)
+    return until
+
+
+def paused(conn: Connection, name: str, seconds: int, why: str) -> datetime:
+    """The source says that its budget is spent: no call for that long; the audit says why nothing came meanwhile."""
+    until = block(conn, name, seconds)
+    said = {"until": until.isoformat(), "why": plain(why)[:300]}
+    audit.record(conn, SYSTEM, "pause", "connection", name, detail=said)
     return until
 
 
