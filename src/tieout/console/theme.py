@@ -23,7 +23,8 @@ body{background:var(--bg)!important;color:var(--ink);font:13px/1.45 system-ui,-a
 .t-head{background:var(--surface)!important;color:var(--ink)!important;border-bottom:1px solid var(--line);height:48px;
  display:flex;align-items:center;padding:0 16px;gap:12px;box-shadow:none!important}
 .t-nav{background:var(--surface)!important;border-right:1px solid var(--line);padding:12px 8px!important}
-.t-nav a{display:flex;gap:8px;align-items:center;padding:8px;border-radius:4px;color:var(--ink);text-decoration:none}
+.t-nav .q-drawer__content{display:flex;flex-direction:column;gap:2px}
+.t-nav a{display:flex;gap:8px;width:100%;align-items:center;padding:8px;border-radius:4px;color:var(--ink);text-decoration:none}
 .t-nav a.on{background:var(--accent-soft);color:var(--accent);font-weight:600}
 .t-nav a:hover{background:var(--raised)}
 .t-page{padding:16px 20px 48px;display:flex;flex-direction:column;gap:16px;min-width:0}
@@ -31,14 +32,15 @@ body{background:var(--bg)!important;color:var(--ink);font:13px/1.45 system-ui,-a
 .t-page h2,.t-side h2{font-size:14px;line-height:20px;font-weight:600;margin:0}
 .t-quiet{color:var(--muted)}
 .t-strip{display:grid;grid-template-columns:repeat(auto-fit,minmax(168px,1fr));border:1px solid var(--line);
- background:var(--surface);border-radius:4px}
-.t-strip>*{padding:12px 16px;border-right:1px solid var(--line);color:inherit!important;text-decoration:none}
-.t-strip>*:last-child{border-right:0}
+ background:var(--line);gap:1px;border-radius:4px;overflow:hidden;width:100%}
+.t-strip>*{padding:12px 16px;background:var(--surface);color:inherit!important;text-decoration:none}
+a.t-fig:hover{background:var(--raised)}
+.t-list{display:flex;flex-direction:column;gap:2px;width:100%}
 .t-strip .n{font-size:20px;line-height:28px;font-weight:600;white-space:nowrap}
 .t-card{border:1px solid var(--line);background:var(--surface);border-radius:4px;padding:12px 16px;display:flex;
  flex-direction:column;gap:8px;min-width:0}
 .t-row{display:flex;gap:8px;align-items:center;flex-wrap:wrap}
-.t-grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(360px,1fr));gap:16px;align-items:start}
+.t-grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(360px,1fr));gap:16px;align-items:start;width:100%}
 .t-facts{display:grid;grid-template-columns:max-content 1fr;gap:4px 16px;margin:0}
 .t-facts dt{color:var(--muted)} .t-facts dd{margin:0;overflow-wrap:anywhere}
 .t-table{box-shadow:none!important;border:1px solid var(--line);border-radius:4px!important;background:var(--surface)!important;
@@ -91,6 +93,7 @@ def frame(actor: Actor, title: str, crumbs: tuple[tuple[str, str], ...] = ()) ->
     from tieout.hub.actors import allows
 
     ui.add_css(STYLE)
+    ui.colors(primary="#1b5e8c", positive="#17692f", negative="#a8201a", warning="#8a5a00")
     ui.page_title(f"{title} · Tieout")
     dark = ui.dark_mode(app.storage.user.get("dark"))
     with ui.header().classes("t-head"):

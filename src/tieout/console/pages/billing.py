@@ -252,10 +252,11 @@ class Billing:
                 ("why", found["reason"] or found["void_reason"] or found["stale_reason"]),
             ]
         )
-        for check in found["checks"]:
-            with ui.element("div").classes("t-row"):
-                theme.state("ok" if check["ok"] else "attention")
-                ui.label(f"{check['check'].replace('_', ' ')}: {check['detail']}")
+        with ui.element("div").classes("t-list"):
+            for check in found["checks"]:
+                with ui.element("div").classes("t-row"):
+                    theme.state("ok" if check["ok"] else "attention")
+                    ui.label(f"{check['check'].replace('_', ' ')}: {check['detail']}")
 
     def _document_actions(self, found: dict[str, Any]) -> None:
         with ui.element("div").classes("t-row"):

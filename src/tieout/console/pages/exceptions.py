@@ -21,7 +21,7 @@ COLUMNS = [
     Column("key", "key"),
     Column("kind", "what"),
     Column("severity", "severity"),
-    Column("state", "state"),
+    Column("state", "state", lambda r: r.get("state", "open")),
     Column("owner", "owner", lambda r: r["owner"].replace("_", " ")),
     Column("contract", "contract"),
     Column("amount", "at stake", lambda r: words.money(r["amount"], r["currency"]), number=True),
@@ -146,8 +146,9 @@ class Desk:
             ]
         )
         ui.label("What you can do").props("role=heading aria-level=2").style("font-weight:600")
-        for remedy in exception["remedies"]:
-            ui.label(f"– {remedy}")
+        with ui.element("div").classes("t-list"):
+            for remedy in exception["remedies"]:
+                ui.label(f"– {remedy}")
         if exception["state"] not in exceptions.CLOSED:
             self._actions(exception)
         for name, text in evidence.items():

@@ -27,7 +27,7 @@ def add(database: Database) -> None:
     async def today(actor: Actor) -> None:
         with theme.frame(actor, "Today"):
             ui.label("Today").props("role=heading aria-level=1").style("font-size:20px;font-weight:600")
-            place = ui.column().classes("w-full").style("gap:16px")
+            place = ui.column().classes("w-full").style("gap:16px;align-items:stretch")
             held: dict[str, Any] = {}
 
             async def show() -> None:
@@ -125,7 +125,7 @@ def _draw(found: dict[str, Any]) -> None:
 
 
 def _figure(address: str, number: str, name: str, more: str) -> None:
-    with ui.link(target=address):
+    with ui.link(target=address).classes("t-fig"):
         ui.label(number).classes("n")
         ui.label(name)
         ui.label(more).classes("t-quiet")

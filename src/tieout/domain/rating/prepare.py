@@ -107,8 +107,8 @@ def _verdict(policies: RatingPolicies, unknown_currencies: list[str]) -> pl.Expr
         .when(~pl.col("billable")).then(_place("non_billable", "marked non-billable in the source"))
         .when(unassigned).then(_finding("missing-project", _unassigned_detail()))
         .when(implausible).then(_finding("implausible-hours", pl.format(
-            "worker {} has {} approved hours on {}, this entry {}", "worker", "worker_day_hours", "work_date",
-            "worked_hours")))
+            "worker {} has {} approved hours on {}, this entry {}", "worker", _plain("worker_day_hours"), "work_date",
+            _plain("worked_hours"))))
         .when((day > pl.col("worker_left")).fill_null(False)).then(_finding("worker-left", pl.format(
             "worker {} left on {}, the work is dated {}", "worker", "worker_left", "work_date")))
         .when(unsigned & ~outside).then(_place("waiting", "contract is not signed"))
@@ -122,6 +122,11 @@ def _verdict(policies: RatingPolicies, unknown_currencies: list[str]) -> pl.Expr
         .otherwise(_place("billable", ""))
         .alias("verdict")
     )  # fmt: skip
+
+
+def _plain(hours: str) -> pl.Expr:
+    """Hours without idle zeros: 25, 7.5."""
+    return pl.col(hours).cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
 
 
 def _unassigned_detail() -> pl.Expr:

@@ -150,7 +150,10 @@ def _cap(conn: Connection, row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tax(conn: Connection, row: Mapping[str, Any]) -> dict[str, Any]:
     shown = sorted(
-        {f"{line['tax_category']} {line['tax_rate'] * 100:f} %" for line in store.lines(conn, row["id"])}
+        {
+            f"{line['tax_category']} {(line['tax_rate'] * 100).normalize():f} %"
+            for line in store.lines(conn, row["id"])
+        }
     )
     known = not policies.load(conn).tax.is_empty() or row["number"] is not None
     return _check("tax", known, ", ".join(shown))
