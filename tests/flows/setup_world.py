@@ -23,6 +23,7 @@ from tieout.flows.environment import Environment
 from tieout.hub import exceptions, work
 from tieout.store import clock, tables
 from tieout.store import work as store
+from tieout.store.ids import new_id
 
 WORKSPACE: dict[str, Any] = {
     "tax": [{"entity": "US01", "country": "US", "category": "O", "rate": "0", "from": "2020-01-01"}],
@@ -98,6 +99,20 @@ class World:
         """A later version of the customer."""
         self.versions += 1
         self.hear("salesforce", account(version=f"{self.versions:03}", **ADDRESS | fields))
+
+    def bill(self, state: str, net: str, kind: str = "invoice") -> None:
+        """A document of contract K-1 in a state (only what the set-up and the CRM are told of it is real)."""
+        amount, number = Decimal(net), f"{kind}-{len(self.rows('invoice'))}"
+        is_released = state not in ("draft", "approved", "void")
+        row = {
+            "id": new_id(MOMENT), "kind": kind, "contract": "K-1", "customer": "C-100", "legal_entity": "US01",
+            "currency": "USD", "through": MOMENT.date(), "terms_days": 30, "net_amount": amount, "tax_amount": 0,
+            "gross_amount": amount, "state": state, "content_hash": "h", "preparer": "a", "approver": "b",
+            "approved_hash": "h", "number": number if is_released else None,
+            "released_at": MOMENT if is_released else None, "recorded_at": MOMENT, "updated_at": MOMENT,
+        }  # fmt: skip
+        with self.engine.begin() as conn:
+            conn.execute(insert(tables.invoice).values(**row))
 
     # --- work ------------------------------------------------------------------------------------------------------
 

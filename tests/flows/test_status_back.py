@@ -9,15 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine
 
 from tests.flows.killing import Killing
 from tests.flows.setup_world import World
 from tests.hub.builders import MOMENT
 from tieout.hub import canonical, exceptions, status_back
 from tieout.hub.actors import Actor
-from tieout.store import tables
-from tieout.store.ids import new_id
 
 ENGINEER = Actor("eve@firm.example", frozenset({"integration_engineer"}))
 
@@ -40,22 +38,6 @@ def _told(world: World) -> dict[str, tuple[Any, ...]]:
     return {row["Opportunity_Number__c"]: tuple(row.get(name) for name in names) for row in held}
 
 
-def _bill(world: World, state: str, net: str, kind: str = "invoice") -> str:
-    """A document of contract K-1 in a state (only what is read back here is real)."""
-    amount, number = Decimal(net), f"{kind}-{len(world.rows('invoice'))}"
-    is_released = state not in ("draft", "approved")
-    row = {
-        "id": new_id(MOMENT), "kind": kind, "contract": "K-1", "customer": "C-100", "legal_entity": "US01",
-        "currency": "USD", "through": MOMENT.date(), "terms_days": 30, "net_amount": amount, "tax_amount": 0,
-        "gross_amount": amount, "state": state, "content_hash": "h", "preparer": "a", "approver": "b",
-        "approved_hash": "h", "number": number if is_released else None,
-        "released_at": MOMENT if is_released else None, "recorded_at": MOMENT, "updated_at": MOMENT,
-    }  # fmt: skip
-    with world.engine.begin() as conn:
-        conn.execute(insert(tables.invoice).values(**row))
-    return str(row["id"])
-
-
 def test_an_active_project_is_told_once(world: World) -> None:
     """One call with one row; asked again, nothing is sent; a change is the next revision."""
     world.sign()
@@ -65,7 +47,7 @@ def test_an_active_project_is_told_once(world: World) -> None:
     calls = world.salesforce.calls()
     _tell(world)
     assert world.salesforce.calls() == calls
-    _bill(world, "posted", "1200.50")
+    world.bill("posted", "1200.50")
     _tell(world)
     assert _told(world) == {"O-1": ("P-K-1", "active", "posted", 1200.5)}
     assert [r["revision"] for r in world.rows("intent", operation="upsert_opportunity")] == [1, 2]
@@ -104,7 +86,7 @@ def test_of_several_invoices_the_one_furthest_from_paid_is_told(
     world.sign()
     world.set_up()
     for state, net in documents:
-        _bill(world, state, net)
+        world.bill(state, net)
     _tell(world)
     told = _told(world)["O-1"]
     assert (told[2], Decimal(str(told[3]))) == (word, Decimal(billed))
@@ -114,9 +96,9 @@ def test_credit_notes_come_off_what_is_billed(world: World) -> None:
     """100 billed, 30 credited and released, 20 credited in a draft: 70."""
     world.sign()
     world.set_up()
-    _bill(world, "posted", "100")
-    _bill(world, "posted", "30", kind="credit_note")
-    _bill(world, "draft", "20", kind="credit_note")
+    world.bill("posted", "100")
+    world.bill("posted", "30", kind="credit_note")
+    world.bill("draft", "20", kind="credit_note")
     _tell(world)
     assert Decimal(str(_told(world)["O-1"][3])) == Decimal(70)
 

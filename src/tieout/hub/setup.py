@@ -181,7 +181,8 @@ def ask(outside: Outside, erp: str, asked: Sequence[Question]) -> dict[str, dict
         return {one.name: _answer(connector, one) for one in asked}
     except ConnectorError as error:
         with outside.engine.begin() as conn:
-            raise NotNow(_ask_again_at(conn, erp, error), f"{erp}: {error.message}") from error
+            again = _ask_again_at(conn, erp, error)
+        raise NotNow(again, f"{erp}: {error.message}") from error
 
 
 def _answer(connector: Connector, asked: Question) -> dict[str, Any] | None:
