@@ -107,8 +107,11 @@ def test_a_run_that_was_given_up_can_end_nothing(conn: Connection) -> None:
     end(conn, 1, attempts=0)
     assert fail(conn, 1, attempts=0) == 0
     assert [r["attempts"] for r in store.running(conn)] == [1], "only the newest run counts"
+    assert store.is_current(conn, "rate", "K-1", 1, 1)
+    assert not store.is_current(conn, "rate", "K-1", 1, 0)
     end(conn, 1, attempts=1)
     assert store.running(conn) == []
+    assert not store.is_current(conn, "rate", "K-1", 1, 1)
 
 
 def test_scheduling_leaves_alone_what_is_asked_for(conn: Connection) -> None:

@@ -123,6 +123,12 @@ def fail(
     return 0 if row is None else int(row.attempts)
 
 
+def is_current(conn: Connection, kind: str, key: str, number: int, attempts: int) -> bool:
+    """Whether this run is the one that was handed out last and has not ended."""
+    query = select(work.c.key).where(_is_run(kind, key, number), work.c.attempts == attempts)
+    return conn.execute(query).first() is not None
+
+
 def _is_run(kind: str, key: str, number: int) -> ColumnElement[bool]:
     return and_(work.c.kind == kind, work.c.key == key, work.c.started == number, work.c.done < number)
 

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from tieout.flows.durable import MOST_TRIES, QUEUES, Plain, bound, flows, is_away, run_flow, was_in_the_way
 from tieout.flows.environment import Environment
 from tieout.store import clock
+from tieout.store import work as store
 from tieout.store.database import plain_url
 
 APPLICATION = "tieout"
@@ -170,6 +171,12 @@ class Engine:
         with self._lock:
             self._running.add(name)
         try:
+            with self._environment.engine.connect() as conn:
+                current = store.is_current(conn, kind, key, number, attempts)
+            if (
+                not current
+            ):  # given up meanwhile: the piece may already run anew, and must not run twice at once
+                return
             with bound(self._environment, self._recorder):
                 run_flow(kind, key, number, attempts)
         finally:
