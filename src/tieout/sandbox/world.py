@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -184,7 +184,7 @@ class World:
             moment = at or self.stamp()
             if held is None:
                 id = self._next_id(system, type) if id is None else id
-                _insert(conn, [_row(system, type, id, fields, moment)])
+                _insert(conn, system, type, [id], [fields], [moment])
             else:
                 _replace(conn, held, {**held.fields, **fields}, moment)
             self._changed(system, type)
@@ -199,11 +199,7 @@ class World:
         with self.transaction() as conn:
             listed = list(rows)
             given = [self._next_id(system, type) for _ in listed] if ids is None else list(ids)
-            made = [dumps(dict(fields)) for fields in listed]
-            if made:
-                stamps = [self.stamp() for _ in made]
-                told = {"system": system, "type": type, "ids": given, "fields": made, "at": stamps}
-                conn.execute(_INSERT_MANY, told)
+            _insert(conn, system, type, given, listed, [self.stamp() for _ in listed])
             self._changed(system, type)
             return given
 
@@ -310,7 +306,7 @@ class World:
         }  # fmt: skip
         if self._conn is None:
             raise RuntimeError("an event belongs to the transaction of its change")
-        _insert(self._conn, [_row(system, "subscribed_event", number, fields, self.stamp())])
+        _insert(self._conn, system, "subscribed_event", [number], [fields], [self.stamp()])
         if not silent and (kind != "deleted" or type == "time_entry"):
             body = {
                 "event_id": number, "event_type": fields["event_type"], "subject_type": type, "subject_id": id
@@ -369,6 +365,14 @@ class World:
     def calls(self, system: str | None = None) -> list[dict[str, Any]]:
         """Every request in order."""
         return self._rows(tables.call, tables.call.c.number, system)
+
+    def count_calls(self, system: str | None = None) -> int:
+        """How many requests came."""
+        query = select(func.count()).select_from(tables.call)
+        if system is not None:
+            query = query.where(tables.call.c.system == system)
+        with self._reading() as conn:
+            return int(conn.execute(query).scalar_one())
 
     def _rows(self, table: Any, order: Any, system: str | None = None) -> list[dict[str, Any]]:
         query = select(table).order_by(order)
@@ -457,19 +461,7 @@ def _json(value: Any) -> Any:
     return sql_cast(sql_cast(dumps(value), Text), JSONB)
 
 
-def _row(system: str, type: str, id: str, fields: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
-    return {
-        "system": system, "type": type, "id": id, "fields": dumps(dict(fields)), "created_at": moment,
-        "modified_at": moment,
-    }  # fmt: skip
-
-
 _INSERT = text(
-    "INSERT INTO record (system, type, id, fields, created_at, modified_at, deleted)"
-    " VALUES (:system, :type, :id, CAST(:fields AS jsonb), :created_at, :modified_at, false)"
-)
-
-_INSERT_MANY = text(
     "INSERT INTO record (system, type, id, fields, created_at, modified_at, deleted)"
     " SELECT :system, :type, id, CAST(fields AS jsonb), at, at, false"
     " FROM unnest(CAST(:ids AS text[]), CAST(:fields AS text[]), CAST(:at AS timestamptz[])) AS given (id, fields, at)"
@@ -481,9 +473,15 @@ _CHANGE_MANY = text(
 )
 
 
-def _insert(conn: Connection, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        conn.execute(_INSERT, rows)
+def _insert(
+    conn: Connection, system: str, type: str, ids: Sequence[str], fields: Iterable[Mapping[str, Any]],
+    stamps: Sequence[datetime],
+) -> None:  # fmt: skip
+    made = [dumps(dict(one)) for one in fields]
+    if made:
+        conn.execute(
+            _INSERT, {"system": system, "type": type, "ids": list(ids), "fields": made, "at": list(stamps)}
+        )
 
 
 def _replace(

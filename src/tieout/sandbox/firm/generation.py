@@ -41,7 +41,7 @@ def generate(seed: int, workers: int = 30, months: int = 3) -> Firm:
     ordered = tuple(sorted(actions, key=lambda action: action.moment))
     planted = tuple(item for action in ordered for item in action.mess)
     contracts = tuple(deal.number for deal in DEALS)
-    return Firm(seed, people, contracts, messy.entries, ordered, tuple(_stops(months)), planted)
+    return Firm(seed, people, contracts, messy.entries, ordered, tuple(stops(months)), planted)
 
 
 def _booking(entries: Sequence[Entry]) -> Iterator[Action]:
@@ -71,7 +71,7 @@ def _approving(messy: Messy, months: int) -> Iterator[Action]:
         monday += timedelta(days=7)
 
 
-def _stops(months: int) -> Iterator[Stop]:
+def stops(months: int) -> Iterator[Stop]:
     """When whoever plays the firm lets the other side catch up."""
     yield Stop(moment(month_start(0) - timedelta(days=2), 8), "set up what was signed")
     yield Stop(moment(month_start(0) + timedelta(days=12), 8), "set up what was completed")
