@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, case, func, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from tieout.store.tables import contract, flow, intent, invoice, opportunity, project
 
@@ -66,7 +67,7 @@ def last_sent(conn: Connection, connection: str, operation: str) -> dict[str, di
     """The newest revision of each opportunity's command: key -> {id, revision, state, digest}."""
     query = (
         select(intent.c.key, intent.c.id, intent.c.revision, intent.c.state, intent.c.digest)
-        .distinct(intent.c.key)
+        .ext(distinct_on(intent.c.key))
         .where(intent.c.connection == connection, intent.c.operation == operation)
         .order_by(intent.c.key, intent.c.revision.desc())
     )
