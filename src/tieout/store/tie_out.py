@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from tieout.store.tables import tie_out_item, tie_out_run
 
@@ -22,7 +23,7 @@ def latest(
     """The newest run of each check, entity and period."""
     run = tie_out_run.c
     keys = (run.check, run.legal_entity, run.period)
-    query = select(tie_out_run).distinct(*keys).order_by(*keys, run.position.desc())
+    query = select(tie_out_run).ext(distinct_on(*keys)).order_by(*keys, run.position.desc())
     for column, value in zip(keys, (check, entity, period), strict=True):
         if value is not None:
             query = query.where(column == value)

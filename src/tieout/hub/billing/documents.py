@@ -13,6 +13,8 @@ from sqlalchemy import Connection
 
 from tieout.domain.billing import content_hash
 from tieout.domain.frames import DRAFT_EVENTS, DRAFT_LINES, DRAFTS, frame
+from tieout.domain.subledger import Books
+from tieout.hub import books
 from tieout.hub.actors import SYSTEM, Actor, require
 from tieout.hub.refusals import NotFound, Stale
 from tieout.store import invoices as store
@@ -120,3 +122,9 @@ def state_after(row: Mapping[str, Any], paid: Decimal, credited: Decimal) -> str
     if paid > 0:
         return "part_paid"
     return "posted" if row["posted_at"] else "released"
+
+
+def books_for(conn: Connection, row: Mapping[str, Any]) -> Books:
+    """The books as they are now; an entity we know no currency of keeps them in that of its documents."""
+    now = books.open_books(conn)
+    return Books(now.closed, {row["legal_entity"]: row["currency"], **now.currencies})

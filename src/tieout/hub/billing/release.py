@@ -12,12 +12,13 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tieout.domain.frames import CREDIT_CAUSES, DOCUMENT_CAUSES, MONEY, REVENUE_CAUSES, frame
-from tieout.domain.subledger import Books, journal_for_credit, journal_for_release, journal_for_revenue
+from tieout.domain.subledger import journal_for_credit, journal_for_release, journal_for_revenue
 from tieout.hub import audit, books, events, ownership, policies, work
 from tieout.hub.actors import Actor, require
 from tieout.hub.billing.decisions import locked, refuse_preparer, refuse_stale
 from tieout.hub.billing.documents import (
     NAMES,
+    books_for,
     check_version,
     external_key_of,
     name_of,
@@ -124,7 +125,7 @@ def _bill(conn: Connection, done: Release) -> None:
     causes = _causes(conn, done)
     store.move(conn, done.row["id"], {"drafted": -1, "billed": 1}, done.moment)
     fp("billing.release.balances")
-    books.write_journals(conn, journal_for_release(frame(causes, DOCUMENT_CAUSES), books.open_books(conn)))
+    books.write_journals(conn, journal_for_release(frame(causes, DOCUMENT_CAUSES), books_for(conn, done.row)))
 
 
 def _credit(conn: Connection, done: Release) -> None:
@@ -141,7 +142,7 @@ def _credit(conn: Connection, done: Release) -> None:
     places = {"credited": 1} if row["rebill"] else {"credited": 1, "written_off": 1}
     store.move(conn, row["id"], places, done.moment)
     fp("billing.credit.balances")
-    books.write_journals(conn, journal_for_credit(frame(causes, CREDIT_CAUSES), _books(conn, row)))
+    books.write_journals(conn, journal_for_credit(frame(causes, CREDIT_CAUSES), books_for(conn, row)))
     if not row["rebill"]:
         _give_up(conn, done)
     state = state_after(original, paid, credited + row["gross_amount"])
@@ -165,19 +166,13 @@ def _give_up(conn: Connection, done: Release) -> None:
         for line, amount in sorted(sums.items())
     ]  # fmt: skip
     written = books.write_journals(
-        conn, journal_for_revenue(frame(causes, REVENUE_CAUSES), _books(conn, row))
+        conn, journal_for_revenue(frame(causes, REVENUE_CAUSES), books_for(conn, row))
     )
     if written:
         journal = written[f"revenue:{done.number}"]
         entries = [{"journal": journal, "event": p["event"], "amount": -p["amount"]} for p in taken]
         subledger.insert_revenue_entries(conn, frame(entries, _ENTRIES))
     fp("billing.credit.revenue")
-
-
-def _books(conn: Connection, row: Mapping[str, Any]) -> Books:
-    """An entity we know no currency of keeps its books in that of its documents."""
-    now = books.open_books(conn)
-    return Books(now.closed, {row["legal_entity"]: row["currency"], **now.currencies})
 
 
 def _causes(conn: Connection, done: Release) -> list[dict[str, Any]]:

@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from tieout.domain.frames import JOURNAL_LINES, PAYMENT_CAUSES, frame
-from tieout.domain.subledger import Books, journal_for_payment, reverse
+from tieout.domain.subledger import journal_for_payment, reverse
 from tieout.hub import audit, books, events, exceptions, policies
 from tieout.hub.actors import SYSTEM
-from tieout.hub.billing.documents import state_after
+from tieout.hub.billing.documents import books_for, state_after
 from tieout.hub.exceptions import NewException
 from tieout.model.money import allocate
 from tieout.store import billing_events, canonical, clock, settlement
@@ -110,7 +110,7 @@ def _same(now: Mapping[str, Any], booked: Mapping[str, Any]) -> dict[str, str]:
 
 def _reverse(conn: Connection, row: Mapping[str, Any], journals: list[str], today: date) -> None:
     lines = frame(settlement.journal_lines(conn, journals), JOURNAL_LINES)
-    books.write_journals(conn, reverse(lines, today, _books(conn, row)))
+    books.write_journals(conn, reverse(lines, today, books_for(conn, row)))
     fp("settlement.reversed")
 
 
@@ -126,13 +126,8 @@ def _book(conn: Connection, row: Mapping[str, Any], applications: Mapping[str, M
         for cause, a in applications.items()
         for line, share in zip(lines, allocate(a["amount"], weights, row["currency"]), strict=True)
     ]  # fmt: skip
-    books.write_journals(conn, journal_for_payment(frame(causes, PAYMENT_CAUSES), _books(conn, row)))
+    books.write_journals(conn, journal_for_payment(frame(causes, PAYMENT_CAUSES), books_for(conn, row)))
     fp("settlement.booked")
-
-
-def _books(conn: Connection, row: Mapping[str, Any]) -> Books:
-    now = books.open_books(conn)
-    return Books(now.closed, {row["legal_entity"]: row["currency"], **now.currencies})
 
 
 def _announce(
