@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from datetime import date, datetime, timezone
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, text
@@ -104,7 +105,7 @@ def test_no_tax_rule_is_an_exception_with_the_money_and_the_rest_goes_on(firm: C
 
 
 def test_a_missing_purchase_order_keeps_the_money_and_makes_no_draft(firm: Connection) -> None:
-    wanted = {"Purchase_Order_Required__c": True}
+    wanted: dict[str, Any] = {"Purchase_Order_Required__c": True}
     builders.take(firm, "salesforce", builders.account(version="2", **wanted))
     w.event(firm, "e1")
     w.event(firm, "e2", "1", contract="K-2")

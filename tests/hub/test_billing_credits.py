@@ -61,7 +61,7 @@ def test_items_name_an_entry_or_a_line_with_hours_or_money(firm: Connection) -> 
     w.event(firm, "e1")
     w.event(firm, "e2", "4")
     number = w.released(firm)
-    items = [{"id": "e1", "hours": D(3)}, {"id": "e2"}]
+    items: list[dict[str, Any]] = [{"id": "e1", "hours": D(3)}, {"id": "e2"}]
     ref = billing.request_credit(firm, w.PAT, number, items=items, reason="wrong week", rebill=True)
     shown = billing.show(firm, ref)
     assert (shown["net_amount"], shown["credits"], shown["kind"]) == (D(700), "INV-1", "credit_note")
