@@ -18,6 +18,7 @@ from tieout import __version__
 
 COMMANDS: dict[str, tuple[str, str]] = {
     # command: (module of this folder, one line of help)
+    "demo": ("demo", "Play a simulated firm's quarter, then serve the console."),
     "up": ("up", "Run Tieout here: database, web door and workers, restarted when they die."),
     "serve": ("serve", "Run the web door only: API and console."),
     "worker": ("worker", "Run one worker only."),
@@ -31,6 +32,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "apply": ("workspace", "Put the workspace into force."),
     "connections": ("connections", "The outside systems and how they fare."),
     "rates": ("rates", "Rate cards from price lists."),
+    "exceptions": ("exceptions", "What is stuck, and putting it right."),
+    "flows": ("flows", "Flows across the systems, step by step."),
+    "bill": ("bill", "Runs, approval, release and credit notes."),
+    "tie-out": ("tie_out", "Our figures against the other system's."),
+    "verify": ("verify", "Whether every invariant holds."),
+    "audit": ("audit", "The sealed chain of who did what."),
     "trace": ("trace", "A figure back to its source documents and on to what it became."),
 }
 """A module whose `app` has a command of the same name gives that command; else its whole `app`."""
