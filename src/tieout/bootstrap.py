@@ -68,8 +68,7 @@ class Settings:
     def as_environment(self) -> dict[str, str]:
         """The variables from which a child process reads these settings again."""
         told = {"TIEOUT_HOME": str(self.home), "PORT": str(self.port), "TIEOUT_ENVIRONMENT": self.environment}
-        if self.database_url:
-            told["TIEOUT_DATABASE_URL"] = self.database_url
+        told["TIEOUT_DATABASE_URL"] = self.database_url or ""  # also unsets what the parent had
         if self.workspace:
             told["TIEOUT_WORKSPACE"] = str(self.workspace)
         return told

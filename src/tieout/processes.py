@@ -9,10 +9,12 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,6 +96,16 @@ class Supervisor:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the home with nothing running on it."""
+        self._lock_home()
+        try:
+            self._stop_left_over()
+            yield
+        finally:
+            self._unlock_home()
+
     def add(self, *programs: Program) -> None:
         """Start programs and keep them running from now on."""
         for program in programs:
@@ -132,9 +144,7 @@ class Supervisor:
         if self._server is not None:
             self._server.release()
             self._pid_file("postgres").unlink(missing_ok=True)
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._unlock_home()
 
     # --- the database ---------------------------------------------------------------------------------
 
@@ -230,6 +240,11 @@ class Supervisor:
                 f"Tieout already runs on {self.settings.home}. Stop that one first, or set TIEOUT_HOME."
             ) from None
 
+    def _unlock_home(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
     def _stop_left_over(self) -> None:
         """End the children that a killed supervisor left behind (a reused process id is left alone)."""
         for file in self.settings.run_folder.glob("*.pid"):
@@ -237,6 +252,18 @@ class Supervisor:
                 process.kill()
                 process.wait(GRACE_SECONDS)
             file.unlink(missing_ok=True)
+
+
+def clear_home(settings: Settings) -> None:
+    """Delete everything of a home after ending what a killed supervisor left there; refused while one runs on it."""
+    supervisor = Supervisor(settings)
+    settings.run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with supervisor.alone():
+        if settings.database_url is None and embedded_server(settings).folder.exists():
+            embedded_server(settings).stop()
+        for path in settings.home.iterdir():
+            if path != settings.run_folder:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def running(settings: Settings) -> dict[str, int]:

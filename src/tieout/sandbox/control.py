@@ -3,7 +3,7 @@
 - `GET clock`, `POST advance {"to": ISO}`: play the firm's life up to a moment and set the clock. With
   `"hold_hints": true` its webhooks wait for `POST hints`, so that whoever plays both sides can move the other clock.
 - `POST faults {"system", "kind", "method"?, "path"?, "times"?, …detail}`, `DELETE faults`.
-- `GET ledger?system=`, `GET calls?system=`, `GET planted`.
+- `GET ledger?system=`, `GET calls?system=[&count=1]`, `GET planted`.
 - `POST webhooks {"system", "url"}`.
 - `GET records?system=&type=`, `POST records {"system", "type", "fields", "id"?, "silent"?, …}`,
   `DELETE records?system=&type=&id=`: people who work in the systems' own screens.
@@ -59,6 +59,8 @@ class Control:
                 return Answer(204)
             case ("GET", "ledger"):
                 return json_answer({"items": world.ledger(params.get("system"))})
+            case ("GET", "calls") if "count" in params:
+                return json_answer({"count": world.count_calls(params.get("system"))})
             case ("GET", "calls"):
                 return json_answer({"items": world.calls(params.get("system"))})
             case ("GET", "planted"):

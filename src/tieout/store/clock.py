@@ -17,6 +17,12 @@ def now(conn: Connection) -> datetime:
     return moment.astimezone(timezone.utc)
 
 
+def injected(conn: Connection) -> datetime | None:
+    """The injected moment; None while the database's clock rules."""
+    moment: datetime | None = conn.execute(select(clock.c.now)).scalar()
+    return moment
+
+
 def real_now(conn: Connection) -> datetime:
     """Real time by the database's clock: for links, tokens and leases only."""
     moment: datetime = conn.execute(select(func.clock_timestamp())).scalar_one()
