@@ -8,7 +8,6 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 
 from tieout import __version__
 from tieout.api import desk, ingest, invoices, problems, resources
@@ -59,12 +58,10 @@ def _lifespan(settings: Settings) -> Any:
 def catalog(app: FastAPI) -> list[dict[str, Any]]:
     """Every operation of `/v1`: method, path, summary, lifecycle (draft, published, deprecated, retired)."""
     return [
-        {"operation": route.operation_id or route.name, "method": method, "path": route.path,
-         "summary": (route.summary or route.description or "").split("\n")[0],
-         "lifecycle": "deprecated" if route.deprecated else "published"}
-        for route in app.routes
-        if isinstance(route, APIRoute) and route.include_in_schema
-        for method in sorted(route.methods or ())
+        {"operation": told["operationId"], "method": method.upper(), "path": path,
+         "summary": told.get("summary", ""), "lifecycle": "deprecated" if told.get("deprecated") else "published"}
+        for path, operations in app.openapi()["paths"].items()
+        for method, told in operations.items()
     ]  # fmt: skip
 
 

@@ -12,9 +12,10 @@ from fastapi import Depends, Query, Request
 from sqlalchemy import Connection, Engine
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tieout.api.problems import problem
 from tieout.hub import people
 from tieout.hub.actors import Actor
-from tieout.hub.refusals import Invalid, Refusal, Unauthenticated
+from tieout.hub.refusals import Invalid, Unauthenticated
 from tieout.store.ids import new_trace_id
 
 LARGEST_BODY = 1024 * 1024
@@ -26,13 +27,6 @@ SAFE_HEADERS = (
 )
 
 
-class TooLarge(Refusal):
-    """The body is larger than this operation takes."""
-
-    status = 413
-    default_code = "TIE-113"
-
-
 class Guard:
     """ASGI: bounds the body of API requests, gives each a trace id and its answer safe headers."""
 
@@ -40,27 +34,42 @@ class Guard:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass one request through."""
+        """Pass one request through; one that is too large is refused before anything reads it."""
         if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
             await self.app(scope, receive, send)
             return
         trace_id = new_trace_id()
         scope.setdefault("state", {})["trace_id"] = trace_id
-        await self.app(scope, _bounded(receive), _headed(send, trace_id))
+        body = await _whole_body(receive)
+        if body is None:
+            said = f"A request holds at most {LARGEST_BODY} bytes. Nothing was written."
+            await problem(Request(scope), 413, "TIE-113", said)(scope, receive, _headed(send, trace_id))
+            return
+        await self.app(scope, _again(body, receive), _headed(send, trace_id))
 
 
-def _bounded(receive: Receive) -> Receive:
-    taken = 0
-
-    async def bounded() -> Message:
-        nonlocal taken
+async def _whole_body(receive: Receive) -> bytes | None:
+    """The body; None when it is larger than any operation takes."""
+    body = b""
+    while True:
         message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > LARGEST_BODY:
-            raise TooLarge(f"A request holds at most {LARGEST_BODY} bytes. Nothing was written.")
-        return message
+        body += message.get("body", b"")
+        if len(body) > LARGEST_BODY:
+            return None
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return body
 
-    return bounded
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Gives the body once, then what the client does next."""
+    waiting = [body]
+
+    async def next_message() -> Message:
+        if waiting:
+            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+        return await receive()
+
+    return next_message
 
 
 def _headed(send: Send, trace_id: str) -> Callable[[Message], Any]:

@@ -1,0 +1,174 @@
+"""What every operation does alike: sign-in, scopes, problems, pages, versions, idempotency, limits."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sqlalchemy import func, select
+
+from tests.api.conftest import Api
+from tieout.hub.reading import RESOURCES
+from tieout.store.tables import audit, exception
+
+HOSTILE = ["a\x00b", "../../etc/passwd", "' OR 1=1 --", "%00", "x" * 5000, "𝕏", "{{7*7}}"]
+
+
+def routes(api: Api) -> list[tuple[str, str]]:
+    """(method, path) of every operation of the catalogue, its parameters filled in."""
+    found = api.client.get("/v1/catalog").json()["data"]
+    fill = {"key": "K-US", "ref": "D-1", "run_id": "x", "exception_id": "x", "flow_id": "x", "contract": "K-US",
+            "name": "psa", "connection": "psa", "secret": "s"}  # fmt: skip
+    return [(one["method"], one["path"].format(**fill)) for one in found]
+
+
+def test_every_operation_but_webhooks_and_catalogue_needs_a_token(api: Api) -> None:
+    for method, path in routes(api):
+        if path.startswith("/v1/ingest") or path == "/v1/catalog":
+            continue
+        for headers in ({}, {"Authorization": "Bearer tie_wrong"}, {"Authorization": "Basic YTpi"}):
+            answer = api.client.request(method, path, headers=headers, json={} if method == "POST" else None)
+            assert (answer.status_code, answer.json()["code"]) == (401, "TIE-105"), (method, path)
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.headers["x-trace-id"] == answer.json()["trace_id"]
+
+
+def test_a_token_reaches_no_further_than_its_scopes(api: Api) -> None:
+    assert api.get("/v1/customers", "only_customers").status_code == 200
+    for method, path in routes(api):
+        if method != "GET" or "customers" in path or path == "/v1/catalog":
+            continue
+        assert api.get(path, "only_customers").status_code in (403, 404), path
+
+
+@pytest.mark.parametrize("name", sorted(RESOURCES))
+def test_a_list_is_for_the_roles_that_its_permission_names(api: Api, name: str) -> None:
+    from tieout.hub.actors import PERMISSIONS, ROLES
+
+    for role in ROLES:
+        expected = 200 if role in PERMISSIONS[RESOURCES[name].permission] else 403
+        assert api.get(f"/v1/{name}", role).status_code == expected
+
+
+def test_records_of_another_legal_entity_do_not_exist(api: Api) -> None:
+    """404, not 403, and lists, related figures and time leave them out."""
+    keys = [row["key"] for row in api.get("/v1/contracts", "only_de").json()["data"]]
+    assert keys == ["K-DE"]
+    for path in ("/v1/contracts/K-US", "/v1/financial-status/K-US"):
+        assert api.get(path, "only_de").status_code == 404
+        assert api.get(path).status_code == 200
+    assert api.get("/v1/contracts/K-DE", "only_de").status_code == 200
+
+
+def test_personal_fields_are_masked_without_their_scope(api: Api) -> None:
+    assert api.get("/v1/resources", "billing_preparer").json()["data"][0]["full_name"] == "•••"
+    assert api.get("/v1/resources", "resource_manager").json()["data"][0]["full_name"] == "Jo Doe"
+
+
+def test_pages_follow_the_cursor_to_the_end_and_money_is_text(api: Api) -> None:
+    first = api.get("/v1/contracts?limit=1").json()
+    second = api.get("/v1/contracts", params={"limit": 1, "cursor": first["next_cursor"]}).json()
+    assert [page["data"][0]["key"] for page in (first, second)] == ["K-DE", "K-US"]
+    assert second["next_cursor"] is None
+    assert first["data"][0]["cap_amount"] == "50000.0000"
+
+
+def test_filters_fields_and_cursors_that_make_no_sense_are_named(api: Api) -> None:
+    for query, field in (
+        ("filter[colour]=red", "filter[colour]"), ("fields=key,colour", "colour"), ("cursor=!!", "cursor"),
+        ("known_at=yesterday", "known_at"), ("limit=100000", "query/limit"),
+    ):  # fmt: skip
+        answer = api.get(f"/v1/contracts?{query}")
+        assert answer.status_code == 422, query
+        assert [error["pointer"] for error in answer.json()["errors"]] == [field]
+
+
+def test_hostile_keys_are_simply_not_there(api: Api) -> None:
+    for text in HOSTILE:
+        for name in RESOURCES:
+            answer = api.client.get(
+                f"/v1/{name}/" + text.replace("/", "%2F").replace("\x00", "%00").replace("'", "%27"),
+                headers={"Authorization": f"Bearer {api.tokens['finance_lead']}"},
+            )
+            assert answer.status_code in (404, 422), (name, text)
+
+
+def test_an_unchanged_record_is_not_sent_again(api: Api) -> None:
+    tag = api.get("/v1/contracts/K-US").headers["etag"]
+    assert api.get("/v1/contracts/K-US", headers={"If-None-Match": tag}).status_code == 304
+    assert api.get("/v1/contracts/K-US?fields=key,version").json() == {"key": "K-US", "version": 1}
+
+
+def test_what_was_known_at_an_earlier_moment_can_be_asked(api: Api) -> None:
+    assert api.get("/v1/contracts/K-US?known_at=2020-01-01T00:00:00Z").status_code == 404
+    assert api.get("/v1/contracts/K-US?known_at=2030-01-01T00:00:00Z").json()["key"] == "K-US"
+    assert api.get("/v1/contracts/K-US?as_of=2025-12-31").status_code == 404
+
+
+def open_one(api: Api) -> str:
+    from tieout.hub.exceptions import NewException, open_exceptions
+
+    with api.engine.begin() as conn:
+        [made] = open_exceptions(conn, [NewException("missing-rate", "501", "no rate for role")])
+    return made
+
+
+def test_a_post_needs_a_key_and_the_same_key_gives_the_same_answer_once(api: Api) -> None:
+    made = open_one(api)
+    path, body = f"/v1/exceptions/{made}/fix", {"text": "imported the rate"}
+    assert (
+        api.client.post(
+            path, json=body, headers={"Authorization": f"Bearer {api.tokens['finance_lead']}"}
+        ).status_code
+        == 422
+    )
+    first, again = api.post(path, body), api.post(path, body)
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert first.json() == again.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    other = api.post(path, {"text": "something else"})
+    assert (other.status_code, other.json()["code"]) == (422, "TIE-126")
+    with api.engine.connect() as conn:
+        assert conn.execute(select(func.count()).where(audit.c.action == "fix")).scalar_one() == 1
+
+
+def test_a_refused_command_writes_nothing_and_its_key_stays_free(api: Api) -> None:
+    made = open_one(api)
+    refused = api.post(f"/v1/exceptions/{made}/waive", {"text": "why not"}, who="billing_preparer")
+    assert refused.status_code == 403
+    with api.engine.connect() as conn:
+        assert conn.execute(select(exception.c.state)).scalars().all() == ["open"]
+    assert (
+        api.post(f"/v1/exceptions/{made}/waive", {"text": "agreed"}, who="billing_approver").status_code
+        == 200
+    )
+
+
+def test_a_decision_needs_the_version_that_was_read(api: Api) -> None:
+    answer = api.post("/v1/invoices/D-1/approve", {})
+    assert (answer.status_code, answer.json()["code"]) == (428, "TIE-128")
+    assert api.post("/v1/invoices/D-1/approve", {}, If_Match='"1"').status_code == 404
+    assert api.post("/v1/invoices/D-1/approve", {}, If_Match="nonsense").status_code == 412
+
+
+def test_bodies_are_bounded_strict_and_shallow(api: Api) -> None:
+    assert api.post("/v1/billing-runs", {"through": "2026-01-31", "approver": "me"}).status_code == 422
+    assert api.post("/v1/billing-runs", {"through": "31 January"}).status_code == 422
+    token = {"Authorization": f"Bearer {api.tokens['finance_lead']}", "Idempotency-Key": "big"}
+    big = json.dumps({"through": "2026-01-31", "contract": "x" * 2_000_000})
+    assert api.client.post("/v1/billing-runs", content=big, headers=token).status_code == 413
+    deep = '{"through":' + "[" * 100_000 + "]" * 100_000 + "}"
+    assert api.client.post("/v1/billing-runs", content=deep, headers=token).status_code in (400, 422)
+
+
+def test_an_unknown_address_is_a_problem_too(api: Api) -> None:
+    answer = api.get("/v1/unicorns")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+def test_the_served_description_names_every_operation(api: Api) -> None:
+    document = api.client.get("/v1/openapi.json").json()
+    described = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+    listed = {(one["method"], one["path"]) for one in api.client.get("/v1/catalog").json()["data"]}
+    assert described == listed
+    assert document["openapi"].startswith("3.1")
