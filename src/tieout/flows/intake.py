@@ -51,21 +51,22 @@ def sync(key: str) -> Later | None:
     """Read one object of a connection to its end and apply what is new; due again after the poll interval."""
     connection, _, object = key.partition("/")
     hints = note_hints(connection, object)
-    while True:
-        page = read_page(connection, object)
-        if _stops(page):
-            apply_all(connection)
-            return _later(page)
-        apply_all(connection)
-        if not page["more"]:
-            break
+    page = read_on(connection, object)
+    if _stops(page):
+        return _later(page)
     return Later(datetime.fromisoformat(end_read(connection, object, hints)), "the next poll")
 
 
 @workflow("sweep", queue="intake")
 def sweep(key: str) -> Later | None:
-    """Fetch what the last ten days of a source hold and the inbox lacks; due again in a day."""
+    """Fetch what the last ten days of a source hold and the inbox lacks; due again in a day.
+
+    What reading alone brings is no gap: it comes first, in pages, where a gap is fetched record by record.
+    """
     connection, _, object = key.partition("/")
+    page = read_on(connection, object)
+    if _stops(page):
+        return _later(page)
     swept = fetch_gaps(connection, object)
     if _stops(swept):
         return _later(swept)
@@ -81,6 +82,15 @@ def drift(key: str) -> Later | None:
         return _later(described)
     apply_all(key)
     return Later(datetime.fromisoformat(described["next"]), "the next look")
+
+
+def read_on(connection: str, object: str) -> Outcome:
+    """Read and apply page after page to the end; the last call's answer."""
+    while True:
+        page = read_page(connection, object)
+        apply_all(connection)
+        if _stops(page) or not page["more"]:
+            return page
 
 
 def _stops(outcome: Outcome) -> bool:
