@@ -9,9 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine
 
 from tieout.demo.outside import Outside
-from tieout.hub import connections
 from tieout.store import clock
-from tieout.store import connections as connection_store
 from tieout.store import demo as store
 
 log = logging.getLogger(__name__)
@@ -40,18 +38,15 @@ class Clocks:
             return clock.now(conn)
 
     def move(self, to: datetime) -> None:
-        """Let the firm live until a moment, then have that moment here too; neither clock goes back."""
+        """Let the firm live until a moment, then have that moment here too; neither clock goes back.
+
+        With our clock every connection's next poll is due.
+        """
         self._outside.advance(to)
         with self._engine.begin() as conn:
             if clock.now(conn) < to:
                 clock.set_now(conn, to)
         self._outside.release_hints()
-
-    def read_everything(self) -> None:
-        """Ask for every object of every connection to be read now."""
-        with self._engine.begin() as conn:
-            for row in connection_store.enabled(conn):
-                connections.request_sync(conn, row["name"])
 
     def settle(self, until: datetime | None = None) -> None:
         """Wait until nothing runs and nothing is due; go on to moments that work waits for, but not to `until`."""

@@ -111,7 +111,6 @@ class Play:
 
     def _play(self, stop: Stop) -> None:
         self._clocks.move(stop.moment)
-        self._clocks.read_everything()
         self._clocks.settle(self._until)
         if "import prices" in stop.deeds:
             self._deeds.import_prices()
