@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,14 @@ from typing import Any
 import pytest
 
 from tieout.cli import COMMANDS, load_command
+from tieout.scenario import model, support
+from tieout.scenario.parsing import load_scenario
 
 ROOT = Path(__file__).parents[2]
 TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
-PAGES = sorted([*(ROOT / name for name in TOP), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
+PAGES = sorted(
+    [*(ROOT / name for name in TOP), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+)
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -110,6 +115,54 @@ def test_every_make_target_exists(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_no_machine_is_named(page: Path) -> None:
     assert _STRAY.findall(page.read_text()) == []
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    named = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    wanted = {re.split(r"[<>=\[]", one)[0] for one in named}
+    rows = re.findall(r"^\| (`[^|]+) \|", (ROOT / "docs/adr/0013-dependencies.md").read_text(), re.MULTILINE)
+    assert {package for row in rows for package in _CODE.findall(row)} == wanted
+
+
+def test_decisions_are_numbered_and_listed() -> None:
+    records = sorted((ROOT / "docs/adr").glob("0*.md"))
+    assert [int(record.name[:4]) for record in records] == list(range(1, len(records) + 1))
+    parts = (
+        "- Status: ",
+        "- Area: ",
+        "## Context",
+        "## Decision",
+        "## Consequences",
+        "## Alternatives",
+        "## Files",
+    )
+    assert {record.name: [p for p in parts if p not in record.read_text()] for record in records} == {
+        record.name: [] for record in records
+    }
+    index = (ROOT / "docs/adr/README.md").read_text()
+    assert [record.name for record in records if f"({record.name})" not in index] == []
+
+
+def test_the_scenarios_page_says_what_is_played() -> None:
+    page = (ROOT / "docs/scenarios.md").read_text()
+    played, missing = page.split("## Not supported yet")
+    of_tables = {
+        word for row in re.findall(r"^\| (`[^|]+) \|", played, re.MULTILINE) for word in _CODE.findall(row)
+    }
+    refused = set(_CODE.findall(missing))
+    assert of_tables >= support.VERBS | support.MEASURES
+    assert (set(model.VERBS) - support.VERBS) | (model.MEASURES - support.MEASURES) <= refused
+    assert not (support.VERBS | support.MEASURES) & refused
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_scenarios_in_the_documentation_can_be_played(page: Path, tmp_path: Path) -> None:
+    for language, body in _FENCE.findall(page.read_text()):
+        if language == "yaml" and body.startswith("scenario: 1"):
+            file = tmp_path / "example.yaml"
+            file.write_text(body)
+            support.refuse_unsupported(load_scenario(file))
 
 
 def test_every_command_is_documented() -> None:
