@@ -18,6 +18,7 @@ def link(conn: Connection, connection: str, object: str, type: str, keys: Mappin
     Records of the inbox that waited for one of these ids become `new` again. A link is never moved silently: an id
     that stands for another key, or a key that stands for another id, is refused.
     """
+    inbox.lock_links(conn, connection)
     pairs = {(object, source_id): key for source_id, key in keys.items()}
     _refuse_moves(conn, connection, pairs)
     written = link_new(conn, connection, type, pairs)

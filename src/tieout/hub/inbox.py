@@ -61,6 +61,7 @@ def apply_new(
     conn: Connection, connection: str, limit: int = 2000, ids: Collection[int] | None = None
 ) -> Applied:
     """Take new rows (those of `ids`, else up to `limit`) into the canonical objects; call until `taken` is 0."""
+    store.lock_links(conn, connection)
     rows = store.take(conn, connection, limit, ids)
     if not rows:
         return Applied((), {})

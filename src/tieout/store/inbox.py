@@ -129,6 +129,14 @@ def supersede_older(conn: Connection, connection: str, applied: Mapping[tuple[st
     return int(conn.execute(statement, {**arrays, "connection": connection}).rowcount)
 
 
+def lock_links(conn: Connection, connection: str) -> None:
+    """Let one transaction at a time decide what waits for a record of this connection, or make one known.
+
+    Otherwise a row may begin to wait just when what it waits for becomes known, and nobody wakes it.
+    """
+    conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"links/{connection}", 7469))))
+
+
 def waits_for(object: str, source_id: str) -> str:
     """The detail of a row that can go on only when this source record is known."""
     return f"waits for {object} {source_id}"

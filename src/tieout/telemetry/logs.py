@@ -12,6 +12,10 @@ import structlog
 from tieout.telemetry.redaction import redact, redact_text
 
 
+CHATTY = ("httpx", "httpcore")
+"""Libraries that name every address they call, and some addresses hold a secret."""
+
+
 def configure_logs(level: str = "INFO", stream: TextIO | None = None) -> None:
     """Set structlog and the standard library's logging to one redacted JSON line per event."""
     target = stream or sys.stderr
@@ -41,6 +45,8 @@ def configure_logs(level: str = "INFO", stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
 def hide_sensitive(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
