@@ -55,16 +55,17 @@ def _when(holds: bool, outcome: str = HANDLED) -> str:
 def _right(
     conn: Connection, item: Planted, also: Callable[[Mapping[str, Any]], bool] = lambda _: True
 ) -> bool:
-    """Whether every entry says its last hours, belongs to its contract, and is billed for what it is worth, once."""
+    """Whether every entry says its last hours, stands where it was moved to, and is billed for what it is worth, once."""
     keys: Collection[str] = item.hints["entries"]
+    moved = item.what == "wrong_project_code"
     minutes: Mapping[str, int] = item.hints.get("minutes", {})
     held = store.entries(conn, keys)
     return set(held) == set(keys) and all(
         row["state"] == "approved"
-        and row["contract"] == item.hints["contract"]
+        and (not moved or row["contract"] == item.hints["contract"])
         and row["worked_minutes"] == minutes.get(key, row["worked_minutes"])
         and row["worked_hours"] is not None
-        and row["worked_hours"] * 60 == row["worked_minutes"]
+        and round(row["worked_hours"] * 60) == row["worked_minutes"]
         and row["amount"] > 0
         and row["billed_amount"] == row["amount"]
         and also(row)

@@ -18,6 +18,7 @@ OPENING = datetime(2025, 12, 1, 9, 0, tzinfo=ZONE)
 # From these days on: the new prices are known, a customer asks for a credit, refused records were put right.
 NEW_PRICES = date(2026, 3, 13)
 ASKED_ON, MENDED_ON = date(2026, 2, 12), date(2026, 2, 20)
+COMPLETED_BY, ALL_BILLED = date(2026, 1, 14), date(2026, 4, 8)
 Deed = Literal["import prices", "answer requests", "replay"]
 
 
@@ -64,4 +65,6 @@ def _of(moment: datetime, bill_through: date | None) -> Stop:
 def _phase(day: date, bill_through: date | None) -> str:
     if bill_through is not None:
         return f"bill {bill_through:%Y-%m}"
-    return "set up" if day < date(2026, 1, 14) else f"work {day:%Y-%m}"
+    if day < COMPLETED_BY:
+        return "set up"
+    return f"work {day:%Y-%m}" if day < ALL_BILLED else "payments"
