@@ -60,8 +60,8 @@ def run(
         _show(drafts, "Nothing was due.")
         note(f"Run {run_id} is {status['state']}: {len(drafts)} drafts of {status['contracts']} contracts.")
         for part in status["parts"]:
-            for reason, amount in part.get("waiting", {}).items():
-                note(f"  {part['contract']}: {amount} waits: {reason}")
+            for waits in part.get("waiting", []):
+                note(f"  {part['contract']}: {waits['amount']} waits: {waits['reason']}")
     if status["state"] != "done":
         raise typer.Exit(FINDING)
 

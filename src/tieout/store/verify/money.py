@@ -41,9 +41,10 @@ _HOURS = """
                             ORDER BY key) FILTER (WHERE what IS NOT NULL))[1:3], ', ')) AS seen
     FROM wrong GROUP BY place HAVING count(what) > 0
     UNION ALL
-    SELECT b.entry, concat(trim_scale(x.written_off_quantity), ' h written off by nobody')
+    SELECT b.entry, concat(trim_scale(x.written_off_quantity), ' h, ', trim_scale(x.written_off_amount), ' ',
+                           b.currency, ' written off by nobody')
     FROM billing_balance x JOIN billing_event b ON b.id = x.event
-    WHERE x.written_off_quantity <> 0
+    WHERE (x.written_off_quantity <> 0 OR x.written_off_amount <> 0)
       AND NOT EXISTS (SELECT 1 FROM invoice_line_event l JOIN invoice i ON i.id = l.invoice
                       WHERE l.event = x.event AND i.kind = 'credit_note' AND i.approver IS NOT NULL)
       AND NOT EXISTS (SELECT 1 FROM exception e WHERE e.state = 'waived' AND e.closed_by IS NOT NULL

@@ -1,0 +1,69 @@
+"""`tieout bill`: a run drafts, another person approves and releases, a credit note undoes and is billed again."""
+
+from __future__ import annotations
+
+from tests.cli.desk import ANN, BOB, PAT, Desk
+from tests.hub import rated, verified
+from tests.hub.builders import take
+
+
+def test_from_hours_to_an_invoice_and_its_credit(desk: Desk) -> None:
+    with desk.engine.begin() as conn:
+        take(conn, "kantata", rated.hours("601", "5"))
+        verified.rate(conn)
+    code, run = desk("bill", "run", "--through", "2026-02-28", "--contract", "K-1", "--as", PAT)
+    assert (code, run["state"], run["preparer"]) == (0, "done", PAT)
+    [draft] = run["drafts"]
+    assert (draft["net_amount"], draft["state"]) == ("1000.0000", "draft")
+    ref = draft["reference"]
+    assert [row["reference"] for row in desk("bill", "review")[1]] == [ref]
+    shown = desk("bill", "review", ref)[1]
+    assert [row["entry"] for row in shown["backup_sheet"]] == ["601"]
+    assert all({"check", "ok", "detail"} == set(check) for check in shown["checks"])
+    code, refused = desk("bill", "approve", ref, "--as", PAT)
+    assert (code, refused["error"]["code"]) == (2, "TIE-103")
+    code, [approved] = desk("bill", "approve", ref, "--as", ANN)
+    assert (code, approved["state"]) == (0, "approved")
+    code, [released] = desk("bill", "release", ref, "--as", ANN)
+    assert (code, released["state"]) == (0, "released")
+    number = released["number"]
+    code, note = desk(
+        "bill", "credit", number, "--line", "601=2", "--reason", "agreed", "--rebill", "--as", PAT
+    )
+    assert (code, note["kind"], note["net_amount"]) == (0, "credit_note", "400.0000")
+    desk("bill", "approve", note["reference"], "--as", BOB)
+    assert desk("bill", "release", note["reference"], "--as", BOB)[1][0]["state"] == "released"
+    code, again = desk("bill", "run", "--through", "2026-02-28", "--as", PAT)
+    assert [row["net_amount"] for row in again["drafts"]] == ["400.0000"]
+
+
+def test_each_document_is_decided_alone(desk: Desk) -> None:
+    """One is refused, the other goes on: exit 1 and both are told."""
+    with desk.engine.begin() as conn:
+        take(conn, "kantata", rated.hours("601", "5"))
+        verified.rate(conn)
+    [draft] = desk("bill", "run", "--through", "2026-02-28", "--as", PAT)[1]["drafts"]
+    code, answers = desk("bill", "approve", "D-999", draft["reference"], "--as", ANN)
+    assert code == 1
+    assert answers[0]["error"]["code"] == "TIE-104"
+    assert answers[1]["state"] == "approved"
+    code, answers = desk("bill", "reject", draft["reference"], "--reason", "wrong order", "--as", BOB)
+    assert (code, answers[0]["state"]) == (0, "void")
+    assert desk("bill", "void", draft["reference"], "--as", PAT)[0] == 2
+
+
+def test_wrong_usage(desk: Desk) -> None:
+    wanted = ("--reason", "x", "--as", PAT)
+    assert desk.shown("bill", "credit", desk.invoice, "--line", "601", *wanted)[0] == 2
+    assert desk.shown("bill", "credit", desk.invoice, "--amount", "much", *wanted)[0] == 2
+    assert desk.shown("bill", "credit", desk.invoice, "--amount", "5", "--all", *wanted)[0] == 2
+    assert desk.shown("bill", "credit", desk.invoice, "--amount", "99999", *wanted)[0] == 2
+    assert desk.shown("bill", "run", "--through", "soon", "--as", PAT)[0] == 2
+    code, answer = desk("bill", "run", "--through", "2026-02-28", "--as", ANN)
+    assert code == 2
+    assert "billing_preparer" in answer["error"]["remedy"]
+
+
+def test_a_run_that_finds_nothing_is_done(desk: Desk) -> None:
+    code, run = desk("bill", "run", "--through", "2026-02-28", "--as", PAT)
+    assert (code, run["state"], run["drafts"]) == (0, "done", [])
