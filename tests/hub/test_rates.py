@@ -13,7 +13,7 @@ import pytest
 from openpyxl import Workbook
 from sqlalchemy import Connection, insert, select
 
-from tieout.hub import rates
+from tieout.hub import flows, rates
 from tieout.hub.actors import SYSTEM, Actor
 from tieout.hub.price_list import read_price_list
 from tieout.hub.refusals import Conflict, Forbidden, Invalid
@@ -297,6 +297,15 @@ def test_only_contracts_whose_card_changed_are_rated_again(conn: Connection) -> 
     assert asked(conn) == []
     take(conn, BASE)
     assert asked(conn) == ["C-1", "C-3"]
+
+
+def test_a_set_up_that_waits_for_a_price_goes_on_when_it_is_imported(conn: Connection) -> None:
+    contract(conn, "K-1", card="STANDARD")
+    with_flow = flows.open_flow(conn, "project_setup", "K-1")
+    flows.wait(conn, with_flow, "1 finding")
+    rates.import_rates(conn, SYSTEM, "p.csv", BASE, "STANDARD")
+    asked = conn.execute(select(work.c.kind).where(work.c.key == "K-1").order_by(work.c.kind)).scalars().all()
+    assert asked == ["rate", "setup"]
 
 
 def test_an_import_is_one_audit_row_with_the_files_digest(conn: Connection) -> None:

@@ -19,7 +19,7 @@ from tieout.hub import audit, ownership, policies, work
 from tieout.hub.actors import SYSTEM, Actor, require
 from tieout.hub.price_list import RatePrice, RefusedRow, read_price_list
 from tieout.hub.refusals import Conflict, Invalid
-from tieout.store import clock
+from tieout.store import affected, clock
 from tieout.store import rates as store
 from tieout.store.rates import ATTRIBUTES
 from tieout.telemetry.failpoints import fp
@@ -174,5 +174,6 @@ def rerate(conn: Connection, cards: Sequence[str]) -> list[str]:
     customers = [customer for customer, card in chosen.customer_cards.items() if card in cards]
     entities = [entity for entity, card in chosen.entity_cards.items() if card in cards]
     contracts = store.contracts_using(conn, cards, customers, entities)
-    work.request_all(conn, [("rate", contract) for contract in contracts])
+    waiting = affected.waiting_among(conn, contracts)
+    work.request_all(conn, [*(("rate", c) for c in contracts), *(("setup", c) for c in sorted(waiting))])
     return contracts

@@ -35,6 +35,14 @@ def contracts_of_opportunities(conn: Connection, opportunities: Collection[str])
     return set(conn.execute(query).scalars()) if opportunities else set()
 
 
+def waiting_among(conn: Connection, contracts: Collection[str]) -> set[str]:
+    """Those of these contracts whose project set-up waits for something."""
+    query = select(flow.c.key).where(
+        flow.c.kind == "project_setup", flow.c.state == "waiting", flow.c.key.in_(list(contracts))
+    )
+    return set(conn.execute(query).scalars()) if contracts else set()
+
+
 def waiting_setups(conn: Connection, customers: Collection[str], entities: Collection[str]) -> set[str]:
     """Contracts of these customers or legal entities whose project set-up waits for something."""
     if not customers and not entities:

@@ -14,7 +14,7 @@ from tieout.hub import audit, rates, work
 from tieout.hub.actors import SYSTEM, Actor, require
 from tieout.hub.price_list import RatePrice
 from tieout.hub.refusals import Invalid
-from tieout.store import clock
+from tieout.store import affected, clock
 from tieout.store import workspace as store
 from tieout.telemetry.failpoints import fp
 from tieout.workspace.findings import Finding
@@ -141,7 +141,8 @@ def _rate_all(conn: Connection, document: Mapping[str, Any], before: Mapping[str
     if not before or all(document.get(part) == before.get(part) for part in _RATED_BY):
         return set()
     contracts = store.contracts(conn)
-    work.request_all(conn, [("rate", contract) for contract in contracts])
+    waiting = affected.waiting_among(conn, contracts)
+    work.request_all(conn, [*(("rate", c) for c in contracts), *(("setup", c) for c in sorted(waiting))])
     return set(contracts)
 
 
