@@ -242,7 +242,7 @@ def run_flow(kind: str, key: str, number: int, attempts: int) -> None:
 def _record_end(
     conn: Connection, kind: str, key: str, number: int, attempts: int, next_at: datetime | None
 ) -> None:
-    store.finish(conn, kind, key, number, attempts, next_at, clock.now(conn))
+    store.finish(conn, kind, key, number, attempts, next_at)
     if attempts >= MOST_FAILURES:
         exceptions.resolve(conn, "poison", [f"{kind} {key}"], "the work was carried out")
 
@@ -293,7 +293,7 @@ def run_due(environment: Environment, kinds: Collection[str] | None = None) -> i
 
 def _take_one(engine: Engine, kinds: Collection[str]) -> tuple[str, str, int, int] | None:
     with engine.begin() as conn:
-        due = store.take_due(conn, kinds, clock.now(conn), 1)
+        due = store.take_due(conn, kinds, None, 1)
     fp("durable.taken")
     return (due[0]["kind"], due[0]["key"], due[0]["number"], due[0]["attempts"]) if due else None
 

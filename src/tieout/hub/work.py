@@ -27,6 +27,13 @@ def request_all(
     """Ask for pieces of work (kind, key) in one statement."""
     if not pieces:
         return
-    moment = clock.now(conn)
-    store.request(conn, set(pieces), due_at or moment, moment)
+    store.request(conn, set(pieces), due_at)
     fp("work.requested")
+
+
+def waits(conn: Connection, kind: str, key: str) -> bool:
+    """Whether a piece of work was carried out before and waits for a later moment."""
+    rows = store.read(conn, [(kind, key)])
+    moment = clock.now(conn)
+    return any(row["done"] > 0 and row["started"] == row["done"] and row["due_at"] > moment
+               for row in rows if row["due_at"] is not None)  # fmt: skip

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from tieout.store.tables import clock
 
+NOW = "coalesce((SELECT now FROM clock), now())"
+"""The present moment inside a statement: a statement that says it itself saves its caller a question."""
+_NOW = text(f"SELECT {NOW}")
+
 
 def now(conn: Connection) -> datetime:
     """The present moment of the business, in UTC."""
-    injected = select(clock.c.now).scalar_subquery()
-    moment: datetime = conn.execute(select(func.coalesce(injected, func.now()))).scalar_one()
+    moment: datetime = conn.execute(_NOW).scalar_one()
     return moment.astimezone(timezone.utc)
 
 

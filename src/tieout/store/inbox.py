@@ -37,6 +37,12 @@ def add(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, A
     return found
 
 
+def has_new(conn: Connection, connection: str) -> bool:
+    """Whether a row of a connection is new."""
+    query = select(inbox.c.id).where(inbox.c.connection == connection, inbox.c.state == "new").limit(1)
+    return conn.execute(query).first() is not None
+
+
 def oldest_attempts(conn: Connection, connection: str) -> int:
     """How often the longest-waiting new row was begun without an end."""
     query = select(inbox.c.attempts).where(inbox.c.connection == connection, inbox.c.state == "new")
@@ -241,20 +247,27 @@ def counts(conn: Connection) -> dict[str, int]:
     return {state: int(number) for state, number in conn.execute(query)}
 
 
+_HINT_TYPES = {
+    "connection": "text", "event_id": "text", "object": "text", "source_id": "text", "raw": "bytea",
+    "digest": "bytea", "deliveries": "int", "recorded_at": "timestamptz",
+}  # fmt: skip
+_ADD_HINTS = text(
+    f"""
+    INSERT INTO hint AS h ({", ".join(_HINT_TYPES)})
+    SELECT * FROM unnest({", ".join(f"CAST(:{name} AS {type}[])" for name, type in _HINT_TYPES.items())})
+    ON CONFLICT (connection, event_id) DO UPDATE SET deliveries = h.deliveries + excluded.deliveries
+    RETURNING h.connection, h.event_id, h.object, h.source_id, h.xmax = 0 AS inserted
+    """  # noqa: S608 - no value stands in it
+)
+
+
 def add_hints(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Add hints (distinct by event id); a repeat counts its delivery. Per row: {event_id, digest, inserted}."""
-    fresh = insert(hint).values(list(rows))
-    statement = fresh.on_conflict_do_update(
-        index_elements=["connection", "event_id"],
-        set_={"deliveries": hint.c.deliveries + fresh.excluded.deliveries},
-    ).returning(
-        hint.c.connection,
-        hint.c.event_id,
-        hint.c.object,
-        hint.c.source_id,
-        literal_column("xmax = 0").label("inserted"),
-    )
-    return [dict(row) for row in conn.execute(statement).mappings()]
+    """Add hints (distinct by event id); a repeat counts its delivery.
+
+    Per row: {connection, event_id, object, source_id, inserted}.
+    """
+    columns = {name: [row[name] for row in rows] for name in _HINT_TYPES}
+    return [dict(row) for row in conn.execute(_ADD_HINTS, columns).mappings()]
 
 
 def open_hints(conn: Connection, connection: str, object: str, limit: int) -> list[dict[str, Any]]:

@@ -6,62 +6,95 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from tieout.store import clock
 from tieout.store.tables import work
+
+_REQUEST = text(
+    f"""
+    INSERT INTO work AS w (kind, key, due_at, requested, updated_at)
+    SELECT piece.kind, piece.key, coalesce(CAST(:due_at AS timestamptz), present.moment), 1, present.moment
+    FROM unnest(CAST(:kinds AS text[]), CAST(:keys AS text[])) AS piece(kind, key),
+         (SELECT coalesce(CAST(:moment AS timestamptz), {clock.NOW}) AS moment) AS present
+    ORDER BY piece.kind, piece.key
+    ON CONFLICT (kind, key) DO UPDATE SET
+      requested = w.requested + 1,
+      due_at = CASE WHEN w.requested > w.done AND w.due_at IS NOT NULL
+                    THEN least(w.due_at, excluded.due_at) ELSE excluded.due_at END,
+      updated_at = excluded.updated_at
+    """  # noqa: S608 - no value stands in it
+)
 
 
 def request(
-    conn: Connection, pieces: Collection[tuple[str, str]], due_at: datetime, moment: datetime
+    conn: Connection,
+    pieces: Collection[tuple[str, str]],
+    due_at: datetime | None = None,
+    moment: datetime | None = None,
 ) -> None:
-    """Ask for pieces of work (kind, key); one that is asked for already becomes due at the earlier moment."""
-    rows = [
-        {"kind": kind, "key": key, "due_at": due_at, "requested": 1, "updated_at": moment}
-        for kind, key in sorted(pieces)
-    ]
-    if not rows:
+    """Ask for pieces of work (kind, key), now unless `due_at` says when; `moment` None = the clock's.
+
+    One that is asked for already becomes due at the earlier moment.
+    """
+    if not pieces:
         return
-    added = insert(work).values(rows)
-    statement = added.on_conflict_do_update(
-        index_elements=["kind", "key"],
-        set_={
-            "requested": work.c.requested + 1,
-            "due_at": text(
-                "CASE WHEN work.requested > work.done AND work.due_at IS NOT NULL"
-                " THEN least(work.due_at, excluded.due_at) ELSE excluded.due_at END"
-            ),
-            "updated_at": added.excluded.updated_at,
-        },
-    )
-    conn.execute(statement)
+    kinds, keys = zip(*sorted(pieces), strict=True)
+    told = {"kinds": list(kinds), "keys": list(keys), "due_at": due_at, "moment": moment}
+    conn.execute(_REQUEST, told)
 
 
-def take_due(conn: Connection, kinds: Collection[str], moment: datetime, limit: int) -> list[dict[str, Any]]:
-    """Mark due pieces that are not running as started and return them {kind, key, number, attempts}, oldest first."""
-    due = (
-        select(work.c.kind, work.c.key)
-        .where(
-            work.c.kind.in_(list(kinds)),
-            work.c.requested > work.c.done,
-            work.c.started == work.c.done,
-            work.c.due_at <= moment,
-        )
-        .order_by(work.c.due_at, work.c.kind, work.c.key)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+_DUE = f"""
+    kind = ANY(CAST(:kinds AS text[])) AND requested > done AND started = done
+    AND due_at <= coalesce(CAST(:moment AS timestamptz), {clock.NOW})
+"""
+_IS_DUE = text(f"SELECT EXISTS (SELECT FROM work WHERE {_DUE})")  # noqa: S608 - no value stands in it
+_TAKE_DUE = text(
+    f"""
+    WITH due AS (
+      SELECT kind, key, due_at FROM work WHERE {_DUE}
+      ORDER BY due_at, kind, key LIMIT :most FOR UPDATE SKIP LOCKED
     )
-    keys = [(row.kind, row.key) for row in conn.execute(due)]
-    if not keys:
-        return []
-    started = (
-        update(work)
-        .where(tuple_(work.c.kind, work.c.key).in_(keys))
-        .values(started=work.c.requested, due_at=None, updated_at=moment)
-        .returning(work.c.kind, work.c.key, work.c.started.label("number"), work.c.attempts)
-    )
-    found = {(row["kind"], row["key"]): dict(row) for row in conn.execute(started).mappings()}
-    return [found[key] for key in keys]
+    UPDATE work SET started = requested, due_at = NULL,
+                    updated_at = coalesce(CAST(:moment AS timestamptz), {clock.NOW})
+    FROM due WHERE work.kind = due.kind AND work.key = due.key
+    RETURNING due.due_at AS was_due, work.kind, work.key, work.started AS number, work.attempts
+    """  # noqa: S608 - no value stands in it
+)
+
+
+def is_due(conn: Connection, kinds: Collection[str]) -> bool:
+    """Whether a piece that is not running is due now."""
+    return bool(conn.execute(_IS_DUE, {"kinds": list(kinds), "moment": None}).scalar_one())
+
+
+def take_due(
+    conn: Connection, kinds: Collection[str], moment: datetime | None, limit: int
+) -> list[dict[str, Any]]:
+    """Mark due pieces that are not running as started and return them {kind, key, number, attempts}, oldest first.
+
+    `moment` None = the clock's.
+    """
+    rows = conn.execute(_TAKE_DUE, {"kinds": list(kinds), "moment": moment, "most": limit}).all()
+    return [
+        {"kind": row.kind, "key": row.key, "number": row.number, "attempts": row.attempts}
+        for row in sorted(rows, key=lambda row: (row.was_due, row.kind, row.key))
+    ]
+
+
+_FINISH = text(
+    f"""
+    UPDATE work SET
+      done = :number,
+      requested = CASE WHEN CAST(:next_at AS timestamptz) IS NULL THEN requested
+                       ELSE greatest(requested, :number + 1) END,
+      due_at = CASE WHEN requested > :number THEN least(due_at, CAST(:next_at AS timestamptz))
+                    ELSE CAST(:next_at AS timestamptz) END,
+      attempts = 0, last_error = NULL, updated_at = coalesce(CAST(:moment AS timestamptz), {clock.NOW})
+    WHERE kind = :kind AND key = :key AND started = :number AND done < :number AND attempts = :attempts
+    """  # noqa: S608 - no value stands in it
+)
 
 
 def finish(
@@ -71,27 +104,14 @@ def finish(
     number: int,
     attempts: int,
     next_at: datetime | None,
-    moment: datetime,
+    moment: datetime | None = None,
 ) -> None:
     """The run `number` ended well. `next_at` asks for the next run; what was asked for meanwhile keeps its own time.
 
-    A run that failed or was given up meanwhile (another `attempts`) changes nothing.
+    A run that failed or was given up meanwhile (another `attempts`) changes nothing. `moment` None = the clock's.
     """
-    conn.execute(
-        update(work)
-        .where(_is_run(kind, key, number), work.c.attempts == attempts)
-        .values(
-            done=number,
-            requested=work.c.requested if next_at is None else func.greatest(work.c.requested, number + 1),
-            due_at=text(
-                "CASE WHEN work.requested > :number THEN least(work.due_at, CAST(:next_at AS timestamptz))"
-                " ELSE CAST(:next_at AS timestamptz) END"
-            ).bindparams(number=number, next_at=next_at),
-            attempts=0,
-            last_error=None,
-            updated_at=moment,
-        )
-    )
+    told = {"kind": kind, "key": key, "number": number, "attempts": attempts}
+    conn.execute(_FINISH, {**told, "next_at": next_at, "moment": moment})
 
 
 def fail(
@@ -123,10 +143,16 @@ def fail(
     return 0 if row is None else int(row.attempts)
 
 
+_IS_CURRENT = text(
+    "SELECT EXISTS (SELECT FROM work WHERE kind = :kind AND key = :key AND started = :number AND done < :number"
+    " AND attempts = :attempts)"
+)
+
+
 def is_current(conn: Connection, kind: str, key: str, number: int, attempts: int) -> bool:
     """Whether this run is the one that was handed out last and has not ended."""
-    query = select(work.c.key).where(_is_run(kind, key, number), work.c.attempts == attempts)
-    return conn.execute(query).first() is not None
+    told = {"kind": kind, "key": key, "number": number, "attempts": attempts}
+    return bool(conn.execute(_IS_CURRENT, told).scalar_one())
 
 
 def _is_run(kind: str, key: str, number: int) -> ColumnElement[bool]:

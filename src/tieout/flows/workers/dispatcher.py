@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tieout.flows.environment import Environment
 from tieout.flows.workers.engine import Dispatch
-from tieout.store import clock
 from tieout.store import work as store
 from tieout.telemetry.failpoints import fp
 
@@ -17,11 +16,15 @@ class Dispatcher:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._dispatch = Dispatch(environment)
+        self._asking = environment.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def tick(self) -> int:
         """Hand out what is due now by the injected clock; how many pieces."""
+        with self._asking.connect() as conn:
+            if not store.is_due(conn, self._dispatch.kinds):
+                return 0
         with self._environment.begin() as conn:
-            due = store.take_due(conn, self._dispatch.kinds, clock.now(conn), MOST_AT_ONCE)
+            due = store.take_due(conn, self._dispatch.kinds, None, MOST_AT_ONCE)
             for piece in due:
                 self._dispatch.hand_out(conn, **piece)
             if due:

@@ -132,6 +132,7 @@ class Engine:
 
     def __init__(self, environment: Environment, executor: str) -> None:
         self._environment = environment
+        self._asking = environment.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._executor = executor
         self._running: set[str] = set()
         self._seen_idle: set[str] = set()
@@ -171,7 +172,7 @@ class Engine:
         with self._lock:
             self._running.add(name)
         try:
-            with self._environment.engine.connect() as conn:
+            with self._asking.connect() as conn:
                 current = store.is_current(conn, kind, key, number, attempts)
             if (
                 not current
