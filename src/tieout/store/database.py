@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from alembic import command
 from alembic.config import Config
 from psycopg import sql
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 OLDEST_SERVER = 15
+RESTED_SECONDS = 1.0
+"""A connection that lay in the pool this long is asked whether it still answers before it is used."""
 _MIGRATION_LOCK = 7_236_401_937
 
 
@@ -42,13 +48,30 @@ def connect(url: str, *, pool_size: int = 5, max_overflow: int = 10, wait_second
 
     A caller that finds every connection busy waits that long, then gets sqlalchemy's TimeoutError.
     """
-    return create_engine(
-        driver_url(url),
-        pool_size=pool_size,
-        max_overflow=max_overflow,
-        pool_timeout=wait_seconds,
-        pool_pre_ping=True,
+    engine = create_engine(
+        driver_url(url), pool_size=pool_size, max_overflow=max_overflow, pool_timeout=wait_seconds
     )
+    event.listen(engine, "checkout", _ask_the_rested)
+    event.listen(engine, "checkin", _note_its_rest)
+    return engine
+
+
+def _note_its_rest(connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info["rests_since"] = time.monotonic()
+
+
+def _ask_the_rested(connection: Any, record: ConnectionPoolEntry, proxy: Any) -> None:
+    """Replace a connection that no longer answers. One that was used just now is not asked: a question costs as much
+    as a statement, and the pool is renewed anyway when a statement finds its server gone.
+    """
+    if time.monotonic() - record.info.get("rests_since", time.monotonic()) < RESTED_SECONDS:
+        return
+    try:
+        connection.autocommit = True
+        connection.execute("SELECT 1")
+        connection.autocommit = False
+    except psycopg.Error:
+        raise InvalidatePoolError from None
 
 
 def driver_url(url: str) -> URL:
