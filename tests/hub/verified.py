@@ -15,7 +15,12 @@ from tieout.hub.actors import SYSTEM, Actor
 from tieout.store import clock
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=timezone.utc)
-PEOPLE = {"pat": "billing_preparer", "ann": "billing_approver", "bob": "finance_lead", "eve": "integration_engineer"}
+PEOPLE = {
+    "pat": "billing_preparer",
+    "ann": "billing_approver",
+    "bob": "finance_lead",
+    "eve": "integration_engineer",
+}
 
 
 def person(name: str) -> Actor:
@@ -31,9 +36,21 @@ def build(conn: Connection) -> str:
         people.add_person(conn, f"{name}@example.com", name, [role], SYSTEM)
     clock.set_now(conn, NOW)
     state_policies(conn)
-    subsidiary = {"id": "1", "externalid": "US01", "name": "US", "country": "US", "joined": {"currency_code": "USD"}}
+    subsidiary = {
+        "id": "1",
+        "externalid": "US01",
+        "name": "US",
+        "country": "US",
+        "joined": {"currency_code": "USD"},
+    }
     take(conn, "netsuite", change("subsidiary", "1", "1", subsidiary))
-    take(conn, "kantata", rated.hours("501", "6"), rated.hours("502", "4"), rated.hours("503", "3", billable=False))
+    take(
+        conn,
+        "kantata",
+        rated.hours("501", "6"),
+        rated.hours("502", "4"),
+        rated.hours("503", "3", billable=False),
+    )
     take(conn, "kantata", rated.hours("504", "2", workspace_id="999"))
     finish(conn, "sync")
     rate(conn)
