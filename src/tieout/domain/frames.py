@@ -118,6 +118,79 @@ POSITIONS = _schema(
     contract=_S, line=_S, currency=_S, recognised_amount=MONEY, billed_amount=MONEY, unbilled_receivable=MONEY,
     contract_liability=MONEY,
 )  # fmt: skip
+# an accounting contract (`unit`) is a contract, or several combined (IFRS 15.17); `change` 0 is its signing
+MEASURE = pl.Decimal(38, 6)
+REVENUE_TERMS = _schema(
+    unit=_S, change=_I, effective_on=_D, currency=_S, treatment=_S, distinct=_B, at_ssp=_B, allocation=_S, price=MONEY,
+    past_change=MONEY,
+)  # fmt: skip
+PROMISES = _schema(
+    unit=_S, change=_I, since=_D, obligation=_S, contract=_S, line=_S, entity=_S, method=_S, basis=_S, price=MONEY,
+    ssp=MONEY, start=_D, end=_D, estimate=MEASURE, bundle=_S, bundle_price=MONEY, residual=_B, residual_low=MONEY,
+    residual_high=MONEY,
+)  # fmt: skip
+PLANNED_MILESTONES = _schema(unit=_S, change=_I, contract=_S, line=_S, milestone=_S, weight=MEASURE)
+REACHED_MILESTONES = _schema(contract=_S, line=_S, milestone=_S, day=_D)
+READINGS = _schema(
+    contract=_S, line=_S, day=_D, cost=MONEY, hours=HOURS, units=MEASURE, percent=SHARE, estimated_cost=MONEY,
+    estimated_hours=HOURS, estimated_units=MEASURE, uninstalled_cost=MONEY, wasted_cost=MONEY, reimbursed_price=MONEY,
+    completed=_B,
+)  # fmt: skip
+VARIABLE_OUTCOMES = _schema(
+    unit=_S, variable=_S, change=_I, obligations=pl.List(_S), currency=_S, day=_D, method=_S, amount=MONEY,
+    probability=SHARE, constrained=_B,
+)  # fmt: skip
+VARIABLE_ESTIMATES = _schema(
+    unit=_S, variable=_S, change=_I, obligations=pl.List(_S), day=_D, amount=MONEY,
+)  # fmt: skip
+ALLOCATED = _schema(unit=_S, change=_I, obligation=_S, ssp=MONEY, weight=MONEY, allocated_price=MONEY)
+REVENUE_SPANS = _schema(
+    unit=_S, obligation=_S, account=_I, currency=_S, day=_D, change=_I, level=_I, base_day=_D,
+)  # fmt: skip
+PRICE_STEPS = _schema(unit=_S, obligation=_S, level=_I, day=_D, amount=MONEY)
+SETTLED_STEPS = _schema(unit=_S, obligation=_S, day=_D, amount=MONEY)
+REVENUE_TO_DATE = _schema(
+    unit=_S, obligation=_S, contract=_S, line=_S, entity=_S, currency=_S, day=_D, allocated_price=MONEY, revenue=MONEY,
+    percent_complete=SHARE,
+)  # fmt: skip
+LINE_REVENUE = _schema(
+    unit=_S, obligation=_S, contract=_S, line=_S, entity=_S, currency=_S, event_date=_D, amount=MONEY,
+)  # fmt: skip
+BILLED_DOCUMENTS = _schema(
+    unit=_S, obligation=_S, currency=_S, right=_S, released_on=_D, due_on=_D, paid_on=_D, net_amount=MONEY,
+)  # fmt: skip
+BALANCE_INPUT = _schema(
+    unit=_S, obligation=_S, currency=_S, recognised_amount=MONEY, billed_amount=MONEY, entitled_amount=MONEY,
+    refund_amount=MONEY, retained_amount=MONEY, retention_conditional=_B,
+)  # fmt: skip
+BALANCES = _schema(
+    unit=_S, obligation=_S, currency=_S, unbilled_receivable=MONEY, contract_asset=MONEY, contract_liability=MONEY,
+    refund_liability=MONEY, retention_receivable=MONEY,
+)  # fmt: skip
+NET_BALANCES = _schema(
+    unit=_S, currency=_S, unbilled_receivable=MONEY, contract_asset=MONEY, contract_liability=MONEY,
+    refund_liability=MONEY, retention_receivable=MONEY,
+)  # fmt: skip
+LOSS_INPUT = _schema(
+    unit=_S, framework=_S, loss_scope=_S, estimated_cost=MONEY, cost_to_date=MONEY, price=MONEY, revenue=MONEY,
+    cost_asset=MONEY,
+)  # fmt: skip
+LOSSES = _schema(unit=_S, expected_loss=MONEY, impairment=MONEY, loss_provision=MONEY)
+CONTRACT_COSTS = _schema(
+    cost=_S, unit=_S, currency=_S, kind=_S, incurred_on=_D, amount=MONEY, service_start=_D, service_end=_D,
+    creates_service=_B,
+)  # fmt: skip
+COSTS_TO_DATE = _schema(
+    cost=_S, unit=_S, currency=_S, day=_D, expensed_amount=MONEY, amortised_amount=MONEY, asset_amount=MONEY,
+)  # fmt: skip
+CREDITED_LINES = _schema(
+    credit=_S, kind=_S, unit=_S, obligation=_S, currency=_S, amount=MONEY, price=MONEY, revenue=MONEY,
+)  # fmt: skip
+CREDIT_PARTS = _schema(
+    credit=_S, unit=_S, obligation=_S, recognised_amount=MONEY, unrecognised_amount=MONEY, neutral_amount=MONEY,
+)  # fmt: skip
+PAYMENT_PLAN = _schema(unit=_S, pays_on=_D, performed_on=_D, amount=MONEY)
+REVENUE_FINDINGS = _schema(kind=_S, unit=_S, obligation=_S, contract=_S, line=_S, day=_D, detail=_S)
 REVENUE_CAUSES = _schema(
     cause=_S, contract=_S, line=_S, entity=_S, currency=_S, event_date=_D, amount=MONEY, opening=MONEY,
 )  # fmt: skip
