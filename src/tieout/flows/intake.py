@@ -64,9 +64,10 @@ def sweep(key: str) -> Later | None:
     What reading alone brings is no gap: it comes first, in pages, where a gap is fetched record by record.
     """
     connection, _, object = key.partition("/")
-    page = read_on(connection, object)
-    if _stops(page):
-        return _later(page)
+    if not is_read(key):
+        page = read_on(connection, object)
+        if _stops(page):
+            return _later(page)
     swept = fetch_gaps(connection, object)
     if _stops(swept):
         return _later(swept)
@@ -88,7 +89,8 @@ def read_on(connection: str, object: str) -> Outcome:
     """Read and apply page after page to the end; the last call's answer."""
     while True:
         page = read_page(connection, object)
-        apply_all(connection)
+        if page.get("apply", True):
+            apply_all(connection)
         if _stops(page) or not page["more"]:
             return page
 
@@ -103,7 +105,7 @@ def _later(outcome: Outcome) -> Later | None:
 
 def apply_all(connection: str) -> None:
     """Apply everything new of a connection, also what another object's arrival set free."""
-    while apply_page(connection):
+    while apply_page(connection)["more"]:
         pass
 
 
@@ -132,33 +134,40 @@ def read_page(connection: str, object: str) -> Outcome:
             moved = connections.save_cursor(conn, connection, object, cursor, page.cursor)
             connections.succeeded(conn, connection)
             _readable_again(conn, connection, object)
+            to_apply = inbox.has_new(conn, connection)
         fp("intake.page_kept")
-        return {"new": received.new, "more": page.more and moved}
+        return {"new": received.new, "more": page.more and moved, "apply": to_apply}
 
     return guarded(outside, connection, ("sync", f"{connection}/{object}"), call)
 
 
 @step
-def apply_page(connection: str) -> int:
-    """Take a batch of new rows into the canonical objects and request what follows, in one commit; rows taken.
+def apply_page(connection: str) -> Outcome:
+    """Take a batch of new rows into the canonical objects and request what follows, in one commit; whether more wait.
 
     The attempt is counted in a commit before, so that rows which end the process are found and set aside.
     """
     outside = environment()
     ids = committed(outside, lambda conn: inbox.begin_apply(conn, connection))
     if not ids:
-        return 0
+        return {"more": False}
     fp("intake.apply_begun")
 
-    def apply(conn: Connection) -> int:
+    def apply(conn: Connection) -> bool:
         applied = inbox.apply_new(conn, connection, ids=ids)
         react(conn, applied.events)
         fp("intake.applying")
-        return applied.taken
+        return applied.taken > 0 and inbox.has_new(conn, connection)
 
-    taken = committed(outside, apply)
+    more = committed(outside, apply)
     fp("intake.applied")
-    return taken
+    return {"more": more}
+
+
+@transaction
+def is_read(conn: Connection, key: str) -> bool:
+    """Whether the object was read to its end and its next poll is not due yet."""
+    return work.waits(conn, "sync", key)
 
 
 @transaction

@@ -24,7 +24,7 @@ from tieout.store import canonical, clock
 from tieout.store import inbox as store
 from tieout.telemetry.failpoints import fp
 
-__all__ = ["Applied", "Received", "apply_new", "begin_apply", "receive", "receive_hints"]
+__all__ = ["Applied", "Received", "apply_new", "begin_apply", "has_new", "receive", "receive_hints"]
 
 MOST_ATTEMPTS = 5
 """A row that was begun this often without an end, the last time alone, is set aside as poison."""
@@ -41,6 +41,11 @@ class Applied:
     def taken(self) -> int:
         """Rows that were looked at."""
         return sum(self.counts.values())
+
+
+def has_new(conn: Connection, connection: str) -> bool:
+    """Whether rows of a connection wait to be taken in."""
+    return store.has_new(conn, connection)
 
 
 def begin_apply(conn: Connection, connection: str, limit: int = 2000) -> list[int]:

@@ -22,6 +22,8 @@ from tieout.telemetry.failpoints import fp
 _ALIVE = ("ENQUEUED", "DELAYED", "PENDING")
 _TIDY_EVERY = 60
 """Sweeps between two tidyings of the engine's own rows."""
+_SCHEDULE_EVERY = 5
+"""Sweeps between two looks for connections whose reads are not scheduled yet."""
 
 
 class Sweeper:
@@ -37,7 +39,10 @@ class Sweeper:
         """Everything that is due to be swept; `begun` are the runs that have no end yet."""
         self._take_over_the_dead(begun)
         self._give_up_lost_runs()
-        self._schedule_and_seal()
+        if self._sweeps % _SCHEDULE_EVERY == 0:
+            schedule_reads(self._environment)
+        with self._environment.begin() as conn:
+            audit.seal(conn)
         if self._sweeps % _TIDY_EVERY == 0:
             self._engine.tidy()
         self._sweeps += 1
@@ -77,11 +82,6 @@ class Sweeper:
                 for piece, how in lost:
                     record_failure(conn, **piece, error=f"its run {how} and the work has no end recorded")
             fp("sweeper.given_up")
-
-    def _schedule_and_seal(self) -> None:
-        schedule_reads(self._environment)
-        with self._environment.begin() as conn:
-            audit.seal(conn)
 
 
 def slot_of(executor: str) -> int | None:
