@@ -48,9 +48,8 @@ def script(size: Scale) -> list[Stop]:
     return sorted(found, key=lambda stop: stop.moment)
 
 
-_BETWEEN: Sequence[date] = (
-    date(2026, 1, 31), date(2026, 2, 9), date(2026, 2, 18), date(2026, 2, 28), date(2026, 3, 31),
-)  # fmt: skip
+_BETWEEN: Sequence[date] = (date(2026, 1, 23), date(2026, 2, 21))
+"""Hours are approved before they are corrected; what was disputed, moved and mended is seen before the next bills."""
 
 
 def _of(moment: datetime, bill_through: date | None) -> Stop:
