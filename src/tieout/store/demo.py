@@ -161,12 +161,12 @@ def traffic(conn: Connection) -> dict[str, dict[str, int]]:
 
 
 def entries(conn: Connection, keys: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Each entry: minutes, state, contract, what all its events come to, and what is billed of it net of credit.
+    """Each entry: minutes, state, contract, what of its events still holds, and what is billed of it net of credit.
 
     `through`: up to which days the released invoices go that hold it, in their order.
     """
     query = text("""
-        SELECT t.key, t.worked_minutes, t.state, p.contract, coalesce(sum(e.amount), 0) AS amount,
+        SELECT t.key, t.worked_minutes, t.state, p.contract, coalesce(sum(e.amount - b.reversed_amount), 0) AS amount,
                coalesce(sum(b.billed_amount - b.credited_amount), 0) AS billed_amount,
                (array_agg(e.worked_hours ORDER BY e.sequence DESC) FILTER (WHERE e.kind = 'time'))[1] AS worked_hours,
                (array_agg(e.price ORDER BY e.sequence DESC) FILTER (WHERE e.kind = 'time'))[1] AS price,
