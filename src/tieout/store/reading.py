@@ -187,7 +187,9 @@ def months_of_contract(conn: Connection, contract_key: str) -> list[dict[str, An
         select(
             journal.c.period,
             journal_line.c.currency,
-            func.coalesce(-func.sum(amount).filter(journal_line.c.account == "revenue"), 0).label("recognised"),
+            func.coalesce(-func.sum(amount).filter(journal_line.c.account == "revenue"), 0).label(
+                "recognised"
+            ),
             func.coalesce(func.sum(amount).filter(documents), 0).label("billed"),
         )
         .join(journal, journal.c.id == journal_line.c.journal)

@@ -625,7 +625,9 @@ billing_run_part = Table(
     metadata,
     Column("run", UUID(as_uuid=False), ForeignKey("billing_run.id"), primary_key=True),
     Column("contract", String, primary_key=True),
-    Column("partition", Integer, nullable=False, comment="contracts of one partition are drafted by one flow"),
+    Column(
+        "partition", Integer, nullable=False, comment="contracts of one partition are drafted by one flow"
+    ),
     Column("outcome", JSONB, comment="null until it was drafted"),
     Column("done_at", MOMENT),
 )
@@ -848,7 +850,9 @@ attempt = Table(
     Column("intent", UUID(as_uuid=False), ForeignKey("intent.id"), nullable=False),
     Column("connection", String, nullable=False),
     Column("action", String, nullable=False, comment="send | look_up | read_back"),
-    Column("calls", Integer, nullable=False, server_default=text("1"), comment="0: another row of the same batch"),
+    Column(
+        "calls", Integer, nullable=False, server_default=text("1"), comment="0: another row of the same batch"
+    ),
     Column("outcome", String, nullable=False, comment="`started` is written before the call"),
     Column("code", String),
     Column("detail", String),
@@ -930,7 +934,9 @@ tie_out_run = Table(
     "tie_out_run",
     metadata,
     Column("id", UUID(as_uuid=False), primary_key=True),
-    Column("position", BigInteger, Identity(), nullable=False, comment="order of runs: the clock may stand still"),
+    Column(
+        "position", BigInteger, Identity(), nullable=False, comment="order of runs: the clock may stand still"
+    ),
     Column("check", String, nullable=False),
     Column("legal_entity", String, nullable=False),
     Column("period", String, nullable=False),
