@@ -96,3 +96,8 @@ def conn(engine: Engine) -> Iterator[Connection]:
     """A connection with an open transaction on a fresh migrated database; not committed unless the test does."""
     with engine.connect() as connection:
         yield connection
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Journeys take longest, so they begin first and others fill the time beside them."""
+    items.sort(key=lambda item: item.get_closest_marker("journey") is None)
