@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from tieout.cli.output import note, plain, table
@@ -78,4 +79,4 @@ def _listed(counts: Mapping[str, int], *names: str) -> str:
 
 
 def _money(amount: Any) -> str:
-    return "" if amount is None else f"{amount:,.2f}"
+    return "" if amount is None else f"{Decimal(amount):,.2f}"

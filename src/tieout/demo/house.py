@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,11 +34,11 @@ def clear(settings: Settings) -> None:
 
 
 def workspace_folder() -> Path:
-    """The firm's workspace: part of the package when it was installed, else of the repository."""
-    here = Path(__file__).resolve()
-    for folder in (here.parents[1] / "examples" / "meridian", here.parents[3] / "examples" / "meridian"):
-        if (folder / "tieout.yaml").is_file():
-            return folder
+    """The firm's workspace: of the repository, else as it was installed with the package."""
+    repository = Path(__file__).resolve().parents[3]
+    for folder in (repository, Path(sys.prefix) / "share" / "tieout"):
+        if (folder / "examples" / "meridian" / "tieout.yaml").is_file():
+            return folder / "examples" / "meridian"
     raise Misconfigured("The demo's workspace examples/meridian is missing: install Tieout again.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection
@@ -10,6 +11,7 @@ from sqlalchemy import Connection
 from tieout.demo.compare import MISSED, Outcome
 from tieout.domain.subledger.accounts import REVENUE
 from tieout.hub import tie_out
+from tieout.model.money import round_to_minor
 from tieout.store import demo as store
 from tieout.store import status
 
@@ -41,16 +43,35 @@ def summarise(
         "systems": systems,
         "assignments_confirmed": 0,
         **store.totals(conn),
-        "billed": store.billed(conn),
-        "revenue": store.revenue(conn, REVENUE),
+        "billed": _in_units(store.billed(conn)),
+        "revenue": _in_units(store.revenue(conn, REVENUE)),
         "exceptions": [
-            {name: row[name] for name in ("kind", "open", "amount", "currency")}
+            {
+                "kind": row["kind"],
+                "open": row["open"],
+                "amount": _in_unit(row["amount"], row["currency"]),
+                "currency": row["currency"],
+            }
             for row in status.exception_counts(conn)
         ],
         "mess": [outcome.as_json() for outcome in mess],
-        "tie_out": [{name: row[name] for name in _TIE_OUT} for row in tie_out.show(conn)],
+        "tie_out": [_tie_out(row) for row in tie_out.show(conn)],
         "invariants": list(invariants),
     }
+
+
+def _tie_out(row: Mapping[str, Any]) -> dict[str, Any]:
+    """One check; its sums without the zeros of their column."""
+    money = {name: f"{row[name]:.2f}" for name in ("amount", "unexplained")}
+    return {name: row[name] for name in _TIE_OUT} | money
+
+
+def _in_units(amounts: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    return {currency: round_to_minor(amount, currency) for currency, amount in amounts.items()}
+
+
+def _in_unit(amount: Decimal | None, currency: str | None) -> Decimal | None:
+    return amount if amount is None or currency is None else round_to_minor(amount, currency)
 
 
 def is_fine(summary: Mapping[str, Any]) -> bool:
