@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -55,7 +56,13 @@ class Case:
                 "allocation": self.allocation}  # fmt: skip
         self.terms.append(head | terms)
         for line in lines:
-            row = {"unit": self.unit, "change": number, "since": on, "contract": self.unit, "entity": "US01"} | line
+            row = {
+                "unit": self.unit,
+                "change": number,
+                "since": on,
+                "contract": self.unit,
+                "entity": "US01",
+            } | line
             row.setdefault("obligation", row["line"])
             for milestone, weight in row.pop("weights", {}).items():
                 keys = {c: row[c] for c in ("unit", "change", "contract", "line")}
@@ -83,11 +90,14 @@ class Case:
             frame(self.reached, REACHED_MILESTONES), frame(self.readings, READINGS),
         )  # fmt: skip
 
-    def recognised(self, *days: date) -> Recognition:
+    def recognised(self, *days: date, contracts: Sequence[str] = ()) -> Recognition:
         done = self.performance()
         plan = plan_revenue(frame(self.terms, REVENUE_TERMS), frame(self.variable, VARIABLE_ESTIMATES), done)
-        exists = {"contract": self.unit, "signed_on": self.start, "collectible_from": self.start}
-        return recognise_to_date(plan, done, frame([exists], CONTRACT_EXISTENCE), days=days)
+        exists = [
+            {"contract": contract, "signed_on": self.start, "collectible_from": self.start}
+            for contract in contracts or [self.unit]
+        ]
+        return recognise_to_date(plan, done, frame(exists, CONTRACT_EXISTENCE), days=days)
 
     def revenue(self, *days: date, line: str | None = None) -> list[Decimal]:
         """Revenue to date at the end of each day, of one line or of the contract."""
@@ -113,7 +123,12 @@ def units(line: str, price: Any, estimate: Any, **more: Any) -> dict[str, Any]:
 
 
 def cost(line: str, price: Any, estimate: Any, **more: Any) -> dict[str, Any]:
-    return {"line": line, "method": "cost_to_cost", "price": D(str(price)), "estimate": D(str(estimate))} | more
+    return {
+        "line": line,
+        "method": "cost_to_cost",
+        "price": D(str(price)),
+        "estimate": D(str(estimate)),
+    } | more
 
 
 def time(line: str, price: Any, start: date, end: date, basis: str = "daily", **more: Any) -> dict[str, Any]:

@@ -39,7 +39,9 @@ def balance(*rows: dict[str, Any]) -> tuple[pl.DataFrame, dict[str, Decimal]]:
     zero = {"recognised_amount": D(0), "billed_amount": D(0)}
     head = {"unit": "C-1", "obligation": "1", "currency": "USD"}
     gross = contract_balances(frame([head | zero | row for row in rows], BALANCE_INPUT))
-    return gross, {k: v for k, v in net_by_contract(gross).row(0, named=True).items() if isinstance(v, Decimal)}
+    return gross, {
+        k: v for k, v in net_by_contract(gross).row(0, named=True).items() if isinstance(v, Decimal)
+    }
 
 
 def test_t003_added_units_at_their_own_price_are_a_separate_contract() -> None:
@@ -53,7 +55,9 @@ def test_t003_added_units_at_their_own_price_are_a_separate_contract() -> None:
     assert sum(case.prices(day(4, 1)).values()) == D(14850)
 
 
-def test_t004_price_below_stand_alone_blends_over_what_remains_and_a_credit_for_the_past_is_revenue_of_that_day() -> None:
+def test_t004_price_below_stand_alone_blends_over_what_remains_and_a_credit_for_the_past_is_revenue_of_that_day() -> (
+    None
+):
     """IE22–IE24: 60 × 100 − 900 = 5,100 to date; remaining (60 × 100) + (30 × 80) = 8,400 over 90 units.
 
     The contract's stated price grows by 30 × 50 = 1,500 = 2,400 − 900. 5,100 + 8,400 = 13,500, cent by cent:
@@ -71,7 +75,9 @@ def test_t006_a_series_extended_at_a_lower_price_earns_the_blend() -> None:
 
     Liability at year end (derived): billed 80,000 in year 3, then 66,666.67 / 66,666.67 / 66,666.66 at each start.
     """
-    case = Case(start=date(2020, 1, 1)).signed(time("1", 300000, date(2020, 1, 1), date(2022, 12, 31), "monthly"))
+    case = Case(start=date(2020, 1, 1)).signed(
+        time("1", 300000, date(2020, 1, 1), date(2022, 12, 31), "monthly")
+    )
     case.change(date(2021, 12, 31), time("1", 480000, date(2020, 1, 1), date(2025, 12, 31), "monthly"))
     ends = [date(year, 12, 31) for year in range(2020, 2026)]
     revenue = case.revenue(*ends)
@@ -104,7 +110,9 @@ def test_t008_what_is_expected_to_come_back_is_a_refund_liability() -> None:
 
 def test_t009_a_payment_to_the_customer_lowers_the_price_as_it_is_earned() -> None:
     """IE160–IE162: (15m − 1.5m) × 2 ÷ 15 = 1.8m; 1.8m earned less (2.0m billed − 1.5m paid) = 1.3m asset."""
-    case = Case(price=D(13_500_000)).signed(units("1", 15_000_000, 15_000_000)).read(day(1, 31), units=2_000_000)
+    case = (
+        Case(price=D(13_500_000)).signed(units("1", 15_000_000, 15_000_000)).read(day(1, 31), units=2_000_000)
+    )
     assert case.revenue(day(1, 31)) == [D(1_800_000)]
     _, net = balance({"recognised_amount": D(1_800_000), "billed_amount": D(500_000)})
     assert net["contract_asset"] == D(1_300_000)
@@ -125,7 +133,11 @@ BUNDLE = {"bundle": "BC", "bundle_price": D(60)}
 
 def test_t011_a_discount_observable_on_some_obligations_stays_with_them() -> None:
     """IE167–IE172: B and C sell together for 60: 60 × 55 ÷ 100 = 33 and 60 × 45 ÷ 100 = 27; A keeps 40."""
-    lines = [at("A", 0, JAN, ssp=D(40)), at("B", 0, JAN, ssp=D(55), **BUNDLE), at("C", 0, JAN, ssp=D(45), **BUNDLE)]
+    lines = [
+        at("A", 0, JAN, ssp=D(40)),
+        at("B", 0, JAN, ssp=D(55), **BUNDLE),
+        at("C", 0, JAN, ssp=D(45), **BUNDLE),
+    ]
     assert Case(price=D(100)).signed(*lines).prices(JAN) == {"A": D(40), "B": D(33), "C": D(27)}
 
 
@@ -190,7 +202,9 @@ def test_t016_payment_that_hangs_on_another_delivery_is_a_contract_asset_until_t
 
 def test_t017_billed_at_list_and_earned_at_the_expected_price_leaves_a_refund_liability() -> None:
     """IE205–IE208: billed 150, expected price 125, so revenue 125 and refund liability 25 a unit."""
-    case = Case().signed(units("1", 150_000_000, 1_000_000)).estimate(JAN, -25_000_000).read(day(1, 31), units=1)
+    case = (
+        Case().signed(units("1", 150_000_000, 1_000_000)).estimate(JAN, -25_000_000).read(day(1, 31), units=1)
+    )
     assert case.revenue(day(1, 31)) == [D(125)]
     _, net = balance({"recognised_amount": D(125), "billed_amount": D(150), "refund_amount": D(25)})
     assert (net["refund_liability"], net["contract_liability"], net["contract_asset"]) == (D(25), D(0), D(0))
@@ -201,7 +215,9 @@ def test_t018_months_that_are_not_whole_count_by_their_days() -> None:
 
     24/31 + 1 + 15/31 months = 70/31. The source's other method, equal thirds, is not one of ours.
     """
-    case = Case(start=date(2023, 1, 8)).signed(time("1", "2258.06", date(2023, 1, 8), date(2023, 3, 15), "monthly"))
+    case = Case(start=date(2023, 1, 8)).signed(
+        time("1", "2258.06", date(2023, 1, 8), date(2023, 3, 15), "monthly")
+    )
     got = case.revenue(date(2023, 1, 31), date(2023, 2, 28), date(2023, 3, 31))
     assert got == [D("774.19"), D("1774.19"), D("2258.06")]
 
@@ -351,13 +367,19 @@ def test_t070_materials_still_in_stock_are_no_cost_of_the_contract_yet() -> None
     The 100 stored stay inventory until control passes, so cost to date is 6,168 − 100 (not IFRS 15.B19's zero margin).
     """
     case = Case(start=day(1, 1, 2024)).signed(cost("1", 9000, 8050)).read(day(12, 31, 2024), cost=2093)
-    case.change(day(6, 30, 2025), cost("1", 9200, 8200)).read(day(12, 31, 2025), cost=6068).read(DEC, cost=8200)
+    case.change(day(6, 30, 2025), cost("1", 9200, 8200)).read(day(12, 31, 2025), cost=6068).read(
+        DEC, cost=8200
+    )
     assert case.revenue(day(12, 31, 2024), day(12, 31, 2025), DEC) == [D(2340), D(6808), D(9200)]
 
 
 def test_t080_a_discount_on_all_adds_up_by_largest_remainder() -> None:
     """KPMG 4.2 ex. 5: 80 over 20 : 30 : 40 = 17.78, 26.67, 35.55 (printed 18, 27 and the rest 35)."""
-    assert split(80, phone=20, internet=30, tv=40) == {"phone": D("17.78"), "internet": D("26.67"), "tv": D("35.55")}
+    assert split(80, phone=20, internet=30, tv=40) == {
+        "phone": D("17.78"),
+        "internet": D("26.67"),
+        "tv": D("35.55"),
+    }
 
 
 def test_t081_an_expected_concession_lowers_the_price_of_all_obligations() -> None:
@@ -378,7 +400,9 @@ def test_t081_an_expected_concession_lowers_the_price_of_all_obligations() -> No
 def test_t085_units_added_below_the_price_of_the_day_blend() -> None:
     """(50 × 80 + 50 × 60) ÷ 100 = 70 a unit after 150 × 80 = 12,000; lifetime 19,000 (the page prints 6,000)."""
     case = Case().signed(units("1", 16000, 200)).read(day(2, 1), units=150)
-    case.change(day(2, 1), units("1", 19000, 250), at_ssp=False).read(day(2, 2), units=151).read(DEC, units=250)
+    case.change(day(2, 1), units("1", 19000, 250), at_ssp=False).read(day(2, 2), units=151).read(
+        DEC, units=250
+    )
     assert case.revenue(day(2, 1), day(2, 2), DEC) == [D(12000), D(12070), D(19000)]
 
 

@@ -18,13 +18,15 @@ _GROUP = ["unit", "change"]
 def pool_promises(promises: pl.DataFrame) -> pl.DataFrame:
     """One row per unit, change and obligation: the lines' prices and stand-alone prices summed (IFRS 15.22, 30).
 
-    A line without a stand-alone price has its stated price as one (IFRS 15.77).
+    A line without a stand-alone price has its stated price as one (IFRS 15.77). Obligations stand in the order of
+    their lines' ids (2 before 10), which decides ties whatever order the rows come in.
     """
     check_frame("promises", promises, PROMISES)
     priced = promises.with_columns(
         pl.col("price").fill_null(0), pl.coalesce("ssp", "price", pl.lit(0).cast(MONEY)).alias("ssp")
     )
-    return priced.group_by(_KEY, maintain_order=True).agg(
+    ordered = priced.sort("unit", "change", "contract", pl.col("line").str.len_chars(), "line")
+    return ordered.group_by(_KEY, maintain_order=True).agg(
         pl.col("price", "ssp").sum(),
         pl.col("bundle", "bundle_price", "residual_low", "residual_high").drop_nulls().first(),
         pl.col("residual").fill_null(False).any(),
@@ -109,4 +111,6 @@ def _check_conserved(priced: pl.DataFrame, total: str) -> None:
     sums = priced.group_by(_GROUP).agg(pl.col("allocated_price").sum(), pl.col(total).first())
     off = sums.filter(pl.col("allocated_price") != pl.col(total))
     if not off.is_empty():
-        raise AssertionError(f"allocation of {off['unit'][0]} lost {off[total][0]}: {off['allocated_price'][0]}")
+        raise AssertionError(
+            f"allocation of {off['unit'][0]} lost {off[total][0]}: {off['allocated_price'][0]}"
+        )

@@ -93,6 +93,7 @@ def net_by_contract(balances: pl.DataFrame) -> pl.DataFrame:
     sums = balances.group_by("unit", "currency").agg(pl.exclude("unit", "currency", "obligation").sum())
     net = pl.col("contract_asset") - pl.col("contract_liability")
     netted = sums.with_columns(
-        net.clip(lower_bound=0).alias("contract_asset"), (-net).clip(lower_bound=0).alias("contract_liability")
+        net.clip(lower_bound=0).alias("contract_asset"),
+        (-net).clip(lower_bound=0).alias("contract_liability"),
     )
     return conform("net balances", netted, NET_BALANCES).sort("unit", "currency")

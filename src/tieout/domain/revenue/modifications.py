@@ -7,6 +7,7 @@ from the first terms on, change by change, each time from all facts: nothing in 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -38,13 +39,12 @@ from tieout.domain.revenue.resharing import Bases, no_bases, share_changes
 from tieout.domain.revenue.shares import stacked
 from tieout.domain.revenue.variable import variable_changes
 
-STATE = pl.Schema(
-    {
-        "unit": pl.String, "obligation": pl.String, "account": pl.Int64, "currency": pl.String, "level": pl.Int64,
-        "base_day": pl.Date, "change": pl.Int64, "fixed": MONEY, "variable": MONEY, "settled": MONEY, "stated": MONEY,
-        "old_ssp": MONEY, "weight": MONEY, "ended": pl.Boolean,
-    }
-)  # fmt: skip
+_COLUMNS: dict[str, Any] = {
+    "unit": pl.String, "obligation": pl.String, "account": pl.Int64, "currency": pl.String, "level": pl.Int64,
+    "base_day": pl.Date, "change": pl.Int64, "fixed": MONEY, "variable": MONEY, "settled": MONEY, "stated": MONEY,
+    "old_ssp": MONEY, "weight": MONEY, "ended": pl.Boolean,
+}  # fmt: skip
+STATE = pl.Schema(_COLUMNS)
 """Where each obligation stands after a change: `fixed` and `variable` price since `base_day`, `settled` before it."""
 _TREATMENTS = pl.Schema({"unit": pl.String, "change": pl.Int64, "day": pl.Date, "treatment": pl.String})
 _KEY = ["unit", "obligation"]
@@ -66,7 +66,9 @@ class _Draft:
     """The plan while it is built: where all obligations stand, the units' fixed prices, and what was decided so far."""
 
     state: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=STATE))
-    totals: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"unit": pl.String, "total": MONEY}))
+    totals: pl.DataFrame = field(
+        default_factory=lambda: pl.DataFrame(schema={"unit": pl.String, "total": MONEY})
+    )
     bases: Bases = field(default_factory=no_bases)
     levels: list[pl.DataFrame] = field(default_factory=list)
     spans: list[pl.DataFrame] = field(default_factory=list)
@@ -132,7 +134,7 @@ def _sign(draft: _Draft, terms: pl.DataFrame, promised: pl.DataFrame) -> None:
 def _modify(
     draft: _Draft, terms: pl.DataFrame, promised: pl.DataFrame, performance: Performance, change: int
 ) -> None:
-    before = draft.state.join(terms.select("unit"), on="unit")
+    before = draft.state.join(terms.select("unit"), on="unit", maintain_order="left")
     rows = _compared(draft, before, terms, promised, performance, change)
     chosen = resolve_treatments(terms, rows)
     rows = rows.join(chosen, on="unit", maintain_order="left")
@@ -162,8 +164,10 @@ def _compared(
     change: int,
 ) -> pl.DataFrame:  # fmt: skip
     """Every obligation before and after the change, with what it had earned on that day and what is still to be done."""
-    moment = terms.select("unit", "effective_on", "allocation", "past_change", pl.col("price").alias("_price"))
-    stood = before.join(moment.select("unit", "effective_on"), on="unit").with_columns(
+    moment = terms.select(
+        "unit", "effective_on", "allocation", "past_change", pl.col("price").alias("_price")
+    )
+    stood = before.join(moment.select("unit", "effective_on"), on="unit", maintain_order="left").with_columns(
         pl.col("effective_on").alias("day"), (pl.col("fixed") + pl.col("variable")).alias("price")
     )
     known = earned(stood, performance).select(*before.columns, "earned", "done", "total", _whole())
@@ -328,4 +332,6 @@ def _check_conserved(rows: pl.DataFrame, after: pl.DataFrame) -> None:
     both = was.join(after.group_by("unit").agg(value.alias("actual")), on="unit", how="left")
     off = both.filter(pl.col("expected") != pl.col("actual").fill_null(0))
     if not off.is_empty():
-        raise AssertionError(f"modification of {off['unit'][0]}: {off['expected'][0]} became {off['actual'][0]}")
+        raise AssertionError(
+            f"modification of {off['unit'][0]}: {off['expected'][0]} became {off['actual'][0]}"
+        )

@@ -7,6 +7,7 @@ Progress is never a stored share: it is `done` ÷ `total`, two exact numbers, so
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -32,13 +33,12 @@ _POINT = ["unit", "change", "obligation", "day"]
 _LINE = ["contract", "line"]
 _READ = ["cost", "hours", "units", "estimated_cost", "estimated_hours", "estimated_units"]
 _BESIDE = ["uninstalled_cost", "wasted_cost", "reimbursed_price"]
-_PARTS = pl.Schema(
-    {
-        **{c: PROMISES[c] for c in ("unit", "change", "obligation", "contract", "line", "method", "basis")},
-        "day": pl.Date, "done": MEASURE, "total": MEASURE, "stated": MEASURE, "uninstalled": MONEY,
-        "reimbursed": MONEY, "completed": pl.Boolean,
-    }
-)  # fmt: skip
+_COLUMNS: dict[str, Any] = {
+    **{c: PROMISES[c] for c in ("unit", "change", "obligation", "contract", "line", "method", "basis")},
+    "day": pl.Date, "done": MEASURE, "total": MEASURE, "stated": MEASURE, "uninstalled": MONEY, "reimbursed": MONEY,
+    "completed": pl.Boolean,
+}  # fmt: skip
+_PARTS = pl.Schema(_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,9 @@ def valid_readings(readings: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     check_frame("readings", readings, READINGS)
     negative = pl.any_horizontal((pl.col(c) < 0).fill_null(False) for c in [*_READ, *_BESIDE])
     percent = (~pl.col("percent").is_between(0, 1)).fill_null(False)
-    estimate = pl.any_horizontal((pl.col(c) == 0).fill_null(False) for c in _READ if c.startswith("estimated"))
+    estimate = pl.any_horizontal(
+        (pl.col(c) == 0).fill_null(False) for c in _READ if c.startswith("estimated")
+    )
     beside = pl.col("uninstalled_cost").fill_null(0) + pl.col("wasted_cost").fill_null(0)
     judged = readings.with_columns(
         pl.when(percent).then(pl.format("progress {} is not between 0 and 1", "percent"))
@@ -121,11 +123,11 @@ def measure(points: pl.DataFrame, performance: Performance) -> pl.DataFrame:
 def _time(lines: pl.DataFrame) -> pl.DataFrame:
     """IFRS 15.B18: effort expended evenly; days or months elapsed of the span, both ends inclusive."""
     rows = lines.filter(pl.col("method") == "straight_line")
-    span = [pl.col("start"), pl.col("end")]
+    start, end, basis = pl.col("start"), pl.col("end"), pl.col("basis")
     return _part(
         rows.with_columns(
-            elapsed(*span, pl.col("day"), pl.col("basis")).fill_null(0).alias("done"),
-            elapsed(*span, pl.col("end"), pl.col("basis")).fill_null(0).alias("total"),
+            elapsed(start, end, pl.col("day"), basis).fill_null(0).alias("done"),
+            elapsed(start, end, end, basis).fill_null(0).alias("total"),
         )
     )
 

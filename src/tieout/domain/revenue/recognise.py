@@ -114,7 +114,8 @@ def _by_line(valued: pl.DataFrame, promises: pl.DataFrame) -> pl.DataFrame:
         pl.coalesce("ssp", "price", pl.lit(0).cast(MONEY)).alias("_weight"),
     )  # fmt: skip
     joined = valued.with_columns(
-        (pl.col("price") + pl.col("settled")).cast(MONEY).alias("_price"), share_of(pl.col("whole_done"), pl.col("whole_total")).alias("percent_complete")
+        (pl.col("price") + pl.col("settled")).cast(MONEY).alias("_price"),
+        share_of(pl.col("whole_done"), pl.col("whole_total")).alias("percent_complete"),
     ).join(lines, on=[*_KEY, "change"], how="inner", maintain_order="left_right")
     single = joined.filter(pl.len().over([*_KEY, "day"]) == 1).with_columns(
         pl.col("_price").alias("allocated_price")

@@ -88,9 +88,9 @@ def _crossing(shares: pl.DataFrame, rebased: pl.DataFrame) -> pl.DataFrame:
 
 def _remaining(crossing: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
     """What is shared again on the next level, one move each."""
-    rest = crossing.group_by("id", "unit", "account", "next_level", "day", "currency", maintain_order=True).agg(
-        (pl.col("amount") - pl.col("_at_once")).sum().alias("amount")
-    )
+    rest = crossing.group_by(
+        "id", "unit", "account", "next_level", "day", "currency", maintain_order=True
+    ).agg((pl.col("amount") - pl.col("_at_once")).sum().alias("amount"))
     again = rest.rename({"next_level": "level"}).with_columns(
         pl.lit(None, pl.List(pl.String)).alias("obligations")
     )

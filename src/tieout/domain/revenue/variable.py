@@ -30,7 +30,9 @@ def estimate_variable(outcomes: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFram
         pl.when(pl.len().over(_ESTIMATE) == 1).then(pl.coalesce("probability", pl.lit(1)))
         .otherwise("probability").fill_null(0).cast(VARIABLE_OUTCOMES["probability"]).alias("probability")
     )  # fmt: skip
-    valid = (pl.col("probability").sum().over(_ESTIMATE) == 1) & (pl.col("probability").min().over(_ESTIMATE) >= 0)
+    valid = (pl.col("probability").sum().over(_ESTIMATE) == 1) & (
+        pl.col("probability").min().over(_ESTIMATE) >= 0
+    )
     judged = weighed.with_columns(valid.alias("_valid"))
     likely = judged.sort(
         pl.col("probability"), pl.col("amount").abs(), descending=[True, False], maintain_order=True
@@ -45,7 +47,9 @@ def estimate_variable(outcomes: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFram
     amount = pl.when(pl.col("method") == "expected_value").then(estimated).otherwise("likely")
     free = pl.when(pl.col("constrained").fill_null(False)).then(0).otherwise(amount).cast(MONEY)
     result = chosen.with_columns(free.alias("amount")).sort("unit", "variable", "day")
-    return conform("variable estimates", result.select(VARIABLE_ESTIMATES.names()), VARIABLE_ESTIMATES), _invalid(judged)
+    return conform(
+        "variable estimates", result.select(VARIABLE_ESTIMATES.names()), VARIABLE_ESTIMATES
+    ), _invalid(judged)
 
 
 def variable_changes(estimates: pl.DataFrame) -> pl.DataFrame:
