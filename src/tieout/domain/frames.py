@@ -203,6 +203,9 @@ PAYMENT_CAUSES = _schema(
     cause=_S, contract=_S, line=_S, entity=_S, currency=_S, event_date=_D, applied_amount=MONEY,
     unapplied_amount=MONEY,
 )  # fmt: skip
+BALANCE_CAUSES = _schema(
+    cause=_S, contract=_S, line=_S, entity=_S, currency=_S, event_date=_D, account=_S, balance=MONEY, booked=MONEY,
+)  # fmt: skip
 CLOSED_PERIODS = _schema(entity=_S, period=_S)
 JOURNAL_LINES = _schema(
     journal=_S, cause_type=_S, cause=_S, number=_I, contract=_S, line=_S, entity=_S, account=_S, currency=_S,

@@ -58,6 +58,18 @@ _ALL = (
     ),
     ExceptionKind("purchase-order-exhausted", "blocking", _PREPARER, ("raise the purchase order's amount",)),
     ExceptionKind("expedient-questioned", "warning", _REVENUE, ("review the revenue method",)),
+    # revenue
+    ExceptionKind(
+        "estimate-exhausted", "blocking", _REVENUE, ("state a new estimate at completion", "complete the work")
+    ),
+    ExceptionKind("progress-invalid", "blocking", _REVENUE, ("correct the progress or the estimate",)),
+    ExceptionKind(
+        "obligation-measures-differ", "blocking", _REVENUE, ("give the obligation's lines one revenue method",)
+    ),
+    ExceptionKind("residual-rejected", "blocking", _REVENUE, ("state a stand-alone price", "state the range")),
+    ExceptionKind("variable-invalid", "blocking", _REVENUE, ("correct the outcomes and probabilities",)),
+    ExceptionKind("series-catch-up", "warning", _REVENUE, ("amend prospectively", "waive")),
+    ExceptionKind("financing-significant", "warning", _REVENUE, ("decide on the rate", "waive")),
     # invoice
     ExceptionKind("tax-undetermined", "blocking", _PREPARER, ("add a tax treatment to the workspace",)),
     ExceptionKind("stale-draft", "blocking", _PREPARER, ("run billing again: the draft is redone",)),

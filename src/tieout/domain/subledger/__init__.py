@@ -1,6 +1,7 @@
 """The contract subledger: double entry, append-only, one journal per cause."""
 
 from tieout.domain.subledger.accounts import ACCOUNTS
+from tieout.domain.subledger.adjustments import journal_for_balances, journal_for_capitalised
 from tieout.domain.subledger.books import Books
 from tieout.domain.subledger.journals import (
     journal_for_credit,
@@ -13,6 +14,8 @@ from tieout.domain.subledger.journals import (
 __all__ = [
     "ACCOUNTS",
     "Books",
+    "journal_for_balances",
+    "journal_for_capitalised",
     "journal_for_credit",
     "journal_for_payment",
     "journal_for_release",

@@ -1,4 +1,4 @@
-"""The accounts of the subledger that time and materials use; the workspace maps them to each ERP."""
+"""The accounts of the subledger; the workspace maps them to each ERP."""
 
 RECEIVABLE = "receivable"
 UNBILLED_RECEIVABLE = "unbilled_receivable"
@@ -9,8 +9,16 @@ REVENUE = "revenue"
 TAX_PAYABLE = "tax_payable"
 CASH_CLEARING = "cash_clearing"
 UNAPPLIED_CASH = "unapplied_cash"
+CONTRACT_ASSET = "contract_asset"
+RETENTION_RECEIVABLE = "retention_receivable"
+CONTRACT_COST_ASSET = "contract_cost_asset"
+CONTRACT_COST_AMORTISATION = "contract_cost_amortisation"
+LOSS_PROVISION = "loss_provision"
+CONTRACT_LOSS = "contract_loss"
+EXPENSE_CLEARING = "expense_clearing"
 
 ACCOUNTS = (
     RECEIVABLE, UNBILLED_RECEIVABLE, CONTRACT_LIABILITY, REFUND_LIABILITY, BILLING_CLEARING, REVENUE, TAX_PAYABLE,
-    CASH_CLEARING, UNAPPLIED_CASH,
+    CASH_CLEARING, UNAPPLIED_CASH, CONTRACT_ASSET, RETENTION_RECEIVABLE, CONTRACT_COST_ASSET,
+    CONTRACT_COST_AMORTISATION, LOSS_PROVISION, CONTRACT_LOSS, EXPENSE_CLEARING,
 )  # fmt: skip
