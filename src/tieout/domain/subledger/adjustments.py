@@ -1,0 +1,58 @@
+"""Journals that bring a balance to what the rules say it is: reclassifications, losses, contract costs.
+
+Each books only the difference between what the balance is and what is booked, so a second run adds nothing and a
+balance that falls is taken back the same way. Domain rules §4, §5.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from tieout.domain.frames import BALANCE_CAUSES, JOURNAL_LINES, check_frame, conform
+from tieout.domain.subledger import accounts as a
+from tieout.domain.subledger.books import Books
+
+AGAINST = {
+    a.CONTRACT_ASSET: a.UNBILLED_RECEIVABLE,
+    a.RETENTION_RECEIVABLE: a.RECEIVABLE,
+    a.REFUND_LIABILITY: a.CONTRACT_LIABILITY,
+    a.LOSS_PROVISION: a.CONTRACT_LOSS,
+    a.CONTRACT_COST_ASSET: a.CONTRACT_COST_AMORTISATION,
+}
+"""The other side of each balance: the rest of the position, or the cost of the period."""
+
+_LINE = ["cause", "contract", "line", "entity", "currency", "event_date"]
+_SCHEMA = pl.Schema({c: JOURNAL_LINES[c] for c in (*_LINE, "account", "amount")})
+
+
+def journal_for_balances(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
+    """What moves each account (BALANCE_CAUSES, debit positive) from `booked` to `balance`, against its other side.
+
+    Revenue journals leave a position as unbilled receivable or contract liability: a contract asset is taken from the
+    first, a refund liability from the second (IFRS 15.55, 107). A loss provision is cost of the period (IAS 37.66), a
+    contract-cost asset what of the cost is not yet amortised (IFRS 15.99). Capitalising a cost is
+    `journal_for_capitalised`.
+    """
+    check_frame("balance causes", causes, BALANCE_CAUSES)
+    unknown = set(causes["account"].unique().to_list()) - set(AGAINST)
+    if unknown:
+        raise ValueError(f"no balance is adjusted on {', '.join(sorted(unknown))}")
+    moved = causes.with_columns((pl.col("balance") - pl.col("booked")).alias("amount"))
+    other = moved.with_columns(
+        pl.col("account").replace_strict(AGAINST, return_dtype=pl.String), -pl.col("amount")
+    )
+    return books.write(_lines([moved, other]), "adjustment")
+
+
+def journal_for_capitalised(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
+    """Costs put on the balance sheet (BALANCE_CAUSES on `contract_cost_asset`): Dr the asset, Cr expense clearing."""
+    check_frame("balance causes", causes, BALANCE_CAUSES)
+    if (causes["account"] != a.CONTRACT_COST_ASSET).any():
+        raise ValueError("only contract costs are capitalised")
+    moved = causes.with_columns((pl.col("balance") - pl.col("booked")).alias("amount"))
+    other = moved.with_columns(pl.lit(a.EXPENSE_CLEARING).alias("account"), -pl.col("amount"))
+    return books.write(_lines([moved, other]), "capitalisation")
+
+
+def _lines(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    return conform("lines", pl.concat(parts).select(_SCHEMA.names()), _SCHEMA)
