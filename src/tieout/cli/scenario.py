@@ -45,6 +45,9 @@ def run(
         for result in results:
             if result.error:
                 note(f"{result.error['file']}:{result.error['line']}: {result.error['message']}")
+        for result in results:
+            for line in (line for check in result.checks for line in check.trace):
+                note(f"  {result.name}: {line}")
         table(
             ["scenario", "at", "measure", "expected", "actual", "difference"],
             failing,

@@ -19,7 +19,10 @@ from tieout.store import scenarios as store
 
 @dataclass(frozen=True)
 class Check:
-    """One measure on one day: `expected` and `actual` as text, or lists for list measures."""
+    """One measure on one day: `expected` and `actual` as text, or lists for list measures.
+
+    `trace` says, for a figure that does not hold, which bookings make it up.
+    """
 
     at: date
     where: dict[str, str]
@@ -27,6 +30,7 @@ class Check:
     expected: Any
     actual: Any
     ok: bool
+    trace: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,12 @@ def check_expectation(conn: Connection, scenario: Scenario, expectation: Expecta
 def _number(asked: Asked, expectation: Expectation, measure: str, expected: Any) -> Check:
     actual = _NUMBERS[measure](asked)
     ok = isinstance(expected, int | Decimal) and abs(actual - Decimal(expected)) <= expectation.tolerance
-    return Check(expectation.at, expectation.where, measure, _plain(expected), _plain(actual), ok)
+    trace = (
+        ()
+        if ok
+        else tuple(store.bookings(asked.conn, contract=asked.contract, entity=asked.entity, at=asked.at))
+    )
+    return Check(expectation.at, expectation.where, measure, _plain(expected), _plain(actual), ok, trace)
 
 
 def _journal(asked: Asked, expectation: Expectation, expected: Mapping[str, Any]) -> list[Check]:

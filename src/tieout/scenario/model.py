@@ -479,7 +479,7 @@ def validated(source: Source, model: type[BaseModel], value: Any, place: tuple[A
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         where = (*place, *first["loc"])
         key = ".".join(str(part) for part in first["loc"]) or "here"
         what = (

@@ -35,6 +35,8 @@ class Result:
     def as_json(self) -> dict[str, Any]:
         """The form of interfaces: `database` only where it was kept."""
         shown = asdict(self)
+        for check in shown["checks"]:
+            del check["trace"]
         if self.database is None:
             del shown["database"]
         return shown

@@ -78,6 +78,21 @@ def account_balances(
     return {row.account: row.amount for row in conn.execute(query, told)}
 
 
+def bookings(
+    conn: Connection, *, contract: str | None, entity: str | None, at: date, most: int = 12
+) -> list[str]:
+    """The newest journals up to a day in words: booking date, cause, and each account's amount, debit positive."""
+    query = text(
+        "SELECT j.booking_date, j.cause_type, j.cause, string_agg(l.account || ' ' || trim_scale(l.amount), ', '"
+        " ORDER BY l.number) AS lines FROM journal j JOIN journal_line l ON l.journal = j.id"
+        " WHERE j.booking_date <= :at AND (CAST(:contract AS text) IS NULL OR j.contract = :contract)"
+        " AND (CAST(:entity AS text) IS NULL OR j.legal_entity = :entity)"
+        " GROUP BY j.id, j.booking_date, j.cause_type, j.cause ORDER BY j.booking_date DESC, j.id DESC LIMIT :most"
+    )
+    told = {"at": at, "contract": contract, "entity": entity, "most": most}
+    return [f"{r.booking_date} {r.cause_type} {r.cause}: {r.lines}" for r in conn.execute(query, told)]
+
+
 def event_totals(conn: Connection, *, contract: str | None, entity: str | None) -> dict[str, Decimal]:
     """Sums over the balances of billing events: amounts and hours by what became of them."""
     query = text(

@@ -1,0 +1,128 @@
+"""What is wrong with a scenario file is said before anything runs: file, line, what was seen and expected."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tieout.cli.scenario import app
+from tieout.scenario.parsing import load_scenario
+from tieout.scenario.reading import BadScenario
+from tieout.scenario.support import refuse_unsupported
+
+GOOD = """\
+scenario: 1
+name: A good one
+customers: [{code: NO, country: NO}]
+rate_cards: [{code: STD, rates: [{role: consultant, price: 200.10}]}]
+contracts:
+  - customer: NO
+    lines: [{billing: {method: time_and_materials, rate_card: STD}}]
+timeline:
+  - {at: 2026-01-05, time: {hours: 8}}
+expect:
+  - {at: 2026-01-05, revenue: 1600.80}
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "case.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_values_are_exact_and_a_bare_no_is_norway(tmp_path: Path) -> None:
+    scenario = load_scenario(written(tmp_path, GOOD))
+    assert scenario.header.rate_cards[0].rates[0].price == Decimal("200.10")
+    assert scenario.header.customers[0].country == "NO"
+    contract = scenario.header.contracts[0]
+    assert (contract.number, contract.entity, contract.currency, contract.start) == (
+        "C-1",
+        "US01",
+        "USD",
+        date(2026, 1, 5),
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        ("customers:", "costumers:", 3, "unknown key"),
+        ("{hours: 8}", "{hours: eight}", 9, "a number expected, got 'eight'"),
+        ("{hours: 8}", "{hours: 8, colour: red}", 9, "unknown key"),
+        ("time: {hours: 8}", "tyme: {hours: 8}", 9, "unknown verb tyme"),
+        ("at: 2026-01-05, time", "at: 2026-02-30, time", 9, "neither a number, a date nor a text"),
+        ("at: 2026-01-05, time", "at: 5 January, time", 9, "needs `at: DATE`"),
+        ("revenue: 1600.80", "revenues: 1600.80", 11, "unknown measure or selector revenues"),
+        ("revenue: 1600.80", "contract: C-9, revenue: 0", 11, "there is no contract C-9"),
+        ("rate_card: STD}}]", "rate_card: GOLD}}]", 7, "there is no rate card GOLD"),
+        ("customer: NO", "customer: SE", 6, "there is no customer SE"),
+        ("rate_card: STD}}]", "rate_card: STD, cap: {amount: 10.005}}}]", 7, "more than 2 decimals"),
+        ("customer: NO", "customer: NO\n    currency: XQQ", 7, "not an ISO 4217 currency"),
+        ("customer: NO", "customer: NO\n    end: 2025-01-01", 7, "ends before it starts"),
+        ("scenario: 1", "scenario: 2", 1, "scenario"),
+        ("price: 200.10", "price: -1", 4, "greater than 0"),
+        ("name: A good one", "name: [", 4, "expected"),
+    ],
+)
+def test_an_error_names_its_line_and_what_was_expected(
+    tmp_path: Path, old: str, new: str, line: int, said: str
+) -> None:
+    assert old in GOOD
+    with pytest.raises(BadScenario) as caught:
+        load_scenario(written(tmp_path, GOOD.replace(old, new)))
+    assert (caught.value.line, said in caught.value.message) == (line, True), caught.value
+    assert caught.value.file.endswith("case.yaml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "method: time_and_materials, rate_card: STD",
+            "method: fixed_fee, amount: 100",
+            "billing method fixed_fee",
+        ),
+        ("time: {hours: 8}", "expense: {id: X, amount: 5}", "the verb expense"),
+        ("revenue: 1600.80", "utilization: 1", "the measure utilization"),
+        ("rate_card: STD}}]", "rate_card: STD, overtime: {daily_after: 8}}}]", "`overtime`"),
+    ],
+)
+def test_what_cannot_be_played_yet_is_told_apart_from_what_is_wrong(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    scenario = load_scenario(written(tmp_path, GOOD.replace(old, new)))
+    with pytest.raises(BadScenario) as caught:
+        refuse_unsupported(scenario)
+    assert (caught.value.code, said in caught.value.message) == ("not-supported", True), caught.value
+
+
+@pytest.mark.parametrize(
+    "text", ["", "- a\n- b\n", "\x00", "a: &x [*x]\n", "scenario: 1\nname: x\n", "a: " + "[" * 3000]
+)
+def test_a_file_that_is_no_scenario_is_an_error_with_a_line(tmp_path: Path, text: str) -> None:
+    with pytest.raises(BadScenario):
+        load_scenario(written(tmp_path, text))
+
+
+def test_check_tells_machines_file_line_code_and_message(tmp_path: Path) -> None:
+    fine, wrong = tmp_path / "fine.yaml", tmp_path / "wrong.yaml"
+    fine.write_text(GOOD)
+    wrong.write_text(GOOD.replace("hours: 8", "hours: eight"))
+    answer = CliRunner().invoke(app, ["check", str(tmp_path), "--json"])
+    [problem] = json.loads(answer.stdout)
+    assert (answer.exit_code, problem["line"], Path(problem["file"]).name) == (1, 9, "wrong.yaml")
+    assert CliRunner().invoke(app, ["check", str(fine), "--json"]).exit_code == 0
+    assert CliRunner().invoke(app, ["check", str(tmp_path / "none")]).exit_code == 2
+
+
+def test_the_schema_knows_every_verb_and_measure() -> None:
+    schema = json.loads(CliRunner().invoke(app, ["schema"]).stdout)
+    assert {"time", "bill", "credit", "amend"} <= set(schema["properties"]["timeline"]["items"]["properties"])
+    assert {"revenue", "invoices"} <= set(schema["properties"]["expect"]["items"]["properties"])
+    assert "from" in json.dumps(schema)
