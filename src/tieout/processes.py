@@ -6,10 +6,12 @@ because work that was in flight in them is only picked up by a fresh start.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -264,6 +266,20 @@ def clear_home(settings: Settings) -> None:
         for path in settings.home.iterdir():
             if path != settings.run_folder:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def refuse_taken_port(port: int) -> None:
+    """Fail early when another program has the web door's port; ask inside the supervisor, which ends what was left."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            raise Misconfigured(
+                f"Port {port} cannot be used: {error.strerror}. Stop what uses it, or choose another: PORT=8001"
+            ) from None
 
 
 def running(settings: Settings) -> dict[str, int]:

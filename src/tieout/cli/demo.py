@@ -8,7 +8,6 @@ import typer
 
 from tieout.cli.context import read_settings, stop_signals
 from tieout.cli.output import FINDING, USAGE, Json, fail, note, print_json
-from tieout.cli.up import refuse_taken_port
 
 app = typer.Typer(add_completion=False)
 
@@ -44,7 +43,6 @@ def demo(
             USAGE,
         )
     settings = read_settings().demo()
-    refuse_taken_port(settings.port)
     with stop_signals() as stopped:
         try:
             with Demo(settings, stopped, note).running(scale, seed, fresh) as play:

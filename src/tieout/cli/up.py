@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 from collections.abc import Callable
 from typing import Annotated
@@ -12,7 +11,7 @@ import typer
 from tieout.bootstrap import Misconfigured, Settings
 from tieout.cli.context import read_settings, stop_signals
 from tieout.cli.output import note
-from tieout.processes import Supervisor, web_program, worker_programs
+from tieout.processes import Supervisor, refuse_taken_port, web_program, worker_programs
 
 app = typer.Typer(add_completion=False)
 
@@ -26,26 +25,12 @@ def up(
 ) -> None:
     """Run Tieout here until interrupted: database, web door and workers, each restarted when it dies."""
     settings = read_settings()
-    refuse_taken_port(settings.port)
     with stop_signals() as stopped, Supervisor(settings) as supervisor:
+        refuse_taken_port(settings.port)
         supervisor.add(web_program(settings), *worker_programs(settings, workers))
         if wait_for_web(settings, supervisor, stopped):
             note(f"Tieout is up at {settings.web_url} (data in {settings.home}). Stop it with Ctrl-C.")
         supervisor.run(stopped)
-
-
-def refuse_taken_port(port: int) -> None:
-    """Fail early when another program has the web door's port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                raise
-            raise Misconfigured(
-                f"Port {port} cannot be used: {error.strerror}. Stop what uses it, or choose another: PORT=8001"
-            ) from None
 
 
 def wait_for_web(settings: Settings, supervisor: Supervisor, stopped: Callable[[float], bool]) -> bool:

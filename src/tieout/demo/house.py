@@ -19,7 +19,15 @@ from tieout.demo.script import OPENING
 from tieout.flows.environment import Environment
 from tieout.flows.intake import schedule_reads
 from tieout.hub.actors import SYSTEM
-from tieout.processes import Program, Supervisor, clear_home, tieout_program, web_program, worker_programs
+from tieout.processes import (
+    Program,
+    Supervisor,
+    clear_home,
+    refuse_taken_port,
+    tieout_program,
+    web_program,
+    worker_programs,
+)
 from tieout.store import clock
 
 WORKERS = 2
@@ -53,6 +61,7 @@ class House:
     def running(self) -> Iterator[Engine]:
         """Everything up, watched by a thread of its own; our database, migrated, with the clock set."""
         with Supervisor(self.settings) as supervisor:
+            refuse_taken_port(self.settings.port)
             supervisor.add(self._sandbox())
             with open_database(self.settings) as engine:
                 self._set_clock(engine)
