@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tieout.flows.durable import MOST_TRIES, QUEUES, Plain, bound, flows, is_away, run_flow, was_in_the_way
 from tieout.flows.environment import Environment
+from tieout.flows.workers.pace import QUICK_SECONDS
 from tieout.store import clock
 from tieout.store import work as store
 from tieout.store.database import plain_url
@@ -28,7 +29,6 @@ APPLICATION = "tieout"
 VERSION = "1"
 """Every release runs what an earlier one began: flows are re-entrant, and a run that no longer fits is begun anew."""
 WORKFLOW = "work"
-POLL_SECONDS = 0.05
 MOST_RESTARTS = 5
 """A run that ends its process this often is given up; the work is tried again with a pause, at last as `poison`."""
 KEEP = timedelta(hours=1)
@@ -151,7 +151,7 @@ class Engine:
             config={
                 "name": APPLICATION, "system_database_url": url, "application_version": VERSION,
                 "executor_id": self._executor, "log_level": "ERROR", "sys_db_pool_size": 10,
-                "notification_listener_polling_interval_sec": POLL_SECONDS,
+                "notification_listener_polling_interval_sec": QUICK_SECONDS,
             }
         )  # fmt: skip
         DBOS.listen_queues(QUEUES)
@@ -160,7 +160,7 @@ class Engine:
         DBOS.launch()
         for name, limits in _LIMITS.items():
             DBOS.register_queue(
-                name, polling_interval_sec=POLL_SECONDS, on_conflict="always_update", **limits
+                name, polling_interval_sec=QUICK_SECONDS, on_conflict="always_update", **limits
             )
 
     def close(self, seconds: int) -> None:
