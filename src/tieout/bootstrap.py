@@ -11,7 +11,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from tieout.connectors.kit.http import HttpOptions
 from tieout.store import clock
 from tieout.store.database import connect, create_database, prepare
 from tieout.store.postgres import EmbeddedPostgres
@@ -164,6 +163,8 @@ def open_connector(
 
     `moment` dates what it observes (see `clock_of`). Simulators (`sandbox: true` in `config`) are reachable in the environment `dev` only.
     """
+    from tieout.connectors.kit.http import HttpOptions  # commands that call nobody need no HTTP client
+
     connect_system = cast("Callable[..., Connector]", _connector_part(system, "connect"))
     return connect_system(config, secrets, HttpOptions(environment=settings.environment, clock=moment))
 

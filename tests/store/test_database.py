@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import OperationalError, TimeoutError
 
@@ -24,6 +25,7 @@ from tieout.store.database import (
     connect,
     create_role_and_database,
     drop_database,
+    newest_version,
     plain_url,
     prepare,
 )
@@ -33,6 +35,10 @@ from tieout.store.tables import metadata
 
 def test_the_migrated_schema_is_the_one_in_the_code(conn: Connection) -> None:
     assert compare_metadata(MigrationContext.configure(conn), metadata) == []
+
+
+def test_the_newest_version_by_file_name_is_the_head_of_the_migrations() -> None:
+    assert ScriptDirectory("src/tieout/store/migrations").get_heads() == [newest_version()]
 
 
 def test_many_processes_may_prepare_the_same_database_at_once(database_url: str) -> None:

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from alembic import command
-from alembic.config import Config
 from psycopg import sql
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
@@ -20,6 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 OLDEST_SERVER = 15
 RESTED_SECONDS = 1.0
 """A connection that lay in the pool this long is asked whether it still answers before it is used."""
+_MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 7_236_401_937
 
 
@@ -93,13 +92,33 @@ def prepare(engine: Engine) -> None:
     if failed := [check for check in check_database(engine) if not check.ok]:
         raise UnsafeDatabase(failed)
     with engine.begin() as conn:
-        conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-        config = Config()
-        config.set_main_option(
-            "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
-        )
-        config.attributes["connection"] = conn
-        command.upgrade(config, "head")
+        if not _is_newest(conn):
+            conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            _upgrade(conn)
+
+
+def _is_newest(conn: Connection) -> bool:
+    """Whether the schema is that of the last migration: the usual case, which needs nothing more."""
+    if conn.execute(text("SELECT to_regclass('alembic_version')")).scalar_one() is None:
+        return False
+    found = conn.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+    return list(found) == [newest_version()]
+
+
+def newest_version() -> str:
+    """The version of the last migration, by the name of its file."""
+    files = (_MIGRATIONS / "versions").glob("[0-9]*_*.py")
+    return max(file.name.split("_")[0] for file in files)
+
+
+def _upgrade(conn: Connection) -> None:
+    from alembic import command  # half of what a short command would load
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = conn
+    command.upgrade(config, "head")
 
 
 def check_database(engine: Engine) -> list[Check]:
