@@ -23,8 +23,7 @@ from tieout.bootstrap import (
 )
 from tieout.cli.failures import explain
 from tieout.cli.output import FINDING, Json, print_json, table
-from tieout.cli.up import refuse_taken_port
-from tieout.processes import running
+from tieout.processes import refuse_taken_port, running
 from tieout.store.database import Check, check_database, connect
 from tieout.store.postgres import EmbeddedPostgres
 
