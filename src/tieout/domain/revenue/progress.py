@@ -102,7 +102,7 @@ def measure(points: pl.DataFrame, performance: Performance) -> pl.DataFrame:
     kinds = pl.struct("method", pl.col("basis").fill_null("")).n_unique()
     pooled = parts.group_by(_POINT).agg(
         pl.col("done", "total", "stated", "uninstalled", "reimbursed").sum(),
-        pl.col("completed").all(),
+        pl.col("completed").fill_null(False).all(),
         pl.col("method").first(),
         (kinds == 1).alias("one_measure"),
     )
