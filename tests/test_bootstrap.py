@@ -17,6 +17,7 @@ from tieout.bootstrap import (
     open_connectors,
     open_database_url,
     read_settings,
+    settings_apart,
     settings_in_use,
     webhook_receiver,
 )
@@ -97,3 +98,13 @@ def test_parts_without_a_connection_see_the_injected_clock(engine: Engine) -> No
     with engine.begin() as conn:
         set_now(conn, MOMENT)
     assert clock_of(engine)() == MOMENT
+
+
+def test_a_scenario_run_does_not_look_like_an_installation(tmp_path: Path) -> None:
+    """Its server stands in a folder of its own, so that the demo is still found; one that is there is used."""
+    settings = read_settings({"TIEOUT_HOME": str(tmp_path)})
+    assert settings_apart(settings, "scenarios").home == tmp_path / "scenarios"
+    embedded_server(settings).data.mkdir(parents=True)
+    assert settings_apart(settings, "scenarios") == settings
+    other = read_settings({"TIEOUT_HOME": str(tmp_path / "x"), "TIEOUT_DATABASE_URL": "postgresql://db/x"})
+    assert settings_apart(other, "scenarios") == other

@@ -92,6 +92,16 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     )
 
 
+def settings_apart(settings: Settings, name: str) -> Settings:
+    """For a command that needs a server and no installation: the one that is there, else one in a folder of its own.
+
+    So a scenario run does not look like a set-up installation, behind which the demo would not be found any more.
+    """
+    if settings.database_url or embedded_server(settings).data.exists():
+        return settings
+    return replace(settings, home=settings.home / name)
+
+
 def settings_in_use(settings: Settings) -> Settings:
     """What reading commands look at: these settings, or the demo's when nothing else was ever set up."""
     configured = settings.database_url or embedded_server(settings).data.exists()

@@ -59,7 +59,7 @@ def catalog(app: FastAPI) -> list[dict[str, Any]]:
     """Every operation of `/v1`: method, path, summary, lifecycle (draft, published, deprecated, retired)."""
     return [
         {"operation": told["operationId"], "method": method.upper(), "path": path,
-         "summary": told.get("summary", ""), "lifecycle": "deprecated" if told.get("deprecated") else "published"}
+         "summary": told.get("description", told["summary"]).split("\n")[0], "lifecycle": "deprecated" if told.get("deprecated") else "published"}
         for path, operations in app.openapi()["paths"].items()
         for method, told in operations.items()
     ]  # fmt: skip

@@ -80,12 +80,12 @@ def _add(routes: APIRouter, resource: Resource) -> None:
     allowed = ", ".join(f"filter[{name}]" for name in resource.filters)
     routes.add_api_route(
         f"/{resource.name}", list_records, methods=["GET"], operation_id=f"list_{slug}", tags=[resource.name],
-        summary=resource.about, description=f"Scope `{resource.permission}`. Filters: {allowed}.",
+        summary=resource.about, description=f"{resource.about} Scope `{resource.permission}`. Filters: {allowed}.",
         responses={200: {"model": listing}}, response_class=Response,
     )  # fmt: skip
     routes.add_api_route(
         f"/{resource.name}/{{key}}", show_record, methods=["GET"], operation_id=f"get_{slug}", tags=[resource.name],
-        summary=f"One of: {resource.about}", description=f"Scope `{resource.permission}`.",
+        summary=f"One of: {resource.about}", description=f"One of: {resource.about} Scope `{resource.permission}`.",
         responses={200: {"model": shape}, 304: {"description": "unchanged"}}, response_class=Response,
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tieout.bootstrap import open_database_url
+from tieout.bootstrap import open_database_url, settings_apart
 from tieout.cli.context import read_settings
 from tieout.cli.output import FINDING, USAGE, Json, note, print_json, table
 from tieout.scenario.parsing import load_scenario, scenario_files
@@ -30,7 +30,7 @@ def run(
     from tieout.scenario.running import run_scenarios
 
     files = _files(paths)
-    settings = read_settings()
+    settings = settings_apart(read_settings(), "scenarios")
     with open_database_url(settings) as url:
         results = []
         for result in run_scenarios(url, settings, files, keep=keep):

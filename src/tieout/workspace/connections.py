@@ -15,6 +15,8 @@ from tieout.workspace.shapes import ConnectionFile, parse
 from tieout.workspace.yamlfile import YamlFile
 
 _OPTIONS = ("url", "ca", "sandbox", "overlap_seconds", "page_size", "poll_seconds")
+WEBHOOK_SECRETS = ("webhook_secret", "webhook_secret_previous")
+"""Any connection may take signed hints; during a rotation the secret before counts too."""
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _REFERENCE = re.compile(r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")
 
@@ -54,7 +56,8 @@ def _settings(file: YamlFile, shape: ConnectionFile) -> list[Finding]:
     manifest = known().get(shape.connector)
     if manifest is None:
         return [file.finding(("connector",), *unknown(shape.connector))]
-    findings = _keys(file, "secrets", shape.secrets, manifest.sign_in.secrets, manifest.sign_in.secrets)
+    allowed = list(dict.fromkeys([*manifest.sign_in.secrets, *WEBHOOK_SECRETS]))
+    findings = _keys(file, "secrets", shape.secrets, manifest.sign_in.secrets, allowed)
     needed = [*manifest.sign_in.config, *([] if manifest.sign_in.config else ["url"])]
     findings += _keys(file, "config", shape.config, needed, [*_OPTIONS, *manifest.sign_in.config])
     for name, reference in shape.secrets.items():
