@@ -13,6 +13,7 @@ from tieout.bootstrap import (
     Settings,
     clock_of,
     connector_names,
+    embedded_server,
     open_connector,
     open_connectors,
     open_database_url,
