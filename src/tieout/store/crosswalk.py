@@ -6,25 +6,31 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, and_, func, or_, select, text, update
 
+from tieout.store.arrays import columns, unnest
 from tieout.store.tables import crosswalk
+
+_TYPES = {
+    "connection": "text", "object": "text", "source_id": "text", "type": "text", "key": "text",
+    "recorded_at": "timestamptz",
+}  # fmt: skip
+_UPSERT = text(
+    f"""
+    INSERT INTO crosswalk AS c ({", ".join(_TYPES)}) SELECT * FROM {unnest(_TYPES)}
+    ON CONFLICT (connection, object, source_id) DO UPDATE
+      SET key = excluded.key, type = excluded.type, retired_at = NULL, retired_reason = NULL
+      WHERE c.retired_at IS NOT NULL
+    RETURNING c.object, c.source_id
+    """  # noqa: S608 - no value stands in it
+)
 
 
 def upsert(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> set[tuple[str, str]]:
     """Add links, or revive retired ones; (object, source id) of those that were added or revived."""
-    written: set[tuple[str, str]] = set()
-    for start in range(0, len(rows), 2000):
-        added = insert(crosswalk).values(list(rows[start : start + 2000]))
-        fresh = added.excluded
-        statement = added.on_conflict_do_update(
-            index_elements=["connection", "object", "source_id"],
-            set_={"key": fresh.key, "type": fresh.type, "retired_at": None, "retired_reason": None},
-            where=crosswalk.c.retired_at.is_not(None),
-        ).returning(crosswalk.c.object, crosswalk.c.source_id)
-        written |= {(row.object, row.source_id) for row in conn.execute(statement)}
-    return written
+    if not rows:
+        return set()
+    return {(row.object, row.source_id) for row in conn.execute(_UPSERT, columns(rows, _TYPES))}
 
 
 def of_sources(
@@ -47,7 +53,7 @@ def _among(sources: Collection[tuple[str, str]]) -> Any:
         by_object.setdefault(object, []).append(source_id)
     return or_(
         *(
-            and_(crosswalk.c.object == object, crosswalk.c.source_id.in_(ids))
+            and_(crosswalk.c.object == object, crosswalk.c.source_id == func.any(ids))
             for object, ids in sorted(by_object.items())
         )
     )
@@ -66,18 +72,23 @@ def of_keys(conn: Connection, connection: str, object: str, keys: Collection[str
     return {row.key: row.source_id for row in conn.execute(query)}
 
 
+_HOLDERS = text(
+    "SELECT c.object, c.key, c.source_id FROM crosswalk c"
+    " JOIN unnest(CAST(:objects AS text[]), CAST(:keys AS text[])) AS wanted(object, key)"
+    " ON c.object = wanted.object AND c.key = wanted.key"
+    " WHERE c.connection = :connection AND c.retired_at IS NULL"
+)
+
+
 def holders(
     conn: Connection, connection: str, pairs: Collection[tuple[str, str]]
 ) -> dict[tuple[str, str], str]:
     """Live source id of each (object, key) that is linked."""
     if not pairs:
         return {}
-    query = select(crosswalk.c.object, crosswalk.c.key, crosswalk.c.source_id).where(
-        crosswalk.c.connection == connection,
-        crosswalk.c.retired_at.is_(None),
-        tuple_(crosswalk.c.object, crosswalk.c.key).in_(list(pairs)),
-    )
-    return {(row.object, row.key): row.source_id for row in conn.execute(query)}
+    objects, keys = zip(*pairs, strict=True)
+    told = {"connection": connection, "objects": list(objects), "keys": list(keys)}
+    return {(row.object, row.key): row.source_id for row in conn.execute(_HOLDERS, told)}
 
 
 def retire(

@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, literal_column, select, text, update
+from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from tieout.store.arrays import columns, unnest
 from tieout.store.tables import connection as connection_table
 from tieout.store.tables import hint, inbox, source_cursor, workspace_version
 
@@ -18,6 +19,21 @@ _READ = (
 )  # fmt: skip
 
 
+_TYPES = {
+    "connection": "text", "object": "text", "source_id": "text", "source_version": "text", "tombstone": "boolean",
+    "digest": "bytea", "raw": "bytea", "document": "bytea", "state": "text", "deliveries": "int",
+    "observed_at": "timestamptz", "recorded_at": "timestamptz",
+}  # fmt: skip
+_ADD = text(
+    f"""
+    INSERT INTO inbox AS i ({", ".join(_TYPES)}) SELECT * FROM {unnest(_TYPES)}
+    ON CONFLICT (connection, object, source_id, source_version) DO UPDATE
+      SET deliveries = i.deliveries + excluded.deliveries
+    RETURNING i.id, i.object, i.source_id, i.source_version, i.digest, i.xmax = 0 AS inserted
+    """  # noqa: S608 - no value stands in it
+)
+
+
 def add(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Add versions (distinct by key); one that is there only counts its deliveries.
 
@@ -25,15 +41,8 @@ def add(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, A
     """
     found: list[dict[str, Any]] = []
     for start in range(0, len(rows), 1000):
-        fresh = insert(inbox).values(list(rows[start : start + 1000]))
-        statement = fresh.on_conflict_do_update(
-            index_elements=["connection", "object", "source_id", "source_version"],
-            set_={"deliveries": inbox.c.deliveries + fresh.excluded.deliveries},
-        ).returning(
-            inbox.c.id, inbox.c.object, inbox.c.source_id, inbox.c.source_version, inbox.c.digest,
-            literal_column("xmax = 0").label("inserted"),
-        )  # fmt: skip
-        found += [dict(row) for row in conn.execute(statement).mappings()]
+        told = columns(rows[start : start + 1000], _TYPES)
+        found += [dict(row) for row in conn.execute(_ADD, told).mappings()]
     return found
 
 
@@ -254,7 +263,7 @@ _HINT_TYPES = {
 _ADD_HINTS = text(
     f"""
     INSERT INTO hint AS h ({", ".join(_HINT_TYPES)})
-    SELECT * FROM unnest({", ".join(f"CAST(:{name} AS {type}[])" for name, type in _HINT_TYPES.items())})
+    SELECT * FROM {unnest(_HINT_TYPES)}
     ON CONFLICT (connection, event_id) DO UPDATE SET deliveries = h.deliveries + excluded.deliveries
     RETURNING h.connection, h.event_id, h.object, h.source_id, h.xmax = 0 AS inserted
     """  # noqa: S608 - no value stands in it
@@ -266,8 +275,7 @@ def add_hints(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> list[dict[
 
     Per row: {connection, event_id, object, source_id, inserted}.
     """
-    columns = {name: [row[name] for row in rows] for name in _HINT_TYPES}
-    return [dict(row) for row in conn.execute(_ADD_HINTS, columns).mappings()]
+    return [dict(row) for row in conn.execute(_ADD_HINTS, columns(rows, _HINT_TYPES)).mappings()]
 
 
 def open_hints(conn: Connection, connection: str, object: str, limit: int) -> list[dict[str, Any]]:
