@@ -35,6 +35,7 @@ from tieout.telemetry.failpoints import fp
 
 SWEPT = timedelta(days=10)
 DAY = timedelta(days=1)
+AFTER_POLL = timedelta(minutes=1)
 BUDGET_PAUSE_SECONDS = 60
 """What a source is left alone when it says that its budget is spent and not for how long."""
 TROUBLE_PAUSE_SECONDS = 5
@@ -61,13 +62,12 @@ def sync(key: str) -> Later | None:
 def sweep(key: str) -> Later | None:
     """Fetch what the last ten days of a source hold and the inbox lacks; due again in a day.
 
-    What reading alone brings is no gap: it comes first, in pages, where a gap is fetched record by record.
+    What reading alone brings is no gap, so a poll that is due comes first: it reads in pages, this record by record.
     """
     connection, _, object = key.partition("/")
-    if not is_read(key):
-        page = read_on(connection, object)
-        if _stops(page):
-            return _later(page)
+    after_poll = poll_first(key)
+    if after_poll is not None:
+        return Later(datetime.fromisoformat(after_poll), "the poll that is due comes first")
     swept = fetch_gaps(connection, object)
     if _stops(swept):
         return _later(swept)
@@ -165,9 +165,11 @@ def apply_page(connection: str) -> Outcome:
 
 
 @transaction
-def is_read(conn: Connection, key: str) -> bool:
-    """Whether the object was read to its end and its next poll is not due yet."""
-    return work.waits(conn, "sync", key)
+def poll_first(conn: Connection, key: str) -> str | None:
+    """When to sweep instead, while the object's poll runs or is due."""
+    if not work.is_open(conn, "sync", key):
+        return None
+    return (clock.now(conn) + AFTER_POLL).isoformat()
 
 
 @transaction

@@ -31,9 +31,11 @@ def request_all(
     fp("work.requested")
 
 
-def waits(conn: Connection, kind: str, key: str) -> bool:
-    """Whether a piece of work was carried out before and waits for a later moment."""
-    rows = store.read(conn, [(kind, key)])
+def is_open(conn: Connection, kind: str, key: str) -> bool:
+    """Whether a piece of work runs or is due now."""
     moment = clock.now(conn)
-    return any(row["done"] > 0 and row["started"] == row["done"] and row["due_at"] > moment
-               for row in rows if row["due_at"] is not None)  # fmt: skip
+    return any(
+        row["started"] > row["done"] or (row["due_at"] is not None and row["due_at"] <= moment)
+        for row in store.read(conn, [(kind, key)])
+        if row["requested"] > row["done"]
+    )
