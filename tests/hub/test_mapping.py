@@ -9,12 +9,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import jmespath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tieout.hub.converters import CONVERTERS, Unfit
-from tieout.hub.mapping import InboundMapping, InvalidMapping, load_mappings, parse_mapping
+from tieout.hub.mapping import InboundMapping, InvalidMapping, follow, load_mappings, parse_mapping
 from tieout.hub.outbound import InvalidBody, OutboundMapping
 from tieout.hub.settings import mappings_of
 
@@ -206,3 +207,19 @@ def test_bodies_lose_no_digit_and_repeat_byte_by_byte(amounts: list[Decimal]) ->
     made = mapping_.render({"rows": amounts})
     assert made == mapping_.render({"rows": list(amounts)})
     assert json.loads(made, parse_float=Decimal, parse_int=Decimal).get("a", []) == amounts
+
+
+@pytest.mark.parametrize("path", ["a", "b.c", "b.c.d", "b.c[0]", '"a"', "b.*", "a || b", "@"])
+def test_a_plain_path_is_followed_as_the_expression_language_does(path: str) -> None:
+    documents: list[Any] = [
+        {"a": 1, "b": {"c": {"d": "x"}}},
+        {"b": None},
+        {"b": [1]},
+        None,
+        "text",
+        [],
+        {"b": {"c": [2]}},
+    ]
+    compiled = jmespath.compile(path)
+    found = [follow(compiled, document) for document in documents]
+    assert found == [compiled.search(document) for document in documents]

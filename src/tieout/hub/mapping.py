@@ -73,7 +73,7 @@ class Rule:
 
     def value(self, document: Any) -> Any:
         """The converted value, None when absent; raises Unfit or Unmapped."""
-        found = self.path.search(document)
+        found = follow(self.path, document)
         if found is None or found == "":
             if self.required:
                 raise Unfit("a value is required, got none")
@@ -81,6 +81,18 @@ class Rule:
         if self.convert == "enum":
             return enum(found, self.values)
         return text(found) if self.convert == "reference" else CONVERTERS[self.convert](found)
+
+
+def follow(path: ParsedResult, document: Any) -> Any:
+    """What the path leads to. Plain names (`a`, `a.b`), nearly all there are, are followed without the interpreter."""
+    node = path.parsed
+    steps = node["children"] if node["type"] == "subexpression" else [node]
+    for step in steps:
+        if step["type"] != "field":
+            return path.search(document)
+    for step in steps:
+        document = document.get(step["value"]) if isinstance(document, Mapping) else None
+    return document
 
 
 @dataclass(frozen=True)
