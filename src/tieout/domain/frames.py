@@ -189,6 +189,9 @@ CREDITED_LINES = _schema(
 CREDIT_PARTS = _schema(
     credit=_S, unit=_S, obligation=_S, recognised_amount=MONEY, unrecognised_amount=MONEY, neutral_amount=MONEY,
 )  # fmt: skip
+EXPEDIENT_LINES = _schema(
+    unit=_S, contract=_S, line=_S, day=_D, binding_cap=_B, minimum=_B, upfront_fee=_B, volume_price=_B,
+)  # fmt: skip
 PAYMENT_PLAN = _schema(unit=_S, pays_on=_D, performed_on=_D, amount=MONEY)
 REVENUE_FINDINGS = _schema(kind=_S, unit=_S, obligation=_S, contract=_S, line=_S, day=_D, detail=_S)
 REVENUE_CAUSES = _schema(

@@ -12,6 +12,7 @@ from tieout.domain.frames import (
     BALANCE_INPUT,
     CONTRACT_COSTS,
     CREDITED_LINES,
+    EXPEDIENT_LINES,
     LOSS_INPUT,
     PAYMENT_PLAN,
     VARIABLE_OUTCOMES,
@@ -25,6 +26,7 @@ from tieout.domain.revenue import (
     expected_losses,
     flag_financing,
     net_by_contract,
+    question_expedient,
 )
 
 D = Decimal
@@ -175,3 +177,20 @@ def test_variable_consideration_is_estimated_and_constrained() -> None:
     assert estimates("expected_value", *outcomes, constrained=True) == ([D(0)], [])
     assert estimates("most_likely", (10, "0.5"), (20, "0.5")) == ([D(10)], [])
     assert estimates("expected_value", (100, "0.3"), (40, "0.4")) == ([], ["variable-invalid"])
+
+
+def test_a_line_that_follows_the_invoice_beside_a_cap_or_minimum_is_questioned() -> None:
+    """IFRS 15.B16: one finding a line, naming each term that breaks the correspondence; a plain line has none."""
+    head = {"unit": "C", "contract": "C", "day": JAN}
+    rows = [
+        head | {"line": "1", "binding_cap": True, "minimum": True},
+        head | {"line": "2", "binding_cap": False},
+    ]
+    found = question_expedient(frame(rows, EXPEDIENT_LINES))
+    assert found.select("kind", "line", "detail").rows() == [
+        (
+            "expedient-questioned",
+            "1",
+            "revenue follows the invoice beside a binding cap, a minimum (IFRS 15.B16)",
+        )
+    ]

@@ -149,3 +149,11 @@ def test_combined_contracts_are_one_accounting_contract() -> None:
     assert rows.select("contract", "revenue").sort("contract").rows() == [("C-1", D(150)), ("C-2", D(150))]
     assert rows["revenue"].sum() == D(300)
     assert isinstance(rows, pl.DataFrame)
+
+
+def test_changes_out_of_order_are_a_defect_of_the_caller() -> None:
+    case = (
+        Case().signed(at("1", 100, DEC)).change(JUN, at("1", 110, DEC)).change(day(3, 1), at("1", 120, DEC))
+    )
+    with pytest.raises(ValueError, match="change 2 of C-1"):
+        case.prices(DEC)

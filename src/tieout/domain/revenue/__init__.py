@@ -4,7 +4,7 @@ One file per family of rules; each docstring names its paragraphs.
 
 | rule | file | IFRS 15 |
 | --- | --- | --- |
-| right to invoice | `as_invoiced` | B16 |
+| right to invoice, and where it is doubtful | `as_invoiced`, `expedient` | B16 |
 | transaction price over obligations; bundles, residual | `allocation` | 73–86 |
 | variable consideration, constraint; its changes | `variable`, `resharing` | 50–59, 84–90 |
 | modifications: separate, prospective, cumulative | `modifications`, `changes` | 18–21 |
@@ -32,6 +32,7 @@ from tieout.domain.revenue.balances import (
 )
 from tieout.domain.revenue.contract_costs import contract_costs_to_date
 from tieout.domain.revenue.credits import credit_effects
+from tieout.domain.revenue.expedient import question_expedient
 from tieout.domain.revenue.financing import accreted, flag_financing, present_value
 from tieout.domain.revenue.losses import expected_losses
 from tieout.domain.revenue.modifications import RevenuePlan, plan_revenue
@@ -58,6 +59,7 @@ __all__ = [
     "plan_revenue",
     "pool_promises",
     "present_value",
+    "question_expedient",
     "recognise_as_invoiced",
     "recognise_to_date",
     "unbooked",

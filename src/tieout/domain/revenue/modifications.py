@@ -88,6 +88,7 @@ def plan_revenue(terms: pl.DataFrame, variable: pl.DataFrame, performance: Perfo
     """
     check_frame("revenue terms", terms, REVENUE_TERMS)
     check_frame("variable estimates", variable, VARIABLE_ESTIMATES)
+    _check_order(terms)
     pooled = pool_promises(performance.promises)
     moves = _in_intervals(variable_changes(variable), terms)
     draft = _Draft()
@@ -107,6 +108,19 @@ def plan_revenue(terms: pl.DataFrame, variable: pl.DataFrame, performance: Perfo
         stacked(draft.treatments, _TREATMENTS),
         stacked(draft.findings, REVENUE_FINDINGS),
     )
+
+
+def _check_order(terms: pl.DataFrame) -> None:
+    """Changes are numbered 0, 1, 2, … by the day they take effect; the caller sorts a late amendment in."""
+    ordered = terms.sort("unit", "change")
+    number = pl.int_range(pl.len()).over("unit")
+    back = (pl.col("effective_on") < pl.col("effective_on").shift().over("unit")).fill_null(False)
+    wrong = ordered.filter(back | (pl.col("change") != number))
+    if not wrong.is_empty():
+        unit, change = wrong.row(0, named=True)["unit"], wrong.row(0, named=True)["change"]
+        raise ValueError(
+            f"change {change} of {unit} is not numbered in order of the days changes take effect"
+        )
 
 
 def _sign(draft: _Draft, terms: pl.DataFrame, promised: pl.DataFrame) -> None:

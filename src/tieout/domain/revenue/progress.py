@@ -7,6 +7,7 @@ Progress is never a stored share: it is `done` ÷ `total`, two exact numbers, so
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -55,6 +56,21 @@ class Performance:
         check_frame("planned milestones", self.planned, PLANNED_MILESTONES)
         check_frame("reached milestones", self.reached, REACHED_MILESTONES)
         check_frame("readings", self.readings, READINGS)
+
+    @cached_property
+    def filled(self) -> pl.DataFrame:
+        """Readings carried forward, prepared once for every time the same facts are measured."""
+        return _filled(self.readings).sort("day")
+
+    @cached_property
+    def read_estimates(self) -> pl.DataFrame:
+        """Estimates at completion as read, by line, method and day."""
+        return _read_estimates(self.readings).sort("day")
+
+    @cached_property
+    def stated_estimates(self) -> pl.DataFrame:
+        """Since when each line's estimate is what the terms say."""
+        return _stated_estimates(self.promises)
 
 
 def valid_readings(readings: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -188,10 +204,9 @@ def _quantity(rows: pl.DataFrame, quantity: str) -> pl.DataFrame:
 def _as_of(lines: pl.DataFrame, performance: Performance) -> pl.DataFrame:
     """Each line at its point with the last readings on or before the day, and the latest estimate of its method."""
     rows = lines.filter(pl.col("method").is_in(list(INPUTS)))
-    held = _latest(rows, _filled(performance.readings), _LINE)
-    read = _latest(held, _read_estimates(performance.readings), [*_LINE, "method"])
-    stated = _stated_estimates(performance.promises)
-    both = read.join(stated, on=["unit", "change", *_LINE], how="left")
+    held = _latest(rows, performance.filled, _LINE)
+    read = _latest(held, performance.read_estimates, [*_LINE, "method"])
+    both = read.join(performance.stated_estimates, on=["unit", "change", *_LINE], how="left")
     later = (pl.col("_read_on") > pl.col("_stated_on")) | (
         (pl.col("_read_on") == pl.col("_stated_on")) & (pl.col("_stated_by") == 0)
     )
@@ -200,7 +215,7 @@ def _as_of(lines: pl.DataFrame, performance: Performance) -> pl.DataFrame:
 
 
 def _latest(rows: pl.DataFrame, facts: pl.DataFrame, by: list[str]) -> pl.DataFrame:
-    return rows.sort("day").join_asof(facts.sort("day"), on="day", by=by, check_sortedness=False)
+    return rows.sort("day").join_asof(facts, on="day", by=by, check_sortedness=False)
 
 
 def _filled(readings: pl.DataFrame) -> pl.DataFrame:

@@ -142,7 +142,7 @@ def _findings(valued: pl.DataFrame, plan: RevenuePlan) -> pl.DataFrame:
     """What a person must look at, as it stands on the last day."""
     last = valued.filter(pl.col("day") == pl.col("day").max())
     reached = (pl.col("whole_done") >= pl.col("whole_total")) & (pl.col("stated") > 0) & ~pl.col("completed")
-    on_estimate = pl.col("method").is_in(["cost_to_cost", "labor_hours"])
+    on_estimate = pl.col("one_measure") & pl.col("method").is_in(["cost_to_cost", "labor_hours"])
     nothing = pl.col("one_measure") & (pl.col("whole_total") <= 0) & (pl.col("price") != 0)
     caught_up = plan.treatments.filter(pl.col("treatment") == "cumulative").select(
         "unit", "change", pl.col("day").alias("changed_on")
