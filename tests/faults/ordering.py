@@ -43,13 +43,13 @@ class Answer:
 class Player:
     """A process of its own that carries out one order."""
 
-    def __init__(self, folder: Path, **order: Any) -> None:
+    def __init__(self, folder: Path, program: str = "player", **order: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._log = folder / "player.log"
         told = {**order, "folder": str(folder)}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.player", json.dumps(told)], cwd=ROOT, text=True,
+                [sys.executable, "-m", f"tests.faults.{program}", json.dumps(told)], cwd=ROOT, text=True,
                 env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}, stdout=subprocess.PIPE, stderr=log,
             )  # fmt: skip
 

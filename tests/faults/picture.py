@@ -1,6 +1,7 @@
 """What an undisturbed run and a killed one must have in common: figures of ours, and what the targets hold.
 
-Ids and stamps are left out: a record that was made again after a death has others, and that is all that may differ.
+Ids and stamps are left out: a record that was made again after a death has others. So are the versions on the way: how
+often a poll saw a record change depends on when it looked. That is all that may differ.
 """
 
 from __future__ import annotations
@@ -37,10 +38,13 @@ OURS: Mapping[str, str] = {
     "crosswalk": "SELECT connection, object, type, key, retired_at IS NOT NULL FROM crosswalk",
     "commands": "SELECT DISTINCT ON (connection, operation, key) connection, operation, key, state FROM intent"
                 " ORDER BY connection, operation, key, revision DESC",
-    "inbox": "SELECT connection, object, state, count(*) FROM inbox GROUP BY 1, 2, 3",
+    "inbox": "SELECT DISTINCT ON (connection, object, source_id) connection, object, state, tombstone FROM inbox"
+             " ORDER BY connection, object, source_id, id DESC",
+    "kept twice": "SELECT connection, object, count(*) FROM inbox GROUP BY connection, object, source_id, digest"
+                  " HAVING count(*) > 1",
     "decisions": "SELECT type, decision, approver, count(*) FROM approval GROUP BY 1, 2, 3",
-    "announced": "SELECT type, subject, count(*) FROM event WHERE type LIKE '%invoice%' OR type LIKE '%project%'"
-                 " OR type LIKE '%payment%' GROUP BY 1, 2",
+    "announced": "SELECT type, subject, count(*) FROM event WHERE type NOT LIKE '%.changed.%'"
+                 " AND (type LIKE '%invoice%' OR type LIKE '%project%' OR type LIKE '%payment%') GROUP BY 1, 2",
     "tie_out": "SELECT DISTINCT ON (r.\"check\", r.period, i.key) r.\"check\", r.period, i.key, i.ours, i.theirs,"
                " i.outcome, i.cause FROM tie_out_run r JOIN tie_out_item i ON i.run = r.id"
                " ORDER BY r.\"check\", r.period, i.key, r.position DESC",

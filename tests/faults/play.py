@@ -20,6 +20,7 @@ from tieout.hub import inbox
 from tieout.sandbox.firm import keys
 from tieout.store import clock, tables
 from tieout.store import work as store
+from tieout.store.demo import failures
 
 ROUTINE = ("sync", "sweep", "drift", "seal")
 RARE = ("sweep", "drift")
@@ -47,8 +48,9 @@ class Play:
         """Everything of the stage, from wherever an earlier life ended."""
         hand_back(self._engine)
         with self._engine.begin() as conn:
-            clock.set_now(conn, max(clock.now(conn), self._stage.moment))
-            put_off(conn, self._stage)
+            if clock.now(conn) < self._stage.moment:  # what was asked for in an earlier life stays due
+                clock.set_now(conn, self._stage.moment)
+                put_off(conn, self._stage)
         if self._stage.name == "worked":
             self._hear_twice()
         self.settle()
@@ -87,7 +89,8 @@ class Play:
             self._tell(following)
             with self._engine.begin() as conn:
                 clock.set_now(conn, max(following, clock.now(conn)))
-        raise RuntimeError("work waits again and again without end")
+        with self._engine.connect() as conn:
+            raise RuntimeError(f"work waits again and again without end: {failures(conn)}")
 
     def _unsettled(self) -> tuple[int, datetime | None]:
         """How much runs or could run now, and the next moment of what waits."""

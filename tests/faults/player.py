@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.faults.mutants import MUTANTS, is_caught
 from tests.faults.theatre import Theatre, Violation, kill, rehearse, warm_up
 
 
@@ -33,6 +34,11 @@ def main(order: dict[str, Any]) -> None:
         for turn, case in enumerate(sorted(cases)[number::of]):
             wrong = kill(theatre, rehearsal, *case, to_the_end=turn % order["every"] == 0)
             say(violation=wrong) if wrong else say(point=case[1])
+        for mutant in MUTANTS[number::of] if order["form"] == "full" else ():
+            caught, without = is_caught(theatre, rehearsal, mutant)
+            if without:
+                say(violation=f"without the mutant: {without}")
+            say(caught=mutant.name) if caught else say(missed=mutant.name)
         say(points=sorted({case[1] for case in cases}))
 
 

@@ -7,6 +7,7 @@ fork); it plays one stage at a time and can go back to the moment before any sta
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import gc
 import json
 import os
@@ -48,7 +49,8 @@ from tieout.store.database import clone_database, connect, create_database, drop
 from tieout.telemetry import failpoints
 
 KILLED = 137
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 300.0
+"""A stage takes one second on an idle machine."""
 OPENING = datetime(2025, 12, 1, 14, tzinfo=timezone.utc)
 Mutation = Callable[[], None]
 Script = Callable[[World], None]
@@ -107,6 +109,11 @@ class Theatre:
             for database in (*self._kept, self._database("sandbox"), self._database("play")):
                 drop_database(self._admin, database)
 
+    @property
+    def plain_url(self) -> str:
+        """Our database as a worker gets it, which refuses sessions that do not wait for the disk."""
+        return self.url.partition("?options=")[0]
+
     # --- going back ------------------------------------------------------------------------------------
 
     def begin(self) -> None:
@@ -159,14 +166,14 @@ class Theatre:
         if self.inside(stage, {}, mutate) != 0:
             raise Violation(f"{stage.name} does not come to an end: {self.said}")
 
-    def play_killed(self, stage: Stage, point: str, hit: int) -> None:
+    def play_killed(self, stage: Stage, point: str, hit: int, mutate: Mutation | None = None) -> None:
         """A stage in which our side dies at a point and then begins again."""
-        status = self.inside(stage, {"TIEOUT_FAILPOINT": f"{point}:{hit}"})
+        status = self.inside(stage, {"TIEOUT_FAILPOINT": f"{point}:{hit}"}, mutate)
         if status not in (0, KILLED):
             raise Violation(f"{stage.name} breaks before {point}:{hit}: {self.said}")
         if status == 0:
             raise Violation(f"{stage.name} never comes to hit {hit} of {point}")
-        self.play(stage)
+        self.play(stage, mutate)
 
     def points_of(self, stage: Stage) -> Counter[str]:
         """Play a stage and count the points that are passed."""
@@ -269,8 +276,8 @@ class Theatre:
 def _copy_back(conn: Connection, table: Table, schema: str) -> None:
     """The rows that were kept, and numbers that go on after them."""
     columns = ", ".join(f'"{column.name}"' for column in table.columns)
-    whence = f"SELECT {columns} FROM {schema}.{table.name}"
-    conn.execute(text(f"INSERT INTO public.{table.name} ({columns}) OVERRIDING SYSTEM VALUE {whence}"))  # noqa: S608
+    kept = f"SELECT {columns} FROM {schema}.{table.name}"  # noqa: S608
+    conn.execute(text(f"INSERT INTO public.{table.name} ({columns}) OVERRIDING SYSTEM VALUE {kept}"))
     for column in (column for column in table.columns if column.identity is not None):
         numbers = func.pg_get_serial_sequence(f"public.{table.name}", column.name)
         conn.execute(select(func.setval(numbers, func.greatest(func.max(column), 1))))
@@ -285,6 +292,7 @@ def _live(
     """The whole life of a child; it never returns."""
     status = 1
     try:
+        faulthandler.dump_traceback_later(PATIENCE_SECONDS - 10)
         gc.freeze()  # what the parent holds open is the parent's to close
         failpoints._hits.clear()
         os.environ.update(told)
