@@ -60,13 +60,21 @@ _ALL = (
     ExceptionKind("expedient-questioned", "warning", _REVENUE, ("review the revenue method",)),
     # revenue
     ExceptionKind(
-        "estimate-exhausted", "blocking", _REVENUE, ("state a new estimate at completion", "complete the work")
+        "estimate-exhausted",
+        "blocking",
+        _REVENUE,
+        ("state a new estimate at completion", "complete the work"),
     ),
     ExceptionKind("progress-invalid", "blocking", _REVENUE, ("correct the progress or the estimate",)),
     ExceptionKind(
-        "obligation-measures-differ", "blocking", _REVENUE, ("give the obligation's lines one revenue method",)
+        "obligation-measures-differ",
+        "blocking",
+        _REVENUE,
+        ("give the obligation's lines one revenue method",),
     ),
-    ExceptionKind("residual-rejected", "blocking", _REVENUE, ("state a stand-alone price", "state the range")),
+    ExceptionKind(
+        "residual-rejected", "blocking", _REVENUE, ("state a stand-alone price", "state the range")
+    ),
     ExceptionKind("variable-invalid", "blocking", _REVENUE, ("correct the outcomes and probabilities",)),
     ExceptionKind("series-catch-up", "warning", _REVENUE, ("amend prospectively", "waive")),
     ExceptionKind("financing-significant", "warning", _REVENUE, ("decide on the rate", "waive")),

@@ -48,5 +48,7 @@ def synced(conn: Connection, name: str, moment: datetime) -> None:
 
 def objects_read(conn: Connection, name: str) -> list[str]:
     """The objects of a connection for which reading is planned, by name."""
-    query = select(work.c.key).where(work.c.kind == "sync", work.c.key.startswith(f"{name}/", autoescape=True))
+    query = select(work.c.key).where(
+        work.c.kind == "sync", work.c.key.startswith(f"{name}/", autoescape=True)
+    )
     return sorted(key.removeprefix(f"{name}/") for key in conn.execute(query).scalars())
