@@ -11,7 +11,6 @@ import structlog
 
 from tieout.telemetry.redaction import redact, redact_text
 
-
 CHATTY = ("httpx", "httpcore")
 """Libraries that name every address they call, and some addresses hold a secret."""
 
