@@ -67,8 +67,12 @@ def _project_is_made_but_nobody_hears(world: World) -> None:
     world.add_fault("kantata", "apply_then_timeout", path="^write .*/workspaces")
 
 
+def _project_is_made_minutes_later(world: World) -> None:
+    world.add_fault("kantata", "apply_late", path="^write .*/workspaces", seconds=120)
+
+
 def _answers_are_mixed_up(world: World) -> None:
-    world.add_fault("netsuite", "swap", path="^write .*/job")
+    world.add_fault("kantata", "swap", path="^write .*/workspaces")
 
 
 # --- defects -------------------------------------------------------------------------------------------
@@ -177,14 +181,14 @@ def _finish_first() -> None:
 
 
 MUTANTS = (
-    Mutant("a retry sends without looking up", "completed", _send_again_at_once, _project_is_made_but_nobody_hears),
+    Mutant("a retry sends without looking up", "completed", _send_again_at_once, _project_is_made_minutes_later),
     Mutant("a look-up that finds nothing is believed at once", "completed", _believe_it_absent,
-           _project_is_made_but_nobody_hears),
+           _project_is_made_minutes_later),
     Mutant("an attempt is not counted before its call", "completed", _count_nothing, _project_is_made_but_nobody_hears),
     Mutant("an answer is believed whatever record it is about", "completed", _believe_every_receipt,
            _answers_are_mixed_up),
     Mutant("the cursor moves before the inbox has the page", "signed", _cursor_first, point="intake.page_kept"),
-    Mutant("what follows from a fact is asked for in a later commit", "signed", _react_later, point="intake.applied"),
+    Mutant("what follows from a fact is asked for in a later commit", "corrected", _react_later, point="intake.applied"),
     Mutant("a version that comes again is kept again", "worked", _every_reading_is_new),
     Mutant("a number is taken in a commit of its own", "billed", _number_on_its_own, point="billing.release.numbered"),
     Mutant("a release does not move the balance", "billed", _balance_stays),

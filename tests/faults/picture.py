@@ -43,7 +43,8 @@ OURS: Mapping[str, str] = {
     "kept twice": "SELECT connection, object, count(*) FROM inbox GROUP BY connection, object, source_id, digest"
                   " HAVING count(*) > 1",
     "decisions": "SELECT type, decision, approver, count(*) FROM approval GROUP BY 1, 2, 3",
-    "announced": "SELECT type, subject, count(*) FROM event WHERE type NOT LIKE '%.changed.%'"
+    "announced": "SELECT type, CASE WHEN subject LIKE 'D-%' THEN 'a draft' ELSE subject END, count(*) FROM event"
+                 " WHERE type NOT LIKE '%.changed.%'"
                  " AND (type LIKE '%invoice%' OR type LIKE '%project%' OR type LIKE '%payment%') GROUP BY 1, 2",
     "tie_out": "SELECT DISTINCT ON (r.\"check\", r.period, i.key) r.\"check\", r.period, i.key, i.ours, i.theirs,"
                " i.outcome, i.cause FROM tie_out_run r JOIN tie_out_item i ON i.run = r.id"
