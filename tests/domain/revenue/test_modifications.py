@@ -125,6 +125,34 @@ def test_all_lines_ended_leave_revenue_where_it_is() -> None:
     assert case.prices(DEC) == {"1": D(181)}
 
 
+@pytest.mark.parametrize("treatment", ["prospective", "cumulative", "auto"])
+def test_an_amount_heard_of_after_everything_ended_is_revenue_of_that_day(treatment: str) -> None:
+    """181 of 365 earned when the contract ended in June; a bonus of 30 is agreed in July: 211."""
+    case = Case().signed(time("1", 365, JAN, DEC)).change(JUN, treatment=treatment).estimate(day(7, 1), 30)
+    assert case.revenue(JUN, day(7, 1), DEC) == [D(181), D(211), D(211)]
+
+
+def test_an_amount_for_a_line_that_ended_falls_on_what_remains() -> None:
+    case = (
+        Case()
+        .signed(at("A", 100, DEC), at("B", 100, DEC))
+        .change(JUN, at("B", 100, DEC), treatment="prospective")
+    )
+    assert case.estimate(day(7, 1), 30, obligations=["A"]).prices(DEC) == {"A": D(0), "B": D(130)}
+
+
+@pytest.mark.parametrize("treatment", ["prospective", "cumulative"])
+def test_a_price_stated_after_everything_ended_is_revenue_of_that_day(treatment: str) -> None:
+    """181 earned when all lines ended in June; in July the whole contract is settled at 150."""
+    case = (
+        Case()
+        .signed(time("1", 365, JAN, DEC))
+        .change(JUN)
+        .change(day(7, 1), treatment=treatment, price=D(150))
+    )
+    assert case.revenue(JUN, day(7, 1), DEC) == [D(181), D(150), D(150)]
+
+
 def test_stated_prices_are_kept_as_they_are() -> None:
     """allocation: stated: each line its own price and its own change."""
     case = Case(allocation="stated").signed(at("1", 100, JAN, ssp=D(900)), at("2", 200, DEC, ssp=D(100)))

@@ -67,7 +67,8 @@ def prospective(rows: pl.DataFrame, change: int) -> pl.DataFrame:
     the change is revenue of that day.
     """
     moved = (pl.col("delta") != 0) | pl.col("status").is_in([STATUS_ADDED, STATUS_ENDED])
-    rebased = (moved.any().over(_ACCOUNT) | (pl.col("account") == 0)) & (pl.col("status") != STATUS_GONE)
+    here = (pl.col("status") != STATUS_GONE) | (pl.col("status") == STATUS_GONE).all().over(_ACCOUNT)
+    rebased = (moved.any().over(_ACCOUNT) | (pl.col("account") == 0)) & here
     marked = rows.with_columns(rebased.alias("_rebased"))
     pool = _pool(_with_past(marked.filter("_rebased")))
     share = largest_remainder(pool, total="_pool", weight="_weight", by=_ACCOUNT, share="_share")

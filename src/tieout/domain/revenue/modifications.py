@@ -261,8 +261,8 @@ def _emit(draft: _Draft, rows: pl.DataFrame, after: pl.DataFrame) -> None:
     settled = (pl.col("settled") - pl.col("_settled")).alias("amount")
     draft.settled.append(both.with_columns(settled).filter(pl.col("amount") != 0))
     led = both.filter(
-        (pl.col("treatment") == "prospective") & (pl.col("level") != pl.col("_level"))
-        & (pl.col("status") != STATUS_ADDED)
+        ((pl.col("treatment") == "prospective") | _all_ended())
+        & (pl.col("level") != pl.col("_level")) & (pl.col("status") != STATUS_ADDED)
     )  # fmt: skip
     joined = led.join(after.select(*_KEY, _nothing_left().alias("_ends")), on=_KEY)
     full = pl.col("_satisfied").fill_null(False) | pl.col("_ends")
@@ -280,6 +280,11 @@ def _nothing_left() -> pl.Expr:
     """Whether nothing remains to be done in an obligation's account."""
     live = pl.col("status").is_in([STATUS_KEPT, STATUS_ADDED]) & (pl.col("weight") > 0)
     return ~live.any().over("unit", "account")
+
+
+def _all_ended() -> pl.Expr:
+    """Whether no obligation of the account goes on: what changes later is revenue of its day, under any treatment."""
+    return ~pl.col("status").is_in([STATUS_KEPT, STATUS_ADDED]).any().over("unit", "account")
 
 
 def _record(draft: _Draft, state: pl.DataFrame, terms: pl.DataFrame) -> None:
@@ -329,6 +334,7 @@ def _vary(draft: _Draft, moves: pl.DataFrame) -> None:
     if chosen.height != moves.height:
         raise AssertionError("a variable amount was promised by a change that is not there")
     prices, settled = share_changes(chosen, draft.bases)
+    _check_shared(chosen, prices, settled, draft.state)
     draft.prices.append(prices)
     draft.settled.append(settled)
     for steps, column in ((prices, "variable"), (settled, "settled")):
@@ -349,3 +355,13 @@ def _check_conserved(rows: pl.DataFrame, after: pl.DataFrame) -> None:
         raise AssertionError(
             f"modification of {off['unit'][0]}: {off['expected'][0]} became {off['actual'][0]}"
         )
+
+
+def _check_shared(
+    moves: pl.DataFrame, prices: pl.DataFrame, settled: pl.DataFrame, state: pl.DataFrame
+) -> None:
+    """Every cent of the moves falls on an obligation at the level it stands at now, or is settled."""
+    landed = prices.join(state.select(*_KEY, "level"), on=[*_KEY, "level"])
+    parts = landed["amount"].sum() + settled["amount"].sum()
+    if parts != moves["amount"].sum():
+        raise AssertionError(f"variable amounts of {moves['amount'].sum()} were shared as {parts}")
