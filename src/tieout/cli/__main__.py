@@ -2,4 +2,5 @@
 
 from tieout.cli import main
 
-main()
+if __name__ == "__main__":  # a process that a command starts imports this module too
+    main()

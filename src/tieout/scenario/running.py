@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ def run_scenarios(
             for file in files:
                 yield _run(admin_url, template, settings, file, keep)
             return
-        with ProcessPoolExecutor(processes) as pool:
+        # spawned, never forked: a fork of a process with threads (frames use some) can stand still for ever
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
             jobs = [pool.submit(_run, admin_url, template, settings, file, keep) for file in files]
             for job in jobs:
                 yield job.result()
