@@ -13,6 +13,7 @@ import random
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -55,9 +56,10 @@ class Workers:
         if self._pid and self.deaths and self._passed() >= self._dies_at:
             self.kill()
             self.deaths -= 1
-        if self._pid and os.waitpid(self._pid, os.WNOHANG)[0]:
+        ended, status = os.waitpid(self._pid, os.WNOHANG) if self._pid else (0, 0)
+        if ended:
             self._pid = 0
-            raise Violation("a worker ended by itself")
+            raise Violation(f"a worker ended by itself with {os.waitstatus_to_exitcode(status)}")
         if not self._pid:
             self._start()
 
@@ -76,6 +78,8 @@ class Workers:
             try:
                 os.environ["TIEOUT_FAILPOINT_LOG"] = str(self.log)
                 run_worker(replace(self.theatre.settings, database_url=self.theatre.plain_url), 1)
+            except BaseException:
+                traceback.print_exc()
             finally:
                 os._exit(1)
 

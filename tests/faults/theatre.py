@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ from tieout.store.database import clone_database, connect, create_database, drop
 from tieout.telemetry import failpoints
 
 KILLED = 137
+HASTE = "options=-csynchronous_commit%3Doff"
 PATIENCE_SECONDS = 300.0
 """A stage takes one second on an idle machine."""
 OPENING = datetime(2025, 12, 1, 14, tzinfo=timezone.utc)
@@ -62,7 +63,7 @@ class Violation(Exception):
 
 def hasty(url: str) -> str:
     """Sessions that do not wait for the disk: processes die here, the server does not."""
-    return f"{url}{'&' if '?' in url else '?'}options=-csynchronous_commit%3Doff"
+    return f"{url}{'&' if '?' in url else '?'}{HASTE}"
 
 
 class Truth:
@@ -112,7 +113,7 @@ class Theatre:
     @property
     def plain_url(self) -> str:
         """Our database as a worker gets it, which refuses sessions that do not wait for the disk."""
-        return self.url.partition("?options=")[0]
+        return self.url.replace(HASTE, "").rstrip("?&")
 
     # --- going back ------------------------------------------------------------------------------------
 
@@ -165,6 +166,12 @@ class Theatre:
         """A stage to its end, undisturbed."""
         if self.inside(stage, {}, mutate) != 0:
             raise Violation(f"{stage.name} does not come to an end: {self.said}")
+
+    def heal(self) -> None:
+        """The outside behaves again, and what it took in late has come."""
+        self.world.clear_faults()
+        self.world.set_now(self.world.now() + timedelta(hours=1))
+        self.sandbox._apply_late()
 
     def play_killed(self, stage: Stage, point: str, hit: int, mutate: Mutation | None = None) -> None:
         """A stage in which our side dies at a point and then begins again."""
