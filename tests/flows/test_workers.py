@@ -222,6 +222,7 @@ def test_work_survives_the_death_of_the_database(tmp_path: Path) -> None:
         os.kill(pid, 9)
         time.sleep(0.3)  # the server is really away for a moment
         server.start()
+        engine.dispose()  # the test's own connections of a moment ago are dead, and are not what it is about
         for key in keys:
             workers.open_gate(key)
         workers.wait(lambda: workers.is_done(*keys))

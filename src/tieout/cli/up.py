@@ -11,7 +11,7 @@ import typer
 from tieout.bootstrap import Misconfigured, Settings
 from tieout.cli.context import read_settings, stop_signals
 from tieout.cli.output import note
-from tieout.processes import Supervisor, refuse_taken_port, web_program, worker_programs
+from tieout.processes import Supervisor, refuse_taken_port, running, web_program, worker_programs
 
 app = typer.Typer(add_completion=False)
 
@@ -25,6 +25,8 @@ def up(
 ) -> None:
     """Run Tieout here until interrupted: database, web door and workers, each restarted when it dies."""
     settings = read_settings()
+    if "web" not in running(settings):  # what a killed one left behind is stopped by the supervisor first
+        refuse_taken_port(settings.port)
     with stop_signals() as stopped, Supervisor(settings) as supervisor:
         refuse_taken_port(settings.port)
         supervisor.add(web_program(settings), *worker_programs(settings, workers))
