@@ -153,6 +153,13 @@ def test_a_price_stated_after_everything_ended_is_revenue_of_that_day(treatment:
     assert case.revenue(JUN, day(7, 1), DEC) == [D(181), D(150), D(150)]
 
 
+def test_an_ended_line_takes_no_share_from_lines_without_a_stand_alone_price() -> None:
+    """Seen by the properties: 100 with no stand-alone price at all; half of a rise of 60 went to the ended line."""
+    case = Case(price=D(100)).signed(at("1", 0, DEC), at("2", 0, DEC))
+    case.change(JUN, at("2", 0, DEC), treatment="cumulative", price=D(160))
+    assert case.prices(DEC) == {"1": D(0), "2": D(160)}
+
+
 def test_stated_prices_are_kept_as_they_are() -> None:
     """allocation: stated: each line its own price and its own change."""
     case = Case(allocation="stated").signed(at("1", 100, JAN, ssp=D(900)), at("2", 200, DEC, ssp=D(100)))

@@ -111,7 +111,7 @@ def cumulative(rows: pl.DataFrame, change: int) -> pl.DataFrame:
         (total.sum().over(_ACCOUNT) + extra.first().over(_ACCOUNT)).cast(MONEY).alias("_all"),
     ).with_columns(
         (pl.col("_all") - pl.col("_own").sum().over(_ACCOUNT)).cast(MONEY).alias("_pool"),
-        pl.when(live).then("weight").otherwise(_ZERO).cast(MONEY).alias("_weight"),
+        pl.when(live).then(_among(live)).otherwise(_ZERO).cast(MONEY).alias("_weight"),
         live.any().over(_ACCOUNT).alias("_any"),
     )  # fmt: skip
     share = largest_remainder(sized, total="_pool", weight="_weight", by=_ACCOUNT, share="_share")
@@ -127,6 +127,12 @@ def cumulative(rows: pl.DataFrame, change: int) -> pl.DataFrame:
         pl.when(ended).then(pl.lit(change, pl.Int64)).otherwise("level").alias("level"),
         pl.when(ended).then("effective_on").otherwise("base_day").alias("base_day"),
     ).select(rows.columns)  # fmt: skip
+
+
+def _among(live: pl.Expr) -> pl.Expr:
+    """The weights of live obligations; alike where none has a stand-alone price, so an ended one never takes a share."""
+    none = pl.col("weight").filter(live).sum().over(_ACCOUNT) == 0
+    return pl.when(none).then(1).otherwise("weight")
 
 
 def _with_past(rows: pl.DataFrame) -> pl.DataFrame:

@@ -361,7 +361,7 @@ def _check_shared(
     moves: pl.DataFrame, prices: pl.DataFrame, settled: pl.DataFrame, state: pl.DataFrame
 ) -> None:
     """Every cent of the moves falls on an obligation at the level it stands at now, or is settled."""
-    landed = prices.join(state.select(*_KEY, "level"), on=[*_KEY, "level"])
-    parts = landed["amount"].sum() + settled["amount"].sum()
+    landed = prices.join(state.select(*_KEY, "level"), on=[*_KEY, "level"]).select("amount")
+    parts = pl.concat([landed, settled.select("amount")])["amount"].sum()
     if parts != moves["amount"].sum():
         raise AssertionError(f"variable amounts of {moves['amount'].sum()} were shared as {parts}")
