@@ -153,6 +153,16 @@ def test_a_price_stated_after_everything_ended_is_revenue_of_that_day(treatment:
     assert case.revenue(JUN, day(7, 1), DEC) == [D(181), D(150), D(150)]
 
 
+@pytest.mark.parametrize("treatment", ["prospective", "cumulative"])
+def test_an_amount_promised_before_everything_ended_does_not_fall_on_a_line_added_later(
+    treatment: str,
+) -> None:
+    """181 earned, all ended; a line of 100 is added in July; 30 of the old promise heard in August is the old line's."""
+    case = Case().signed(time("1", 365, JAN, DEC)).change(JUN)
+    case.change(day(7, 1), at("2", 100, DEC), treatment=treatment).estimate(day(8, 1), 30)
+    assert case.prices(DEC) == {"1": D(211), "2": D(100)}
+
+
 def test_an_ended_line_takes_no_share_from_lines_without_a_stand_alone_price() -> None:
     """Seen by the properties: 100 with no stand-alone price at all; half of a rise of 60 went to the ended line."""
     case = Case(price=D(100)).signed(at("1", 0, DEC), at("2", 0, DEC))

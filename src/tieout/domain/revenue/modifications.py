@@ -194,7 +194,9 @@ def _compared(
         pl.when(is_new).then(pl.lit(STATUS_ADDED)).when(is_out & pl.col("ended")).then(pl.lit(STATUS_GONE))
         .when(is_out).then(pl.lit(STATUS_ENDED)).otherwise(pl.lit(STATUS_KEPT))
     )  # fmt: skip
-    level = pl.col("level").filter(~pl.col("ended") & (pl.col("account") == 0)).max().over("unit")
+    first = pl.col("account") == 0
+    live = pl.col("level").filter(~pl.col("ended") & first).max().over("unit")
+    level = pl.coalesce(live, pl.col("level").filter(first).max().over("unit"))
     filled = both.with_columns(status.alias("status")).with_columns(
         pl.col("account").fill_null(0),
         pl.coalesce("level", level, pl.lit(0)).alias("level"),
