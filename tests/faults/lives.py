@@ -1,6 +1,6 @@
 """Real worker processes that are killed while the story runs: `python -m tests.faults.lives ORDER`.
 
-The worker is `tieout worker --slot 1` with its durable engine, forked from an imported process. It notes every point that it
+The worker is `tieout worker --slot 1` with its durable engine. It notes every point that it
 passes in a file; after a seeded number of them it gets SIGKILL, and another one is started on the same slot.
 """
 
@@ -10,29 +10,27 @@ import json
 import logging
 import os
 import random
-import signal
+import subprocess
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from tests.faults.firm import LIMIT, STAGES, Stage
 from tests.faults.play import DISPUTE, put_off
 from tests.faults.player import say
 from tests.faults.theatre import Theatre, Violation, rehearse, warm_up
 from tieout.demo.deeds import Deeds
-from tieout.flows.durable import run_worker
 from tieout.store import clock
 from tieout.store.database import connect
 from tieout.store.demo import unsettled
 
-PATIENCE_SECONDS = 240.0
+PATIENCE_SECONDS = 90.0
 LOOK_SECONDS = 0.02
 MOST_POINTS = 350
 """A life ends at most so many points after it began to work."""
@@ -49,39 +47,34 @@ class Workers:
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
-        self._pid, self._dies_at = 0, 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._dies_at = 0
 
     def look(self) -> None:
         """Kill the worker when its moment has come; see to it that one runs."""
-        if self._pid and self.deaths and self._passed() >= self._dies_at:
+        if self._process and self.deaths and self._passed() >= self._dies_at:
             self.kill()
             self.deaths -= 1
-        ended, status = os.waitpid(self._pid, os.WNOHANG) if self._pid else (0, 0)
-        if ended:
-            self._pid = 0
-            raise Violation(f"a worker ended by itself with {os.waitstatus_to_exitcode(status)}")
-        if not self._pid:
+        if self._process and self._process.poll() is not None:
+            raise Violation(f"a worker ended by itself with {self._process.returncode}")
+        if self._process is None:
             self._start()
 
     def kill(self) -> None:
         """The end of the worker that runs."""
-        if self._pid:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
-            self._pid = 0
+        process, self._process = self._process, None
+        if process:
+            process.kill()
+            process.wait()
 
     def _start(self) -> None:
+        """A process from scratch: people's deeds have launched thread pools here, which no forked one would survive."""
         self.log.unlink(missing_ok=True)
         self._dies_at = self._random.randrange(1, MOST_POINTS)
-        self._pid = os.fork()
-        if self._pid == 0:
-            try:
-                os.environ["TIEOUT_FAILPOINT_LOG"] = str(self.log)
-                run_worker(replace(self.theatre.settings, database_url=self.theatre.plain_url), 1)
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                os._exit(1)
+        settings = replace(self.theatre.settings, database_url=self.theatre.plain_url)
+        told = {**os.environ, **settings.as_environment(), "TIEOUT_FAILPOINT_LOG": str(self.log)}
+        command = [sys.executable, "-m", "tieout.cli", "worker", "--slot", "1"]
+        self._process = subprocess.Popen(command, env=told, stdout=sys.stderr, stderr=sys.stderr)
 
     def _passed(self) -> int:
         return self.log.read_text().count("\n") if self.log.exists() else 0
@@ -127,10 +120,23 @@ def _settling(theatre: Theatre, workers: Workers, engine: Engine, stage: Stage) 
                 with engine.begin() as conn:
                     clock.set_now(conn, max(following, clock.now(conn)))
             if time.monotonic() > deadline:
-                raise Violation(f"{stage.name} is not carried out after {PATIENCE_SECONDS:.0f} s")
+                raise Violation(
+                    f"{stage.name} is not carried out after {PATIENCE_SECONDS:.0f} s: {_open(engine)}"
+                )
             time.sleep(LOOK_SECONDS)
 
     return settle
+
+
+def _open(engine: Engine) -> list[str]:
+    """What runs or could run, and what the engine thinks of its runs."""
+    asked = text(
+        "SELECT * FROM work WHERE started > done OR requested > done AND due_at <= (SELECT now FROM clock)"
+    )
+    begun = text("SELECT workflow_uuid, status, executor_id, recovery_attempts FROM dbos.workflow_status"
+                 " WHERE status NOT IN ('SUCCESS', 'ERROR')")  # fmt: skip
+    with engine.connect() as conn:
+        return [str(tuple(row)) for query in (asked, begun) for row in conn.execute(query)]
 
 
 def _standing(engine: Engine) -> tuple[int, datetime | None]:
