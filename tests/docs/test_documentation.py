@@ -26,7 +26,7 @@ _CODE = re.compile(r"`([^`\n]+)`")
 _FILE = re.compile(r"^(?:src|tests|examples|docs|tools|benchmarks)/[\w./-]+$")
 _COMMAND = re.compile(r"(?:^|[\s;&|(])(?:\.venv/bin/)?(tieout(?:\s+[^\s;&|<>()`]+)+)")
 _MAKE = re.compile(r"(?:^|[\s;&|])make\s+([a-z]+)")
-_STRAY = re.compile(r"\b(https?://(?:localhost|127\.0\.0\.1):\d{5}|/root/|/home/|/work/)")
+_STRAY = re.compile(r"\b(https?://(?:localhost|127\.0\.0\.1):\d{5}|/(?:root|home|work)/)")
 
 
 def name(page: Path) -> str:
