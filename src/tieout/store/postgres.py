@@ -229,11 +229,17 @@ class EmbeddedPostgres:
                 os.kill(pid, number)
             deadline = time.monotonic() + STOP_SECONDS
             while time.monotonic() < deadline:
-                if self.pid() != pid:
+                if self._has_ended(pid):
                     self._remove_short_socket_folder()
                     return
                 time.sleep(0.01)
         raise PostgresFailed(f"The embedded database (process {pid}) does not stop; see {self.log_file}")
+
+    def _has_ended(self, pid: int) -> bool:
+        """Whether the process itself is gone: it drops its pid file a moment before it ends."""
+        if self._child is not None and self._child.pid == pid:
+            return self._child.poll() is not None
+        return not _is_live_postgres(pid)
 
     def _remove_short_socket_folder(self) -> None:
         if not self.socket_folder().is_relative_to(self.folder):
