@@ -205,9 +205,16 @@ class Theatre:
             raise Violation("\n  ".join(["it stands otherwise:", *found[:12]]))
 
     def check_invariants(self) -> None:
-        """Every invariant over our database and the sandbox's ledger."""
-        if self._in_child(lambda _: self._verify(), {}) != 0:
+        """Every invariant over our database and the sandbox's ledger, in a child."""
+        if self._in_child(lambda _: self.verify(), {}) != 0:
             raise Violation(self.said)
+
+    def verify(self) -> None:
+        """The same in this process, for one whose thread pools are launched; it can fork no child afterwards."""
+        world = World(open_world(self.world.engine.url.render_as_string(hide_password=False)).engine)
+        failed = [one for one in verify(connect(self.url), sandbox=Truth(world)) if one["status"] == "failed"]
+        if failed:
+            raise Violation("; ".join(f"{one['invariant']} {one['detail']}" for one in failed))
 
     # --- in the child ----------------------------------------------------------------------------------
 
@@ -230,12 +237,6 @@ class Theatre:
 
     def _play(self, stage: Stage, tell: Callable[[datetime], None]) -> None:
         Play(Environment(connect(self.url), self.settings), stage, tell).carry_out()
-
-    def _verify(self) -> None:
-        world = World(open_world(self.world.engine.url.render_as_string(hide_password=False)).engine)
-        failed = [one for one in verify(connect(self.url), sandbox=Truth(world)) if one["status"] == "failed"]
-        if failed:
-            raise Violation("; ".join(f"{one['invariant']} {one['detail']}" for one in failed))
 
     # --- forking ---------------------------------------------------------------------------------------
 
