@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -11,8 +12,9 @@ from sqlalchemy import Connection
 from tieout.api import answers
 from tieout.api.invoices import Strict
 from tieout.api.requests import PageQuery, Who, fields_of, filters_of
+from tieout.api.shapes import replays
 from tieout.hub import books, connections, exceptions, flows, measures, reading, tie_out, work
-from tieout.hub.actors import require
+from tieout.hub.actors import Actor, require
 from tieout.hub.exceptions import Page
 from tieout.hub.refusals import Invalid, NotFound
 from tieout.store import status
@@ -72,9 +74,14 @@ def show_exception(request: Request, who: Who, exception_id: str) -> Response:
         )
 
 
-def _on_exception(request: Request, who: Who, exception_id: str, body: Any, act: Any) -> Response:
+Action = Callable[[Connection, str, str, Actor], None]
+
+
+def _act(request: Request, who: Who, exception_id: str, body: Strict, action: Action, said: str) -> Response:
+    """One action of the caller on one exception; it is shown as it stands then."""
+
     def run(conn: Connection) -> dict[str, Any]:
-        act(conn)
+        action(conn, exception_id, said, who.actor)
         return exceptions.show(conn, exception_id, actor=who.actor)
 
     return answers.command(request, who, body.model_dump(), run)
@@ -83,37 +90,19 @@ def _on_exception(request: Request, who: Who, exception_id: str, body: Any, act:
 @routes.post("/exceptions/{exception_id}/assign", tags=["exceptions"], operation_id="assign_exception")
 def assign(request: Request, who: Who, exception_id: str, body: Assignment) -> Response:
     """Give it to a role or a person. Scope `exceptions:assign`."""
-    return _on_exception(
-        request,
-        who,
-        exception_id,
-        body,
-        lambda conn: exceptions.assign(conn, exception_id, body.owner, who.actor),
-    )
+    return _act(request, who, exception_id, body, exceptions.assign, body.owner)
 
 
 @routes.post("/exceptions/{exception_id}/fix", tags=["exceptions"], operation_id="fix_exception")
 def fix(request: Request, who: Who, exception_id: str, body: Note) -> Response:
     """Note what was corrected; it closes when the work succeeds. Scope `exceptions:fix`."""
-    return _on_exception(
-        request,
-        who,
-        exception_id,
-        body,
-        lambda conn: exceptions.fix(conn, exception_id, body.text, who.actor),
-    )
+    return _act(request, who, exception_id, body, exceptions.fix, body.text)
 
 
 @routes.post("/exceptions/{exception_id}/waive", tags=["exceptions"], operation_id="waive_exception")
 def waive(request: Request, who: Who, exception_id: str, body: Note) -> Response:
     """Close it for a reason; never by who prepared the work. Scope `exceptions:waive`."""
-    return _on_exception(
-        request,
-        who,
-        exception_id,
-        body,
-        lambda conn: exceptions.waive(conn, exception_id, body.text, who.actor),
-    )
+    return _act(request, who, exception_id, body, exceptions.waive, body.text)
 
 
 @routes.post("/replays", tags=["exceptions"], operation_id="replay_exceptions")
@@ -122,9 +111,7 @@ def replay(request: Request, who: Who, body: Replay) -> Response:
 
     def act(conn: Connection) -> dict[str, Any]:
         plans = exceptions.replay(conn, body.exceptions, who.actor, body.dry_run)
-        shown = [{"exception": p.exception, "kind": p.kind, "key": p.key, "facts": len(p.inbox),
-                  "intents": len(p.intents), "work": [list(w) for w in p.work]} for p in plans]  # fmt: skip
-        return {"dry_run": body.dry_run, "replays": shown}
+        return replays(plans, body.dry_run)
 
     return answers.command(request, who, body.model_dump(), act, 202)
 

@@ -14,6 +14,7 @@ from tieout.bootstrap import settings_in_use
 from tieout.cli.acting import As, person
 from tieout.cli.context import existing_database, read_settings
 from tieout.cli.output import FINDING, USAGE, Json, fail, note, print_json, table
+from tieout.cli.paging import every
 from tieout.hub import billing
 from tieout.hub.refusals import Refusal
 
@@ -53,7 +54,7 @@ def run(
             run_id = billing.start_run(conn, actor, through.date(), contract, customer, entity)
         status = _drafted(engine, run_id, actor)
         with engine.connect() as conn:
-            drafts = _every(conn, {"run": run_id})
+            drafts = every(billing.listed, conn, {"run": run_id})
     if json:
         print_json({**status, "drafts": drafts})
     else:
@@ -105,7 +106,7 @@ def review(
     """What is open, or one document with its checks, lines and every hour behind them."""
     with existing_database() as engine, engine.connect() as conn:
         if ref is None:
-            found = _every(conn, {"state": ["draft", "approved"]})
+            found = every(billing.listed, conn, {"state": ["draft", "approved"]})
         else:
             one = billing.show(conn, ref)
             sheet = billing.backup_sheet(conn, ref)
@@ -115,17 +116,6 @@ def review(
         print_json({**one, "backup_sheet": sheet})
     else:
         _show_one(one, sheet)
-
-
-def _every(conn: Connection, filters: dict[str, Any]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    cursor: str | None = None
-    while True:
-        page = billing.listed(conn, filters, cursor, limit=500)
-        rows += page.rows
-        if page.cursor is None:
-            return rows
-        cursor = page.cursor
 
 
 def _show(rows: list[dict[str, Any]], empty: str) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tieout.api.shapes import replays
 from tieout.cli.acting import As, person
 from tieout.cli.context import existing_database
 from tieout.cli.output import USAGE, Json, fail, note, plain, print_json, table
+from tieout.cli.paging import every
 from tieout.hub import exceptions
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from tieout.hub.exceptions import Replayed
+    from tieout.hub.actors import Actor
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="What is stuck, and putting it right.")
 
@@ -46,23 +49,12 @@ def list_exceptions(
     """The open exceptions, most money and urgency first."""
     filters = {"all": everything, "kind": kind, "owner": owner, "contract": contract}
     with existing_database() as engine, engine.connect() as conn:
-        rows = _every(conn, filters)
+        rows = every(exceptions.listed, conn, filters)
     if json:
         print_json(rows)
         return
     columns = (*_COLUMNS, "state") if everything else _COLUMNS
     table(columns, [[row[name] for name in columns] for row in rows], "Nothing is stuck.")
-
-
-def _every(conn: Connection, filters: dict[str, Any]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    cursor: str | None = None
-    while True:
-        page = exceptions.listed(conn, filters, cursor, limit=500)
-        rows += page.rows
-        if page.cursor is None:
-            return rows
-        cursor = page.cursor
 
 
 @app.command(epilog="Example: tieout exceptions show 0195f0e2-7c1e-7000-8000-000000000001")
@@ -93,10 +85,7 @@ def fix(
     json: Json = False,
 ) -> None:
     """Note a correction; the exception closes when the work succeeds."""
-    with existing_database() as engine, engine.begin() as conn:
-        exceptions.fix(conn, id, text, person(conn, who))
-        row = exceptions.show(conn, id)
-    _told(row, "Noted", json)
+    _act(exceptions.fix, id, text, who, "Noted", json)
 
 
 @app.command(epilog="Example: tieout exceptions assign ID billing_preparer --as eve@meridian.example")
@@ -107,10 +96,7 @@ def assign(
     json: Json = False,
 ) -> None:
     """Give an exception to a role or a person."""
-    with existing_database() as engine, engine.begin() as conn:
-        exceptions.assign(conn, id, owner, person(conn, who))
-        row = exceptions.show(conn, id)
-    _told(row, f"Given to {owner}", json)
+    _act(exceptions.assign, id, owner, who, f"Given to {owner}", json)
 
 
 @app.command(
@@ -123,13 +109,16 @@ def waive(
     json: Json = False,
 ) -> None:
     """Close an exception for a stated reason; never by who prepared the work."""
+    _act(exceptions.waive, id, reason, who, "Waived", json)
+
+
+def _act(
+    action: Callable[[Connection, str, str, Actor], None], id: str, said: str, who: str, what: str, json: bool
+) -> None:
+    """One action of a person on one exception, and how it stands then."""
     with existing_database() as engine, engine.begin() as conn:
-        exceptions.waive(conn, id, reason, person(conn, who))
+        action(conn, id, said, person(conn, who))
         row = exceptions.show(conn, id)
-    _told(row, "Waived", json)
-
-
-def _told(row: dict[str, Any], what: str, json: bool) -> None:
     if json:
         print_json(row)
     else:
@@ -153,20 +142,14 @@ def replay(
         fail("Say which: ids of exceptions, or --kind.", exit_code=USAGE)
     with existing_database() as engine, engine.begin() as conn:
         actor = person(conn, who)
-        chosen = ids or [row["id"] for row in _every(conn, {"kind": kind})]
+        chosen = ids or [row["id"] for row in every(exceptions.listed, conn, {"kind": kind})]
         plans = exceptions.replay(conn, chosen, actor, dry_run)
-    shown = [_planned(plan) for plan in plans]
+    answer = replays(plans, dry_run)
     if json:
-        print_json({"dry_run": dry_run, "replays": shown})
+        print_json(answer)
         return
+    shown = answer["replays"]
     columns = ["exception", "kind", "key", "facts", "intents", "work"]
     rows = [[*(row[c] for c in columns[:-1]), ", ".join(" ".join(w) for w in row["work"])] for row in shown]
     table(columns, rows, "Nothing of that kind is open.")
     note(f"{len(shown)} would run again." if dry_run else f"{len(shown)} run again.")
-
-
-def _planned(plan: Replayed) -> dict[str, Any]:
-    return {
-        "exception": plan.exception, "kind": plan.kind, "key": plan.key, "facts": len(plan.inbox),
-        "intents": len(plan.intents), "work": [list(piece) for piece in plan.work],
-    }  # fmt: skip

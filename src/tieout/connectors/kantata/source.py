@@ -25,7 +25,7 @@ class KantataSource:
     """The reading side of one connection."""
 
     def __init__(
-        self, api: KantataApi, objects: Mapping[str, SourceObject], overlap: float | None,
+        self, api: KantataApi, objects: Mapping[str, SourceObject], overlap: Callable[[str], float],
         clock: Callable[[], datetime],
     ):  # fmt: skip
         self._api, self._objects, self._overlap, self._clock = api, objects, overlap, clock
@@ -49,7 +49,7 @@ class KantataSource:
         }
         if listing.full:
             return Page(changes, cursors.dump({**after, **_next_page(begin, number, changes)}), more=True)
-        resume = cursors.earlier(newest, self._overlap_of(object)) if newest else None
+        resume = cursors.earlier(newest, self._overlap(object)) if newest else None
         done = {**after, "from": resume}
         if self._objects[object].deletes == "subscribed_events":
             return Page(changes, cursors.dump({**done, "events": True, "page": None}), more=True)
@@ -70,7 +70,7 @@ class KantataSource:
             return Page(
                 changes, cursors.dump({**state, "events_newest": newest, "page": number + 1}), more=True
             )  # fmt: skip
-        resume = cursors.earlier(newest, self._overlap_of(object)) if newest else state.get("events_from")
+        resume = cursors.earlier(newest, self._overlap(object)) if newest else state.get("events_from")
         after = {"from": state.get("from"), "newest": state.get("newest"), "events_from": resume}
         return Page(changes, cursors.dump(after), more=False)
 
@@ -136,9 +136,6 @@ class KantataSource:
             if records:
                 out[object] = sorted(records[0].value)
         return out
-
-    def _overlap_of(self, object: str) -> float:
-        return self._objects[object].overlap_seconds if self._overlap is None else self._overlap
 
     def _change(self, object: str, element: Element, at: datetime) -> Change:
         """The record, with its role's name joined in under `joined.role` when it names one."""

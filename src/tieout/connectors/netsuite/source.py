@@ -33,7 +33,8 @@ class NetSuiteSource:
     """The reading side of one connection."""
 
     def __init__(
-        self, suiteql: SuiteQl, lookups: Lookups, objects: Mapping[str, SourceObject], overlap: float | None,
+        self, suiteql: SuiteQl, lookups: Lookups, objects: Mapping[str, SourceObject],
+        overlap: Callable[[str], float],
         clock: Callable[[], datetime],
     ):  # fmt: skip
         self._ql, self._lookups, self._objects, self._clock = suiteql, lookups, objects, clock
@@ -66,8 +67,7 @@ class NetSuiteSource:
         elif state.get("at"):
             where += [f"lastmodifieddate > {timestamp(state['at'])}"]
         elif state.get("newest"):
-            overlap = self._objects[object].overlap_seconds if self._overlap is None else self._overlap
-            begin = cursors.moment(state["newest"]) - timedelta(seconds=overlap)
+            begin = cursors.moment(state["newest"]) - timedelta(seconds=self._overlap(object))
             where += [f"lastmodifieddate >= {timestamp(begin.strftime('%Y-%m-%d %H:%M:%S'))}"]
         return self._select(object, where, "lastmodifieddate, id")
 

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tieout.connectors.kit import cursor as cursors
+from tieout.connectors.kit.base import System, open_http
 from tieout.connectors.kit.compare import differences, same
 from tieout.connectors.kit.errors import CursorLost, VendorError, classify
 from tieout.connectors.kit.families.rest import (
@@ -36,10 +37,9 @@ from tieout.connectors.kit.interface import (
     Page,
     Receipt,
     Rejected,
-    ReportedFact,
 )
 from tieout.connectors.kit.jsontext import Element
-from tieout.connectors.kit.manifest import Manifest, load_manifest
+from tieout.connectors.kit.manifest import load_manifest
 from tieout.connectors.kit.select import select
 
 MANIFEST = load_manifest(Path(__file__).parent)
@@ -51,32 +51,25 @@ def connect(
     config: Mapping[str, Any], secrets: Mapping[str, str], options: HttpOptions | None = None
 ) -> Salesforce:
     """A connection. `config`: url (My Domain), optional ca (file), sandbox, overlap_seconds, page_size."""
-    http = Http(
-        setting(config, "url"), hosts=list(MANIFEST.hosts), options=options or HttpOptions(),
-        ca=config.get("ca"), sandbox=bool(config.get("sandbox")),
-    )  # fmt: skip
-    return Salesforce(http, dict(config), secrets)
+    return Salesforce(open_http(MANIFEST, setting(config, "url"), config, options), config, secrets)
 
 
-class Salesforce:
+class Salesforce(System):
     """One org."""
 
-    manifest: Manifest = MANIFEST
+    manifest = MANIFEST
 
     def __init__(self, http: Http, config: Mapping[str, Any], secrets: Mapping[str, str]):
-        self._http, self._config, self._secrets = http, config, secrets
+        super().__init__(config)
+        self._http, self._secrets = http, secrets
         self._caller = RestCaller(MANIFEST, self._sign_in, said)
-
-    def objects(self) -> Sequence[str]:
-        """The objects in the order in which references resolve best."""
-        return tuple(MANIFEST.objects)
 
     def changes(self, object: str, cursor: str | None) -> Page:
         """One page of a sweep; a sweep begins `overlap_seconds` before the last one's newest stamp.
 
         Why the overlap: a long transaction commits with an earlier SystemModstamp than what is already visible.
         """
-        source = _object(object)
+        self.known(object)
         state = cursors.load(cursor)
         try:
             answer = self._page(object, state)
@@ -89,8 +82,7 @@ class Salesforce:
         if following:
             after = {"from": state.get("from"), "newest": newest or None, "next": following}
             return Page(changes, cursors.dump(after), more=True)
-        overlap = float(self._config.get("overlap_seconds", source.overlap_seconds))
-        begin = cursors.earlier(newest, overlap) if newest else state.get("from")
+        begin = cursors.earlier(newest, self.overlap_seconds(object)) if newest else state.get("from")
         return Page(changes, cursors.dump({"from": begin, "newest": newest or None}), more=False)
 
     def _page(self, object: str, state: Mapping[str, Any]) -> Answer:
@@ -99,18 +91,17 @@ class Salesforce:
                 raise Drift("the next page is not one of this org's queries", "unexpected-shape")
             return self._caller.read(str(state["next"]), headers=self._batch_size())
         where = [f"SystemModstamp >= {_datetime(state['from'])}"] if state.get("from") else []
-        return self._query(select(_object(object).fields, object, where, ORDER))
+        return self._query(select(MANIFEST.objects[object].fields, object, where, ORDER))
 
     def fetch(self, object: str, source_id: str) -> Change | None:
         """One record by id; a deleted one comes as its tombstone while the recycle bin keeps it."""
-        found, _ = _records(
-            self._query(select(_object(object).fields, object, [f"Id = {_literal(source_id)}"]))
-        )
+        fields = MANIFEST.objects[self.known(object)].fields
+        found, _ = _records(self._query(select(fields, object, [f"Id = {_literal(source_id)}"])))
         return self._changes(object, found[:1])[0] if found else None
 
     def snapshot(self, object: str, since: date, until: date) -> Iterator[tuple[str, str]]:
         """Id and stamp of every record that was last changed on a day of the span (UTC days)."""
-        _object(object)
+        self.known(object)
         span = [
             f"SystemModstamp >= {since}T00:00:00Z",
             f"SystemModstamp < {until + timedelta(days=1)}T00:00:00Z",
@@ -169,18 +160,6 @@ class Salesforce:
             found.append(Difference("Id", receipt.target_id, str(held.get("Id"))))
         return found
 
-    def inverse(self, command: Command, receipt: Receipt) -> Command | None:
-        """None: the flow knows the earlier text and sends it."""
-        return None
-
-    def report(self, check: str, entity: str, start: date, end: date) -> Sequence[ReportedFact]:
-        """Salesforce keeps no books."""
-        raise Rejected(f"salesforce has no report for the check {check}", "unknown-report")
-
-    def reference(self, kind: str, key: str) -> Mapping[str, Any] | None:
-        """Salesforce is asked for no reference data."""
-        raise Rejected(f"salesforce has no reference data of kind {kind}", "unknown-reference-kind")
-
     def describe(self) -> Mapping[str, Sequence[str]]:
         """Field names of every object that is read."""
         out: dict[str, Sequence[str]] = {}
@@ -214,8 +193,7 @@ class Salesforce:
         return self._caller.read(f"{BASE}/queryAll", {"q": soql}, self._batch_size())
 
     def _batch_size(self) -> dict[str, str]:
-        size = int(self._config.get("page_size", MANIFEST.limits.page_size))
-        return {"Sforce-Query-Options": f"batchSize={size}"}
+        return {"Sforce-Query-Options": f"batchSize={self.page_size}"}
 
     def _by_key(self, operation: str, external_key: str) -> dict[str, Any] | None:
         write = MANIFEST.writes.get(operation)
@@ -306,13 +284,6 @@ def _sent(command: Command) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Rejected("the body of an upsert is one record", "invalid-body")
     return body
-
-
-def _object(name: str) -> Any:
-    source = MANIFEST.objects.get(name)
-    if source is None:
-        raise Rejected(f"salesforce has no source object {name}", "unknown-object")
-    return source
 
 
 def _datetime(text: str) -> str:
