@@ -7,11 +7,10 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import Connection, insert
 
-from tests.connectors.fakes.kantata import KantataRig
-from tests.connectors.fakes.netsuite import NetSuiteRig
-from tests.connectors.fakes.salesforce import SalesforceRig
+from tests.sandbox.rigs import KantataRig, NetSuiteRig, SalesforceRig
 from tieout.connectors.kit.interface import Connector
 from tieout.hub import canonical, crosswalk, exceptions, inbox
+from tieout.sandbox.server import Sandbox
 from tieout.store import tables
 
 
@@ -35,18 +34,13 @@ def take(hub: Connection, name: str, connector: Connector) -> None:
         pass
 
 
-def test_three_vendors_become_one_picture(hub: Connection) -> None:
+def test_three_vendors_become_one_picture(hub: Connection, sandbox: Sandbox) -> None:
     """Nothing waits in the end and nobody has to decide anything; a second sync changes nothing."""
-    salesforce, kantata, netsuite = SalesforceRig(), KantataRig(), NetSuiteRig()
+    salesforce, kantata, netsuite = SalesforceRig(sandbox), KantataRig(sandbox), NetSuiteRig(sandbox)
     _sign_a_contract(salesforce)
-    workspace = kantata.fake.put("workspaces", _workspace())
-    user = kantata.fake.put("users", {"full_name": "A Worker", "default_role_id": kantata.role})
     (entry,) = kantata.add(1)
-    kantata.fake.change("time_entries", entry, workspace_id=workspace, user_id=user)
     netsuite.customer("A-1", "Firm")
-    january = {"periodname": "Jan 2026", "startdate": "2026-01-01", "enddate": "2026-01-31"}
-    netsuite.fake.put("accountingperiod", {**january, "closed": "F", "arlocked": "F"})
-    crosswalk.link(hub, "kantata", "workspace", "project", {workspace: "P-1"})
+    crosswalk.link(hub, "kantata", "workspace", "project", {kantata.workspace: "P-1"})
     for _ in range(2):
         for name, rig in (("netsuite", netsuite), ("salesforce", salesforce), ("kantata", kantata)):
             take(hub, name, rig.connector)
@@ -61,21 +55,21 @@ def test_three_vendors_become_one_picture(hub: Connection) -> None:
     )
     assert canonical.current(hub, "opportunity", ["OPP-1"])["OPP-1"]["contract"] == "C-1001"
     hour = canonical.current(hub, "time_entry", [entry])[entry]
-    assert (hour["project"], hour["worker"], hour["role"]) == ("P-1", user, "Consultant II")
+    assert (hour["project"], hour["worker"], hour["role"]) == ("P-1", kantata.user, "Consultant II")
     assert (hour["worked_hours"], hour["state"], hour["version"]) == (Decimal("1.25"), "approved", 1)
     assert canonical.current(hub, "period", ["US01/2026-01"])["US01/2026-01"]["state"] == "open"
     assert canonical.current(hub, "legal_entity", ["US01"])["US01"]["currency"] == "USD"
 
 
 def _sign_a_contract(rig: SalesforceRig) -> None:
-    account = rig.fake.put("Account", {"Name": "Firm", "AccountNumber": "A-1", "CurrencyIsoCode": "USD"})
+    account = rig.put("Account", {"Name": "Firm", "AccountNumber": "A-1", "CurrencyIsoCode": "USD"})
     opportunity = {
         "Name": "Deal",
         "Opportunity_Number__c": "OPP-1",
         "StageName": "Closed Won",
         "AccountId": account,
     }
-    deal = rig.fake.put("Opportunity", opportunity)
+    deal = rig.put("Opportunity", opportunity)
     terms = {
         "StartDate": "2026-01-01",
         "Legal_Entity__c": "US01",
@@ -83,8 +77,4 @@ def _sign_a_contract(rig: SalesforceRig) -> None:
         "Status": "Activated",
     }
     signed = {"ContractNumber": "C-1001", "AccountId": account, "Opportunity__c": deal, **terms}
-    rig.fake.change("Opportunity", deal, ContractId=rig.fake.put("Contract", signed))
-
-
-def _workspace() -> dict[str, object]:
-    return {"title": "Roll-out [P-1]", "status": {"key": "1", "message": "Active"}, "currency": "USD"}
+    rig.put("Opportunity", {"ContractId": rig.put("Contract", signed)}, deal)

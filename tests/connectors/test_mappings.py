@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 
 import tieout.connectors as connectors
-from tests.connectors.fakes.kantata import KantataRig
-from tests.connectors.fakes.netsuite import NetSuiteRig
-from tests.connectors.fakes.salesforce import SalesforceRig
+from tests.sandbox.rigs import KantataRig, NetSuiteRig, SalesforceRig
 from tieout.connectors.kit.conformance import every_change
 from tieout.connectors.kit.manifest import load_manifest
 from tieout.hub.mapping import Mappings, load_mappings
+from tieout.sandbox.server import Sandbox
 from tieout.store.tables import CANONICAL
 
 FOLDER = Path(connectors.__file__).parent
@@ -56,9 +55,9 @@ def test_every_source_field_is_read(system: str) -> None:
         assert set(mapping.source_fields()) <= {*manifest.objects[name].fields, "joined"}, name
 
 
-def test_a_salesforce_contract_becomes_a_contract() -> None:
+def test_a_salesforce_contract_becomes_a_contract(sandbox: Sandbox) -> None:
     """Terms, approval and purchase order in their field groups; the discount as a share."""
-    rig = SalesforceRig()
+    rig = SalesforceRig(sandbox)
     record = {
         "ContractNumber": "C-1001", "AccountId": "1", "Status": "Activated", "ActivatedDate": "2026-01-02",
         "Opportunity__c": "2", "StartDate": "2026-01-01", "EndDate": "2026-12-31", "CurrencyIsoCode": "USD",
@@ -66,7 +65,7 @@ def test_a_salesforce_contract_becomes_a_contract() -> None:
         "Over_Cap__c": "hold", "Discount_Percent__c": 12.5, "Increment_Minutes__c": 15.0, "Increment_Mode__c": "up",
         "Purchase_Order__c": None, "Legal_Entity__c": "US01", "Payment_Terms_Days__c": 30.0,
     }  # fmt: skip
-    rig.fake.put("Contract", record)
+    rig.put("Contract", record)
     mapped = _mapped("salesforce", rig, "Contract")
     assert mapped["key"] == "C-1001"
     assert mapped["discount"] == Decimal("0.125")
@@ -76,49 +75,32 @@ def test_a_salesforce_contract_becomes_a_contract() -> None:
     assert mapped["references"] == {"customer": "1", "opportunity": "2"}
 
 
-def test_a_kantata_time_entry_becomes_a_time_entry() -> None:
+def test_a_kantata_time_entry_becomes_a_time_entry(sandbox: Sandbox) -> None:
     """Minutes as exact hours, the role by name, project and worker by reference."""
-    rig = KantataRig()
+    rig = KantataRig(sandbox)
     rig.add(1)
     mapped = _mapped("kantata", rig, "time_entry")
     assert mapped["worked_hours"] == Decimal("1.25")
     assert mapped["state"] == "approved"
     assert mapped["role"] == "Consultant II"
-    assert mapped["references"] == {"project": "10", "worker": "20"}
-    assert mapped["source_project"] == "10"
+    assert mapped["references"] == {"project": rig.workspace, "worker": rig.user}
+    assert mapped["source_project"] == rig.workspace
 
 
-def test_a_netsuite_invoice_and_payment_become_documents() -> None:
-    """Currency, period and entity joined in; a payment with the documents it was applied to."""
-    rig = NetSuiteRig()
-    january = {"periodname": "Jan 2026", "startdate": "2026-01-01", "enddate": "2026-01-31"}
-    period = rig.fake.put("accountingperiod", {**january, "closed": "F", "arlocked": "T"})
-    customer = rig.customer("C-1", "Firm")
-    base = {
-        "entity": customer,
-        "currency": rig.usd,
-        "postingperiod": period,
-        "trandate": "2026-01-31",
-        "status": "A",
-    }
-    invoice = {
-        "type": "CustInvc",
-        "tranid": "INV-1",
-        "foreigntotal": "150.00",
-        "foreignamountunpaid": "50.00",
-    }
-    document = rig.fake.put("transaction", {**base, **invoice, "externalid": "INV-1", "approvalstatus": "2"})
-    payment = rig.fake.put(
-        "transaction", {**base, "type": "CustPymt", "tranid": "PY", "foreigntotal": "100.00"}
-    )
-    link = {"previousdoc": document, "nextdoc": payment, "foreignamount": "100.00"}
-    rig.fake.tables["nexttransactionlinelink"].append(link)
+def test_a_netsuite_invoice_and_payment_become_documents(sandbox: Sandbox) -> None:
+    """250.00 - 100.00 paid = 150.00; currency, period and entity joined in; a payment with what it was applied to."""
+    rig = NetSuiteRig(sandbox)
+    document = rig.connector.apply(rig.command(1)).target_id
+    paid = {"items": [{"doc": {"id": document}, "apply": True, "amount": 100}]}
+    payment = {"tranId": "PY", "customer": {"id": rig.client}, "payment": 100, "currency": {"id": rig.usd}}
+    rig.put("customerPayment", {**payment, "tranDate": "2026-02-10", "apply": paid})
+    rig.put("accountingPeriod", {"arLocked": True}, rig.periods["2025-12"])
     found = _mapped("netsuite", rig, "transaction")
     assert (found["kind"], found["period"], found["legal_entity"]) == ("invoice", "US01/2026-01", "US01")
-    assert (found["total"], found["amount_remaining"]) == (Decimal("150.00"), Decimal("50.00"))
-    paid = _mapped("netsuite", rig, "customerpayment")
-    assert paid["children"]["applications"] == [{"erp_document": document, "amount": Decimal("100.00")}]
-    assert _mapped("netsuite", rig, "accountingperiod")["state"] == "closed"
+    assert (found["total"], found["amount_remaining"]) == (Decimal("250.00"), Decimal("150.00"))
+    applied = _mapped("netsuite", rig, "customerpayment")
+    assert applied["children"]["applications"] == [{"erp_document": document, "amount": Decimal("100.00")}]
+    assert _mapped("netsuite", rig, "accountingperiod", rig.periods["2025-12"])["state"] == "closed"
     assert _mapped("netsuite", rig, "customer")["terms_days"] == 30
     assert _mapped("netsuite", rig, "subsidiary")["currency"] == "USD"
 
@@ -169,9 +151,9 @@ def test_kantata_bodies() -> None:
     assert profile["profile"]["Payment terms (days)"] == "30"
 
 
-def _mapped(system: str, rig: Any, object: str) -> Mapping[str, Any]:
+def _mapped(system: str, rig: Any, object: str, source_id: str = "") -> Mapping[str, Any]:
     rig.object = object
-    changes, _ = every_change(rig)
+    changes = [c for c in every_change(rig)[0] if c.source_id.startswith(source_id)]
     mapping = mappings(system).inbound(object)
     assert mapping is not None
     result = mapping.apply(changes[0].document)

@@ -127,6 +127,19 @@ def test_events_are_kept_nine_days(rig: KantataRig, api: httpx.Client) -> None:
     assert rig.connector.fetch("time_entry", entry) is None
 
 
+def test_events_in_another_order_lose_no_deletion(rig: KantataRig) -> None:
+    """The newest event comes first although the oldest was asked for."""
+    ids = rig.add(3)
+    _, cursor = every_change(rig)
+    for entry in ids[:2]:
+        rig.delete(entry)
+    rig.world.add_fault("kantata", "shuffled", path="subscribed_events", times=10)
+    delta, cursor = every_change(rig, cursor)
+    assert {c.source_id for c in delta if c.tombstone} == set(ids[:2])
+    rig.delete(ids[2])
+    assert ids[2] in {c.source_id for c in every_change(rig, cursor)[0] if c.tombstone}
+
+
 def test_hints_name_what_changed(rig: KantataRig, inbox: list[dict[str, str]]) -> None:
     """One by one in order; twice when a copy was asked for; none of a silent change. Our receiver takes each."""
     first = rig.put("time_entry", rig.record(1))

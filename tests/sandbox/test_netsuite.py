@@ -43,6 +43,12 @@ def invoice(rig: NetSuiteRig, number: int, **more: Any) -> str:
     return str(rig.connector.apply(Command("upsert_invoice", f"INV-{number}", body)).target_id)
 
 
+def dimes(rig: NetSuiteRig, amount: float) -> dict[str, Any]:
+    """One line over a small amount."""
+    (line, *_) = rig.invoice(0)["item"]["items"]
+    return {"items": [{**line, "quantity": 1, "rate": amount, "amount": amount}]}
+
+
 @pytest.mark.parametrize("wrong", ["private_key_pem", "client_id", "certificate_id"])
 def test_only_the_uploaded_certificate_signs_in(rig: NetSuiteRig, wrong: str) -> None:
     """Another key, another client, another certificate: refused."""
@@ -192,19 +198,30 @@ def test_a_write_that_is_applied_late_is_one_record(rig: NetSuiteRig) -> None:
 
 
 def test_the_billed_report_holds_posted_documents_of_the_entity(rig: NetSuiteRig) -> None:
-    """3 invoices of 250.00 less a credit of 250.00; one that waits for approval does not post."""
-    for n in range(3):
-        invoice(rig, n)
+    """7 invoices of 0.10 less a credit of 0.05 = 0.65, over several pages; neither one that waits for approval nor one
+    of another entity counts."""
+    for n in range(7):
+        invoice(rig, n, item=dimes(rig, 0.10))
     invoice(rig, 9, approvalStatus={"id": "1"})
-    credit = rig.invoice(1, tranId="CN-1")
+    germany = {"id": rig.put("subsidiary", {"externalId": "DE01", "name": "DE", "currency": {"id": rig.usd}})}
+    elsewhere = {"id": rig.customer("C-2", "Other", subsidiary=germany)}
+    invoice(rig, 8, subsidiary=germany, entity=elsewhere)
+    credit = rig.invoice(1, tranId="CN-1", item=dimes(rig, 0.05))
     credit.pop("approvalStatus")
     rig.connector.apply(Command("upsert_credit_memo", "CN-1", json.dumps(credit).encode()))
     facts = rig.connector.report("billed", "US01", date(2026, 1, 1), date(2026, 1, 31))
-    assert sum(f.amount for f in facts) == Decimal("500.00")
+    assert sum(f.amount for f in facts) == Decimal("0.65")
     assert {f.period for f in facts} == {"2026-01"}
-    assert [f.attributes["kind"] for f in facts] == ["invoice"] * 3 + ["credit_note"]
+    assert [f.attributes["kind"] for f in facts] == ["invoice"] * 7 + ["credit_note"]
     assert {f.attributes["customer"] for f in facts} == {"C-900"}
     assert rig.connector.report("billed", "US01", date(2026, 2, 1), date(2026, 2, 28)) == []
+
+
+def test_a_report_that_was_cut_short_is_never_complete(rig: NetSuiteRig) -> None:
+    """The system states more rows than it gives: Drift."""
+    rig.world.add_fault("netsuite", "cut_short", path="suiteql", times=20)
+    with pytest.raises(Drift):
+        rig.connector.report("billed", "US01", date(2026, 1, 1), date(2026, 1, 31))
 
 
 def test_reference_data_is_found_by_what_a_person_would_type(rig: NetSuiteRig) -> None:
@@ -220,6 +237,8 @@ def test_reference_data_is_found_by_what_a_person_would_type(rig: NetSuiteRig) -
     assert reference("customer", "C-1/US01")["id"] == customer
     assert reference("customer", "C-1/DE01") is None
     assert reference("currency", "X' OR 'a' = 'a") is None
+    with pytest.raises(Rejected):
+        reference("password", "x")
 
 
 def test_a_period_is_one_change_per_entity(rig: NetSuiteRig) -> None:
@@ -230,6 +249,9 @@ def test_a_period_is_one_change_per_entity(rig: NetSuiteRig) -> None:
     assert {c.document["joined"]["key"] for c in changes} == {
         f"{e}/{m}" for e in ("US01", "DE01") for m in months
     }
+    change = rig.connector.fetch("accountingperiod", f"{rig.periods['2026-01']}:{rig.us01}")
+    assert change is not None
+    assert change.document["joined"]["legal_entity"] == "US01"
 
 
 def test_two_saves_in_one_second_are_two_versions(rig: NetSuiteRig) -> None:
@@ -239,10 +261,12 @@ def test_two_saves_in_one_second_are_two_versions(rig: NetSuiteRig) -> None:
     rig.touch_by(source_id, "b")
     second, cursor = every_change(rig, cursor)
     rig.touch_by(source_id, "c")
-    third, _ = every_change(rig, cursor)
+    third, cursor = every_change(rig, cursor)
     versions = [changes[-1].source_version for changes in (first, second, third)]
     assert versions == sorted(set(versions))
     assert len({v[:19] for v in versions}) == 1
+    again, _ = every_change(rig, cursor)
+    assert again[-1].source_version == versions[-1]
 
 
 @pytest.mark.parametrize(
@@ -279,6 +303,24 @@ def test_a_document_that_a_person_changed_is_told_apart(rig: NetSuiteRig, field:
     receipt = rig.connector.apply(command)
     rig.put("invoice", {field: value}, receipt.target_id)
     assert next(iter(rig.connector.read_back(command, receipt))).field.startswith(field)
+
+
+def test_a_document_made_again_under_our_key_is_told_apart(rig: NetSuiteRig) -> None:
+    """A person deleted ours and made another with the same key: the record is not the one of the receipt."""
+    command = rig.command(1)
+    receipt = rig.connector.apply(command)
+    fields = rig.world.get("netsuite", "invoice", receipt.target_id).fields  # type: ignore[union-attr]
+    rig.world.delete("netsuite", "invoice", receipt.target_id)
+    rig.put("invoice", fields)
+    assert [d.field for d in rig.connector.read_back(command, receipt)] == ["id"]
+
+
+@pytest.mark.parametrize("key", ["", "a|b", "a/b", "ä", "../x", "a b", "x" * 201])
+def test_a_key_that_breaks_the_address_is_refused(rig: NetSuiteRig, key: str) -> None:
+    """Letters, digits, `_` and `-` only; nothing is sent."""
+    with pytest.raises(Rejected):
+        rig.connector.apply(Command("upsert_invoice", key, b"{}"))
+    assert rig.calls() == 0
 
 
 def test_an_answer_for_another_record_is_never_taken(rig: NetSuiteRig) -> None:

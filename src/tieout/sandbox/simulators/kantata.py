@@ -72,7 +72,8 @@ class Kantata(Simulator):
             raise Refused(self.refusal(404, "system", "Not found"))
         plural, id = match[1], match[2]
         if call.method == "GET":
-            return self._list(plural, call.params if id is None else {"ids": id, "only": id})
+            params = call.params if id is None else {"ids": id, "only": id}
+            return self._list(plural, params, shuffled=call.fault.kind == "shuffled")
         if plural in ("subscribed_events", "roles"):
             raise Refused(self.refusal(403, "system", "You may not change this"))
         if call.method == "POST" and id is None:
@@ -89,7 +90,7 @@ class Kantata(Simulator):
 
     # --- reading --------------------------------------------------------------------------------------
 
-    def _list(self, plural: str, params: Mapping[str, str]) -> Answer:
+    def _list(self, plural: str, params: Mapping[str, str], *, shuffled: bool) -> Answer:
         size = min(max(_whole(params.get("per_page"), DEFAULT_PAGE), 1), LARGEST_PAGE)
         page = max(_whole(params.get("page"), 1), 1)
         column, _, direction = params.get("order", "created_at:asc").partition(":")
@@ -101,6 +102,7 @@ class Kantata(Simulator):
         )  # fmt: skip
         if "only" in params and not records:
             raise Refused(self.refusal(404, "system", "Record not found"))
+        records = records[::-1] if shuffled else records
         include = [i for i in params.get("include", "").split(",") if i in INCLUDES]
         return self._envelope(records, plural, count, page, size, include)
 

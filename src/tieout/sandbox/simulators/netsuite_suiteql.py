@@ -50,10 +50,11 @@ class SuiteQl:
             raise Refused(refusal(400, "INVALID_PARAMETER", "The query has more than 100,000 results"))
         added = self._account.added(self._type(query.table))
         items = [_shown(query, row, added) for row in found[offset : offset + limit]]
+        stated = len(found) + (call.fault.kind == "cut_short")
         return json_answer(
             {
                 "links": [{"rel": "self", "href": f"{call.origin}{call.path}"}], "count": len(items),
-                "hasMore": len(found) > offset + limit, "items": items, "offset": offset, "totalResults": len(found),
+                "hasMore": len(found) > offset + limit, "items": items, "offset": offset, "totalResults": stated,
             }
         )  # fmt: skip
 
