@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -46,7 +47,7 @@ def is_write(request: httpx.Request) -> bool:
     return request.method != "GET" and not request.url.path.endswith("/suiteql")
 
 
-class SandboxRig:
+class SandboxRig(ABC):
     """What is the same for all systems."""
 
     system = ""
@@ -68,9 +69,29 @@ class SandboxRig:
             {**told["config"], **config}, told["secrets"], self.options
         )
 
+    @abstractmethod
     def record(self, number: int) -> dict[str, Any]:
         """Fields of the n-th record of the type that is played with."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def touch(self, source_id: str) -> None:
+        """A person changes one record."""
+
+    @abstractmethod
+    def hostile(self) -> Sequence[str]:
+        """A record for each hostile text; their ids."""
+
+    @abstractmethod
+    def remove_field(self) -> str:
+        """The vendor drops a field; its name."""
+
+    @abstractmethod
+    def command(self, number: int) -> Command:
+        """The n-th command of the operation that is played with."""
+
+    @abstractmethod
+    def applied(self, command: Command) -> int:
+        """How many records hold what the command asked for."""
 
     def put(self, type: str, fields: dict[str, Any], id: str | None = None, **more: Any) -> str:
         """A person makes or changes a record."""

@@ -19,6 +19,7 @@ from tieout.connectors import kantata, netsuite, salesforce
 from tieout.connectors.kit.http import HttpOptions
 from tieout.connectors.kit.interface import AuthFailed, RateLimited, Retryable
 from tieout.sandbox.server import Sandbox, open_world
+from tieout.sandbox.simulators.common import Answer, Simulator
 from tieout.store.database import create_role_and_database, drop_database
 
 RUN = """
@@ -60,6 +61,13 @@ def test_the_credentials_are_what_the_connectors_take(sandbox: Sandbox) -> None:
         wrong = dict.fromkeys(told["secrets"], "wrong")
         with pytest.raises(AuthFailed):
             module.connect(told["config"], wrong, HttpOptions(environment="dev")).test()
+
+
+def test_a_vendor_that_lacks_a_part_of_its_dialect_is_not_made(sandbox: Sandbox) -> None:
+    """At construction, by the name of what is missing."""
+    half = type("Half", (Simulator,), {"name": "half", "serve": lambda self, call: Answer()})
+    with pytest.raises(TypeError, match="throttled"):
+        half(sandbox.world, {})
 
 
 def test_the_control_needs_its_token(sandbox: Sandbox, control: httpx.Client) -> None:

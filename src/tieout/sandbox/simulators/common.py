@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -81,7 +82,7 @@ class Refused(Exception):
         self.answer = answer
 
 
-class Simulator:
+class Simulator(ABC):
     """One vendor. Subclasses serve; this class signs in, counts, and misbehaves on demand."""
 
     name: ClassVar[str]
@@ -94,25 +95,25 @@ class Simulator:
 
     # --- what a vendor says in its own words ----------------------------------------------------------
 
+    @abstractmethod
     def serve(self, call: Call) -> Answer:
         """The answer of a signed-in call."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sign_in(self, call: Call) -> Answer:
         """A token for good credentials."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refusal(self, status: int, code: str, message: str) -> Answer:
         """An error in the vendor's envelope."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unauthorized(self) -> Answer:
         """The token is none or has run out."""
-        raise NotImplementedError
 
+    @abstractmethod
     def throttled(self) -> Answer:
         """The budget is spent, in the vendor's dialect (without Retry-After)."""
-        raise NotImplementedError
 
     def is_write(self, call: Call) -> bool:
         """Whether a call changes something."""
