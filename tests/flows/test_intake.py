@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Engine, select, update
 
@@ -42,6 +45,7 @@ class Source:
         self.opened = 0
         self.listed: dict[str, list[tuple[str, str]]] = {}
         self.fields: dict[str, list[str]] = {}
+        self.before: Callable[[], Any] = lambda: None
 
     def objects(self) -> Sequence[str]:
         """What is read."""
@@ -50,6 +54,7 @@ class Source:
     def changes(self, object: str, cursor: str | None) -> Page:
         """The next page."""
         self.calls.append((object, cursor))
+        self.before()
         if self.trouble:
             raise self.trouble.pop(0)
         pages, number = self.pages.get(object, []), int(cursor or 0)
@@ -170,6 +175,48 @@ def test_hints_are_answered_by_the_read_that_follows(outside: Environment, sourc
     assert durable.run_due(outside, ["sync"]) == 1
     with outside.begin() as conn:
         assert store.open_hints(conn, "kantata", "time_entry", 10) == []
+
+
+def test_reads_of_one_connection_at_once_do_not_deadlock(
+    outside: Environment, source: Source, admin_url: str
+) -> None:
+    """First pages of two objects are kept at the same moment, after trouble and without, again and again."""
+    both = Barrier(2, timeout=10)
+    source.before = both.wait
+
+    def read(object: str) -> None:
+        with durable.bound(outside):
+            intake.read_page("salesforce", object)
+            both.wait()
+            intake.end_read("salesforce", object, [])
+
+    with ThreadPoolExecutor(2) as pool:
+        for round in range(60):
+            if round % 2:
+                with outside.begin() as conn:
+                    connections.failed(conn, "salesforce", "Gone away.")
+            list(pool.map(read, (f"A{round}", f"B{round}")))
+    assert deadlocks(outside, admin_url) == 0
+    with outside.begin() as conn:
+        row = connections.read(conn, "salesforce")
+        said = conn.execute(select(event.c.type).order_by(event.c.position)).scalars().all()
+    assert row is not None
+    assert row["state"] == "ok"
+    assert said == [events.SYNC_FAILED, events.SYNC_RECOVERED] * 30, "each change of state is announced once"
+
+
+def deadlocks(outside: Environment, admin_url: str) -> int:
+    """Deadlocks that the server has broken in our database; its sessions report them when they end."""
+    outside.engine.dispose()
+    with psycopg.connect(admin_url, autocommit=True) as conn:
+        while conn.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = %s", [outside.engine.url.database]
+        ).fetchone():
+            conn.execute("SELECT pg_sleep(0.01)")
+        row = conn.execute(
+            "SELECT deadlocks FROM pg_stat_database WHERE datname = %s", [outside.engine.url.database]
+        ).fetchone()
+    return -1 if row is None else int(row[0])
 
 
 def test_a_spent_budget_is_waited_for_by_every_object(outside: Environment, source: Source) -> None:

@@ -132,6 +132,6 @@ def test_a_cursor_is_saved_with_its_page(conn: Connection) -> None:
     prepare(conn)
     store.save_fingerprint(conn, "kantata", "time_entry", ["id"], MOMENT)
     assert store.cursor_of(conn, "kantata", "time_entry") is None
-    store.save_cursor(conn, "kantata", "time_entry", "c1", MOMENT)
+    assert store.move_cursor(conn, "kantata", "time_entry", None, "c1", MOMENT)
     assert store.cursor_of(conn, "kantata", "time_entry") == "c1"
     assert store.fingerprints(conn, "kantata") == {"time_entry": ["id"]}

@@ -59,13 +59,16 @@ def settle(conn: Connection, row: Mapping[str, Any], kinds: Collection[str], res
 
 
 def credential(conn: Connection, name: str, error: ConnectorError) -> None:
-    """A connection cannot sign in: its work waits, a person renews the credential."""
+    """A connection cannot sign in: its work waits, a person renews the credential.
+
+    The connection's row first, then its exception, as everywhere: two that meet cannot wait for each other.
+    """
+    if connections.set_state(conn, name, "attention", f"{_CREDENTIAL}{error.message[:300]}"):
+        events.emit(conn, [events.NewEvent(events.SYNC_FAILED, name, None, {"code": error.code})])
     cause = f"{name} refused our credential: {error.message}"
     exceptions.open_exceptions(
         conn, [NewException("credential", name, cause, evidence={"connection": name, "code": error.code})]
     )
-    if connections.set_state(conn, name, "attention", f"{_CREDENTIAL}{error.message[:300]}"):
-        events.emit(conn, [events.NewEvent(events.SYNC_FAILED, name, None, {"code": error.code})])
 
 
 def connection_answers(conn: Connection, name: str) -> None:
@@ -73,9 +76,9 @@ def connection_answers(conn: Connection, name: str) -> None:
     held = connections.read(conn, name)
     if held is None or not str(held["state_detail"] or "").startswith(_CREDENTIAL):
         return
-    connections.set_state(conn, name, "ok", None)
+    if connections.set_state(conn, name, "ok", None):
+        events.emit(conn, [events.NewEvent(events.SYNC_RECOVERED, name, None, {})])
     exceptions.resolve(conn, "credential", [name], "the connection answers again")
-    events.emit(conn, [events.NewEvent(events.SYNC_RECOVERED, name, None, {})])
 
 
 def _open(conn: Connection, row: Mapping[str, Any], kind: str, cause: str, more: Mapping[str, Any]) -> None:

@@ -86,12 +86,9 @@ def save_cursor(conn: Connection, name: str, object: str, read_from: str | None,
 
     False, and nothing moved, when another run moved it meanwhile: it never goes back.
     """
-    moment = clock.now(conn)
-    if not inbox.lock_cursor(conn, name, object, read_from, moment):
-        return False
-    inbox.save_cursor(conn, name, object, cursor, moment)
+    moved = inbox.move_cursor(conn, name, object, read_from, cursor, clock.now(conn))
     fp("connections.cursor_saved")
-    return True
+    return moved
 
 
 def read_to_the_end(conn: Connection, name: str) -> datetime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from tieout.store.tables import connection, work
 
@@ -23,17 +23,24 @@ def enabled(conn: Connection) -> list[dict[str, Any]]:
 
 
 def set_state(conn: Connection, name: str, state: str, detail: str | None) -> bool:
-    """Set `ok` or `attention` with its reason; true when the state is another than before."""
-    before = select(connection.c.state).where(connection.c.name == name).with_for_update()
-    held = conn.execute(before).scalar()
-    conn.execute(update(connection).where(connection.c.name == name).values(state=state, state_detail=detail))
-    return held is not None and held != state
+    """Set `ok` or `attention` with its reason; true when the state is another than before.
+
+    Nothing is locked that does not change: reads of several objects at once say `ok` again and again, each while it
+    holds the row by a foreign key.
+    """
+    row, said = connection.c, {"state": state, "state_detail": detail}
+    changed = update(connection).where(row.name == name, row.state != state).values(**said)
+    if conn.execute(changed).rowcount:
+        return True
+    other = row.state_detail.is_distinct_from(detail)
+    conn.execute(update(connection).where(row.name == name, other).values(**said))
+    return False
 
 
 def block(conn: Connection, name: str, until: datetime) -> None:
     """No call before that moment; an earlier one does not shorten a later one."""
-    later = func.greatest(func.coalesce(connection.c.blocked_until, until), until)
-    conn.execute(update(connection).where(connection.c.name == name).values(blocked_until=later))
+    sooner = or_(connection.c.blocked_until.is_(None), connection.c.blocked_until < until)
+    conn.execute(update(connection).where(connection.c.name == name, sooner).values(blocked_until=until))
 
 
 def unblock(conn: Connection, name: str) -> None:

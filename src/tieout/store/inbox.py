@@ -307,27 +307,19 @@ def cursor_of(conn: Connection, connection: str, object: str) -> str | None:
     return conn.execute(query).scalar() or None
 
 
-def lock_cursor(
-    conn: Connection, connection: str, object: str, expected: str | None, moment: datetime
+def move_cursor(
+    conn: Connection, connection: str, object: str, expected: str | None, cursor: str, moment: datetime
 ) -> bool:
-    """Keep others from moving the cursor until this transaction ends; false when it is not the expected one."""
-    row = {"connection": connection, "object": object, "cursor": "", "updated_at": moment}
-    conn.execute(insert(source_cursor).values(**row).on_conflict_do_nothing())
-    query = select(source_cursor.c.cursor).where(
-        source_cursor.c.connection == connection, source_cursor.c.object == object
-    )
-    return bool(conn.execute(query.with_for_update()).scalar() == (expected or ""))
-
-
-def save_cursor(conn: Connection, connection: str, object: str, cursor: str, moment: datetime) -> None:
-    """Remember the cursor, in the transaction that received its page: it is never ahead of the inbox."""
-    row = {"connection": connection, "object": object, "cursor": cursor, "updated_at": moment}
-    statement = insert(source_cursor).values(**row)
-    conn.execute(
-        statement.on_conflict_do_update(
-            index_elements=["connection", "object"], set_={"cursor": cursor, "updated_at": moment}
-        )
-    )
+    """Move the cursor on in one statement; false, and nothing moved, when it is not the expected one."""
+    values = {"cursor": cursor, "updated_at": moment}
+    stands = source_cursor.c.cursor == (expected or "")
+    if expected:
+        named = (source_cursor.c.connection == connection, source_cursor.c.object == object)
+        statement = update(source_cursor).where(*named, stands).values(**values)
+        return conn.execute(statement.returning(source_cursor.c.object)).first() is not None
+    first = insert(source_cursor).values(connection=connection, object=object, **values)
+    again = first.on_conflict_do_update(index_elements=["connection", "object"], set_=values, where=stands)
+    return conn.execute(again.returning(source_cursor.c.object)).first() is not None
 
 
 def fingerprints(conn: Connection, connection: str) -> dict[str, list[str]]:
