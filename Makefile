@@ -26,6 +26,7 @@ check: install ## format, lint, types, import rules, generated files
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache >.venv/lint-imports.log 2>&1 || { cat .venv/lint-imports.log; exit 1; }
 	@$(BIN)/python tools/check_lock.py
+	@$(BIN)/python -m tools.contracts --check
 
 faults: install ## kill at every failpoint, run every mutant
 	@$(BIN)/python -m tests.faults

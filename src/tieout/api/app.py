@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
 from tieout import __version__
-from tieout.api import desk, ingest, invoices, problems, resources
+from tieout.api import contract, desk, ingest, invoices, problems, resources
 from tieout.api.requests import Guard
 from tieout.bootstrap import Settings, open_database
 
@@ -36,6 +36,7 @@ def create_app(settings: Settings, *, console: bool = True) -> FastAPI:
     app.add_api_route("/v1/catalog", lambda: JSONResponse({"data": catalog(app)}), methods=["GET"], tags=["catalog"],
                       operation_id="get_catalog", summary="Every operation with its lifecycle.")  # fmt: skip
     app.add_api_route("/health", _health, methods=["GET"], include_in_schema=False)
+    contract.complete(app)
     app.add_middleware(Guard)
     if console:
         from tieout.console.app import mount

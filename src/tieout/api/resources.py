@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, create_model
@@ -17,27 +15,25 @@ from tieout.hub.reading import RESOURCES, Resource
 from tieout.store.reading import columns_of
 
 Paging = Annotated[PageQuery, Depends()]
-_AS_TEXT: dict[type, Any] = {
-    Decimal: str,
-    UUID: str,
-    bytes: str,
-    dict: Any,
-    int: int,
-    bool: bool,
-    date: date,
-    datetime: datetime,
+_AS_JSON: dict[type, Any] = {str: str, int: int, bool: bool, date: date, datetime: datetime}
+"""Python type of a column -> type in the answer; decimals and ids are texts."""
+_SHOWN: dict[str, dict[str, Any]] = {
+    "event": {"sequence": (str | None, None)},
+    "billing_event": {"state": (str | None, None), "balance": (dict[str, Any], {})},
+    "journal": {"lines": (list[dict[str, Any]], [])},
 }
+"""What a record shows beside its columns, or otherwise than they hold it."""
 
 
 def schema_of(resource: Resource) -> type[BaseModel]:
     """The shape of a record, from the columns it is kept in; decimals are strings."""
-    fields: dict[str, Any] = {
-        name: (_AS_TEXT.get(kind, str) | None if _AS_TEXT.get(kind, str) is not Any else Any, None)
-        for name, kind in columns_of(resource.table).items()
-        if name != "superseded_at"
-    }
+    fields: dict[str, Any] = {n: (_in_answer(kind), None) for n, kind in columns_of(resource.table).items()}
     title = resource.table.title().replace("_", "")
-    return create_model(title, **fields)
+    return create_model(title, **{**fields, **_SHOWN.get(resource.table, {})})
+
+
+def _in_answer(kind: type) -> Any:
+    return Any if kind in (dict, list, object) else _AS_JSON.get(kind, str) | None
 
 
 def router() -> APIRouter:
@@ -77,17 +73,30 @@ def _add(routes: APIRouter, resource: Resource) -> None:
         return answers.record(request, row, fields_of(request))
 
     slug = resource.name.replace("-", "_")
+    chosen = [_query("fields", "These fields only, with commas between."),
+              *(_query(f"filter[{name}]", f"Only this {name}.") for name in resource.filters)]  # fmt: skip
     allowed = ", ".join(f"filter[{name}]" for name in resource.filters)
     routes.add_api_route(
         f"/{resource.name}", list_records, methods=["GET"], operation_id=f"list_{slug}", tags=[resource.name],
         summary=resource.about, description=f"{resource.about} Scope `{resource.permission}`. Filters: {allowed}.",
-        responses={200: {"model": listing}}, response_class=Response,
+        responses={200: {"model": listing}}, response_class=Response, openapi_extra={"parameters": chosen},
     )  # fmt: skip
     routes.add_api_route(
         f"/{resource.name}/{{key}}", show_record, methods=["GET"], operation_id=f"get_{slug}", tags=[resource.name],
         summary=f"One of: {resource.about}", description=f"One of: {resource.about} Scope `{resource.permission}`.",
         responses={200: {"model": shape}, 304: {"description": "unchanged"}}, response_class=Response,
+        openapi_extra={"parameters": chosen[:1]},
     )  # fmt: skip
+
+
+def _query(name: str, about: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": about,
+    }
 
 
 def _after(resource: Resource, after: str | None) -> str | None:
