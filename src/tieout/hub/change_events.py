@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from tieout.hub import events as e
 from tieout.hub.events import NewEvent
 from tieout.hub.merging import Changed
-from tieout.store import canonical
+from tieout.store import affected, canonical
 
 _SIGNED = frozenset({"signed", "active"})
 _NOT_TERMS = frozenset({"state", "signed_on", "region"})
@@ -22,7 +23,7 @@ def events_of(
 
     `fresh_terms` are contracts of which a version was heard for the first time, maybe an older one.
     """
-    stored = [event for change in changes for event in _simple(change)]
+    stored = _announced_once(conn, [event for change in changes for event in _simple(change)])
     stored += _late_terms(conn, changes, fresh_terms)
     stored += _timesheets(conn, [change for change in changes if change.type == "time_entry"])
     return stored, list(_internal(changes))
@@ -31,6 +32,17 @@ def events_of(
 def _simple(change: Changed) -> list[NewEvent]:
     judge = _JUDGES.get(change.type)
     return [_event(type, change) for type in judge(change)] if judge else []
+
+
+def _announced_once(conn: Connection, events: list[NewEvent]) -> list[NewEvent]:
+    """The read of a closing that the cancellation of its set-up announced before is a mere change."""
+    closed = {event.subject for event in events if event.type == e.PROJECT_CLOSED}
+    before = affected.closings_announced(conn, closed, e.PROJECT_CLOSED)
+    is_repeat = [event.type == e.PROJECT_CLOSED and event.subject in before for event in events]
+    return [
+        replace(event, type=e.PROJECT_CHANGED) if repeats else event
+        for event, repeats in zip(events, is_repeat, strict=True)
+    ]
 
 
 def _event(type: str, change: Changed) -> NewEvent:

@@ -11,6 +11,7 @@ from tieout.hub.actors import SYSTEM
 from tieout.hub.exceptions import NewException
 from tieout.hub.setup import Case
 from tieout.hub.setup_effects import ERP_CUSTOMER, ERP_JOB, tell_the_crm
+from tieout.store import canonical
 from tieout.store import outbox as intents
 from tieout.store import setup as store
 from tieout.telemetry.failpoints import fp
@@ -84,12 +85,18 @@ def settle(
 
 
 def end(conn: Connection, case: Case, flow_id: str) -> None:
-    """Everything that can be undone is."""
+    """Everything that can be undone is. The closing is announced here unless it was read before.
+
+    No record of a project is taken in meanwhile, so that one of the two sees the other's announcement.
+    """
+    canonical.lock_types(conn, ["project"])
+    held = canonical.current(conn, "project", [case.project]).get(case.project)
     exceptions.resolve(conn, FAILED, [case.project], "everything is undone")
     flows.compensated(conn, flow_id)
-    data = {"key": case.project, "contract": case.key, "cancelled": True}
-    event = events.NewEvent(events.PROJECT_CLOSED, case.project, case.contract["legal_entity"], data)
-    events.emit(conn, [event])
+    if held is None or held["state"] != "closed":
+        data = {"key": case.project, "contract": case.key, "cancelled": True}
+        event = events.NewEvent(events.PROJECT_CLOSED, case.project, case.contract["legal_entity"], data)
+        events.emit(conn, [event])
     audit.record(conn, SYSTEM, "cancel", "project", case.project, entity=case.contract["legal_entity"],
                  detail={"contract": case.key})  # fmt: skip
     tell_the_crm(conn, case)

@@ -1,10 +1,10 @@
-"""Which contracts a changed fact concerns; one statement per kind of fact."""
+"""Which contracts a changed fact concerns, and what was said of it before; one statement per kind of fact."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, or_, select, text
 
 from tieout.store.tables import contract, flow, opportunity, project, time_entry
 
@@ -58,3 +58,22 @@ def waiting_setups(conn: Connection, customers: Collection[str], entities: Colle
         )
     )
     return set(conn.execute(query).scalars())
+
+
+_CLOSINGS = text(
+    """
+    WITH closing AS (
+        SELECT key, count(*) AS times
+        FROM (SELECT key, state, lag(state) OVER (PARTITION BY key ORDER BY version) AS before
+              FROM project WHERE key = ANY(:projects)) AS version
+        WHERE state = 'closed' AND before IS DISTINCT FROM 'closed' GROUP BY key
+    )
+    SELECT key FROM closing WHERE times <= (SELECT count(*) FROM event WHERE subject = key AND type = :type)
+    """
+)
+
+
+def closings_announced(conn: Connection, projects: Collection[str], type: str) -> set[str]:
+    """Those of these projects for which each closing that was read, the last one too, has its event of this type."""
+    told = {"projects": list(projects), "type": type}
+    return set(conn.execute(_CLOSINGS, told).scalars()) if projects else set()
