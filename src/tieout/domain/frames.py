@@ -99,6 +99,36 @@ TAXED_LINES = _schema(invoice=_S, net_amount=MONEY, tax_category=_S, tax_rate=SH
 TAX_BREAKDOWN = _schema(invoice=_S, tax_category=_S, tax_rate=SHARE, taxable_amount=MONEY, tax_amount=MONEY)
 INVOICE_TOTALS = _schema(invoice=_S, net_amount=MONEY, tax_amount=MONEY, gross_amount=MONEY)
 
+# --- billing beyond time and materials ------------------------------------------------------------------------------
+
+QUANTITY = pl.Decimal(20, 6)
+CHARGES = _schema(
+    charge=_S, kind=_S, contract=_S, line=_S, item=_S, due_on=_D, period_start=_D, period_end=_D, quantity=QUANTITY,
+    price=PRICE, amount=MONEY, currency=_S, trail=_S,
+)  # fmt: skip
+HELD_CHARGES = _schema(
+    event=_S, charge=_S, kind=_S, contract=_S, line=_S, item=_S, due_on=_D, period_start=_D, period_end=_D,
+    quantity=QUANTITY, price=PRICE, amount=MONEY, currency=_S, billed_quantity=QUANTITY, billed_amount=MONEY,
+)  # fmt: skip
+CHARGES_SET_BACK = _schema(event=_S, charge=_S, quantity=QUANTITY, amount=MONEY)
+BILLING_FINDINGS = _schema(
+    kind=_S, record=_S, contract=_S, line=_S, day=_D, amount=MONEY, rule=_S, seen=_S,
+)  # fmt: skip
+FIXED_PLANS = _schema(contract=_S, line=_S, currency=_S, amount=MONEY, start=_D, end=_D, every=_S)
+FIXED_ITEMS = _schema(contract=_S, line=_S, item=_S, due_on=_D, amount=MONEY, share=SHARE)
+BILLED_ITEMS = _schema(contract=_S, line=_S, item=_S, due_on=_D, amount=MONEY, billed_amount=MONEY, currency=_S)
+MILESTONE_PLANS = _schema(contract=_S, line=_S, currency=_S, amount=MONEY, bill_on=_S)
+MILESTONES = _schema(contract=_S, line=_S, milestone=_S, position=_I, amount=MONEY, share=SHARE)
+MILESTONE_STATES = _schema(contract=_S, line=_S, milestone=_S, day=_D, sequence=_I, state=_S)
+DEPOSITS = _schema(deposit=_S, contract=_S, line=_S, currency=_S, asked_on=_D, amount=MONEY)
+DEPOSIT_BALANCES = _schema(
+    deposit=_S, contract=_S, currency=_S, asked_on=_D, amount=MONEY, tax_category=_S, tax_rate=SHARE,
+)  # fmt: skip
+FINAL_INVOICES = _schema(invoice=_S, contract=_S, currency=_S, issued_on=_D, net_amount=MONEY)
+DEDUCTIONS = _schema(
+    invoice=_S, deposit=_S, contract=_S, currency=_S, amount=MONEY, tax_category=_S, tax_rate=SHARE,
+)  # fmt: skip
+
 # --- tax ------------------------------------------------------------------------------------------------------------
 
 TREATMENTS = _schema(entity=_S, country=_S, category=_S, rate=SHARE, effective_from=_D, effective_to=_D)

@@ -2,23 +2,38 @@
 
 from tieout.domain.billing.caps import apply_caps
 from tieout.domain.billing.changes import Changes, gone_entries, reconcile_events
+from tieout.domain.billing.charges import Adjusted, Charged, Planned, adjust_charges
 from tieout.domain.billing.credits import Credit, CreditItem, CreditRefused, CreditRequest, credit_lines
+from tieout.domain.billing.deposits import Deducted, deduct_deposits, deposit_charges
 from tieout.domain.billing.drafts import DraftSet, content_hash, draft_invoices
+from tieout.domain.billing.milestones import milestone_charges
+from tieout.domain.billing.schedules import Respread, fixed_fee_charges, respread_fee
 from tieout.domain.billing.totals import Totals, invoice_totals
 
 __all__ = [
+    "Adjusted",
     "Changes",
+    "Charged",
     "Credit",
     "CreditItem",
     "CreditRefused",
     "CreditRequest",
+    "Deducted",
     "DraftSet",
+    "Planned",
+    "Respread",
     "Totals",
+    "adjust_charges",
     "apply_caps",
     "content_hash",
     "credit_lines",
+    "deduct_deposits",
+    "deposit_charges",
     "draft_invoices",
+    "fixed_fee_charges",
     "gone_entries",
     "invoice_totals",
+    "milestone_charges",
     "reconcile_events",
+    "respread_fee",
 ]

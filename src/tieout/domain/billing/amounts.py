@@ -1,0 +1,58 @@
+"""Exact values of charges in whole numbers: one rounding at the charge, running totals where parts must add up.
+
+Prices and quantities become whole millionths (128-bit integers), so no quotient is rounded before the amount is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from tieout.domain.frames import MONEY
+from tieout.domain.revenue.shares import amount, scale, whole
+
+WHOLE = pl.Int128
+MILLION = 1_000_000
+LARGEST_WHOLE_VALUE = 10**15
+"""Price × quantity, both counted in whole units, that fits the books with its six and four decimals."""
+
+
+def millionths(column: str | pl.Expr) -> pl.Expr:
+    """The decimal (at most six places) as a whole number of millionths."""
+    return whole(pl.col(column) if isinstance(column, str) else column, pl.lit(MILLION))
+
+
+def value_above(price: str, quantity: str, rows: pl.DataFrame) -> pl.Expr:
+    """price × quantity in minor units of column `currency`, as the whole number above `VALUE_BELOW`."""
+    return millionths(price) * millionths(quantity) * scale(rows)
+
+
+VALUE_BELOW = MILLION * MILLION
+
+
+def halves_away(above: pl.Expr, below: pl.Expr) -> pl.Expr:
+    """above ÷ below (positive) as a whole number, half away from zero; both whole numbers."""
+    two = pl.lit(2, WHOLE)
+    size = (two * above.abs() + below) // (two * below)
+    return pl.when(above < 0).then(pl.lit(0, WHOLE) - size).otherwise(size)
+
+
+def rounded_parts(rows: pl.DataFrame, *, above: str, below: str, by: Sequence[str]) -> pl.DataFrame:
+    """`rows` with `amount`: parts in the order of the rows whose running total is above ÷ below rounded once.
+
+    `above` (minor units × below) and `below` are whole numbers; `below` is the same within a group. Rows of other
+    groups may stand between. Domain rules §1, cumulative rounding: parts always add up to the rounded whole.
+    """
+    total = halves_away(pl.col(above).cum_sum().over(by), pl.col(below))
+    running = rows.with_columns(total.alias("#total"))
+    part = pl.col("#total") - pl.col("#total").shift(1).over(by).fill_null(0)
+    valued = running.with_columns(amount(part, scale(rows)).cast(MONEY).alias("amount"))
+    return valued.drop("#total", above, below)
+
+
+def too_large(price: str, quantity: str) -> pl.Expr:
+    """Whether price × quantity is beyond what the books can hold exactly."""
+    one = pl.lit(1, WHOLE)
+    sized = [pl.col(name).abs().cast(pl.Decimal(38, 0)).cast(WHOLE) + one for name in (price, quantity)]
+    return sized[0] * sized[1] > pl.lit(LARGEST_WHOLE_VALUE, WHOLE)

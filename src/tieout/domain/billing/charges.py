@@ -1,0 +1,160 @@
+"""Charges: what schedules, milestones, periods, retainers and meters make billable; and what is new about them.
+
+A charge has a key made of the business facts (contract, line, what, when), so the same facts give the same keys and
+a run finds again what is stored. It becomes one billing event; later changes become adjustments of the difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import polars as pl
+
+from tieout.domain.frames import (
+    CHARGES,
+    CHARGES_SET_BACK,
+    HELD_CHARGES,
+    MONEY,
+    QUANTITY,
+    check_frame,
+    conform,
+)
+
+ADJUSTMENT = "adjustment"
+_MEASURES = {"quantity": QUANTITY, "amount": MONEY}
+_ROW = ["charge", "price"]
+_ABOUT = [name for name in CHARGES if name not in (*_MEASURES, *_ROW, "trail")]
+
+
+@dataclass(frozen=True)
+class Charged:
+    """`charges` (CHARGES) that are due; `findings` (BILLING_FINDINGS): lines and records that bill nothing, and why."""
+
+    charges: pl.DataFrame
+    findings: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Planned:
+    """As `Charged`, and `later`: charges (CHARGES) of the plan that are not due yet; both add up to the plan."""
+
+    charges: pl.DataFrame
+    later: pl.DataFrame
+    findings: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """`new` charges to add (CHARGES), and the part of stored ones to set back (CHARGES_SET_BACK)."""
+
+    new: pl.DataFrame
+    set_back: pl.DataFrame
+
+
+def adjust_charges(now: pl.DataFrame, held: pl.DataFrame) -> Adjusted:
+    """What changes the stored charges (HELD_CHARGES) into those of today's facts (CHARGES) of the same lines.
+
+    `now` holds every charge of the lines from their start through the day of the run. Of a stored event `billed_*`
+    is what may not be billed again: on released invoices less what is to be rebilled, and written off. A charge that
+    changed gives its unbilled part back and comes anew; of what is billed the difference comes as `adjustment`, at
+    the price that was billed and, where that changed, again at the new one: two items, never one net line. Run again
+    on its own output it changes nothing. Domain rules §2.11, §2.13, §3.
+    """
+    check_frame("charges", now, CHARGES)
+    check_frame("held charges", held, HELD_CHARGES)
+    if now["charge"].n_unique() != now.height:
+        raise ValueError("two charges of today's facts have one key")
+    wanted = now.select(*_ROW, "due_on", *_MEASURES, pl.lit(True).alias("wanted"))
+    compared = _standing(held).join(wanted, on=_ROW, how="full", coalesce=True, suffix="_wanted")
+    changed = compared.filter(_differs())
+    open_parts = held.join(changed.select(_ROW), on=_ROW, how="semi").with_columns(
+        (pl.col(name) - pl.col(f"billed_{name}")).cast(dtype).alias(name) for name, dtype in _MEASURES.items()
+    )
+    open_parts = open_parts.filter((pl.col("quantity") != 0) | (pl.col("amount") != 0))
+    adjusted = Adjusted(
+        _new(changed, now, held), conform("set back", open_parts, CHARGES_SET_BACK).sort("event")
+    )
+    _check_conservation(now, held, adjusted)
+    return adjusted
+
+
+def _standing(held: pl.DataFrame) -> pl.DataFrame:
+    """Per charge and price: what stands, what of it is billed, and when its unbilled part is due."""
+    unbilled = (pl.col("amount") != pl.col("billed_amount")) | (
+        pl.col("quantity") != pl.col("billed_quantity")
+    )
+    sums = [pl.col(name).sum() for name in (*_MEASURES, "billed_quantity", "billed_amount")]
+    waits = pl.col("due_on").filter(unbilled)
+    return held.group_by(_ROW).agg(*sums, waits.min().alias("first_due"), waits.max().alias("last_due"))
+
+
+def _differs() -> pl.Expr:
+    """Another value, or an unbilled part that is due on another day."""
+    other = [pl.col(name).fill_null(0) != pl.col(f"{name}_wanted").fill_null(0) for name in _MEASURES]
+    moved = (pl.col("first_due") != pl.col("due_on")) | (pl.col("last_due") != pl.col("due_on"))
+    fresh = pl.col("amount").is_null()
+    return pl.any_horizontal(*other, moved.fill_null(False), fresh)
+
+
+def _new(changed: pl.DataFrame, now: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
+    """Today's value less what is billed, where that is not nothing; rows that are gone are told by what is held."""
+    rest = changed.with_columns(
+        (pl.col(f"{name}_wanted").fill_null(0) - pl.col(f"billed_{name}").fill_null(0))
+        .cast(dtype)
+        .alias(name)
+        for name, dtype in _MEASURES.items()
+    )
+    was_billed = (pl.col("billed_amount").fill_null(0) != 0) | (pl.col("billed_quantity").fill_null(0) != 0)
+    rest = rest.filter((pl.col("quantity") != 0) | (pl.col("amount") != 0) | (pl.col("wanted") & ~was_billed))
+    rest = rest.select(*_ROW, *_MEASURES, was_billed.alias("#billed"))
+    gone = held.sort("event").unique("charge", keep="first", maintain_order=True)
+    about = pl.concat(
+        [now.select("charge", *_about(), "trail"), gone.select("charge", *_about(), _no_trail())]
+    )
+    told = rest.join(about.unique("charge", keep="first", maintain_order=True), on="charge")
+    kind = pl.when("#billed").then(pl.lit(ADJUSTMENT)).otherwise("kind")
+    return in_charge_order(told.with_columns(kind.alias("kind")))
+
+
+def _about() -> list[str]:
+    return [name for name in _ABOUT if name != "charge"]
+
+
+def _no_trail() -> pl.Expr:
+    return pl.lit("{}").alias("trail")
+
+
+def in_charge_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows as CHARGES by contract, line, day and key."""
+    return conform("charges", rows, CHARGES).sort("contract", "line", "due_on", "charge", "price")
+
+
+def charge_key(kind: str, *parts: str | pl.Expr) -> pl.Expr:
+    """The key of a charge: contract, line, kind and what tells it apart, joined by |."""
+    columns = [pl.col(part) if isinstance(part, str) else part for part in ("contract", "line")]
+    told = [(pl.col(part) if isinstance(part, str) else part).cast(pl.String) for part in parts]
+    return pl.concat_str([*columns, pl.lit(kind), *told], separator="|").alias("charge")
+
+
+def trail(**facts: pl.Expr) -> pl.Expr:
+    """Why this amount, as canonical JSON: sorted keys, no spaces, values as text or null."""
+    parts: list[pl.Expr] = []
+    for number, name in enumerate(sorted(facts)):
+        text = facts[name].cast(pl.String)
+        quoted = text.str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
+        value = pl.concat_str(pl.lit('"'), quoted, pl.lit('"')).fill_null("null")
+        parts += [pl.lit(("," if number else "") + f'"{name}":'), value]
+    return pl.concat_str(pl.lit("{"), *parts, pl.lit("}")).alias("trail")
+
+
+def _check_conservation(now: pl.DataFrame, held: pl.DataFrame, adjusted: Adjusted) -> None:
+    for name in _MEASURES:
+        total = [_total(df, name) for df in (now, held, adjusted.set_back, adjusted.new)]
+        if total[1] - total[2] + total[3] != total[0]:
+            raise AssertionError(f"adjusting lost {name}: now, held, set back, new are {total}")
+
+
+def _total(rows: pl.DataFrame, name: str) -> Decimal:
+    total: Decimal = rows.select(pl.col(name).sum()).item()
+    return total
