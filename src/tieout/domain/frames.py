@@ -34,7 +34,7 @@ LINES = _schema(
     contract=_S, line=_S, effective_from=_D, effective_to=_D, start=_D, end=_D, customer=_S, entity=_S, currency=_S,
     billing_method=_S, rate_card=_S, discount=SHARE, increment_minutes=_I, increment_mode=_S, increment_per=_S,
     minimum_hours_per_day=HOURS, overtime_daily_after=HOURS, overtime_weekly_after=HOURS, overtime_multiplier=SHARE,
-    overtime_basis=_S, week_start=_S, contract_state=_S,
+    overtime_basis=_S, overtime_day_types=pl.List(_S), week_start=_S, exchange_rate_type=_S, contract_state=_S,
 )  # fmt: skip
 RATES = _schema(
     card=_S, currency=_S, person=_S, task=_S, project=_S, grade=_S, role=_S, country=_S, worksite=_S, day_type=_S,
@@ -44,8 +44,14 @@ CARDS = _schema(contract=_S, line=_S, rate_card=_S, rank=_I, card=_S)
 RATED = _schema(
     entry=_S, version=_I, contract=_S, line=_S, project=_S, task=_S, worker=_S, role=_S, work_date=_D,
     worked_hours=HOURS, billable_hours=HOURS, price=PRICE, multiplier=SHARE, discount=SHARE, amount=MONEY,
-    currency=_S, card=_S, trail=_S,
+    currency=_S, card=_S, unit=_S, units=HOURS, trail=_S,
 )  # fmt: skip
+# what rating looks up beside terms and prices; all may be empty
+HOLIDAYS = _schema(entity=_S, day=_D)
+ENTRY_BANDS = _schema(entry=_S, band=_S)
+CARD_RULES = _schema(card=_S, blended=_B, day_hours=HOURS, day_step=SHARE, day_overtime=_B)
+EXCHANGE_RATE = pl.Decimal(20, 10)
+EXCHANGE_RATES = _schema(base=_S, quote=_S, rate_type=_S, day=_D, rate=EXCHANGE_RATE, known_from=MOMENT)
 FINDINGS = _schema(kind=_S, entry=_S, contract=_S, line=_S, amount=MONEY, detail=_S)
 SET_ASIDE = _schema(entry=_S, version=_I, contract=_S, line=_S, work_date=_D, worked_hours=HOURS, reason=_S)
 
@@ -82,19 +88,27 @@ DRAFTS = _schema(
     net_amount=MONEY, tax_amount=MONEY, gross_amount=MONEY, content_hash=_S,
 )  # fmt: skip
 DRAFT_LINES = _schema(
-    draft=_S, number=_I, contract=_S, contract_line=_S, project=_S, role=_S, quantity=HOURS, unit_price=PRICE,
-    net_amount=MONEY, tax_category=_S, tax_rate=SHARE, corrects=_S,
+    draft=_S, number=_I, contract=_S, contract_line=_S, project=_S, role=_S, description=_S, quantity=HOURS,
+    unit_price=PRICE, net_amount=MONEY, tax_category=_S, tax_rate=SHARE, corrects=_S,
 )  # fmt: skip
 DRAFT_EVENTS = _schema(draft=_S, number=_I, event=_S, quantity=HOURS, amount=MONEY)
 WAITING_EVENTS = _schema(event=_S, contract=_S, quantity=HOURS, amount=MONEY, reason=_S)
 INVOICED = _schema(
-    invoice=_S, number=_I, contract_line=_S, event=_S, entry=_S, unit_price=PRICE, quantity=HOURS, amount=MONEY,
-    tax_category=_S, tax_rate=SHARE,
+    invoice=_S, number=_I, contract_line=_S, event=_S, kind=_S, entry=_S, unit_price=PRICE, quantity=HOURS,
+    amount=MONEY, standing_quantity=HOURS, standing_amount=MONEY, tax_category=_S, tax_rate=SHARE,
 )  # fmt: skip
 CREDIT_LINES = _schema(
     number=_I, contract_line=_S, quantity=HOURS, unit_price=PRICE, net_amount=MONEY, tax_category=_S, tax_rate=SHARE,
 )  # fmt: skip
 CREDIT_EVENTS = _schema(number=_I, event=_S, entry=_S, quantity=HOURS, amount=MONEY)
+STANDING = _schema(invoice=_S, entry=_S, amount=MONEY)
+CREDITABLE = _schema(invoice=_S, currency=_S, left_amount=MONEY)
+INVOICE_LINES = _schema(
+    invoice=_S, number=_I, contract_line=_S, project=_S, role=_S, description=_S, unit_price=PRICE, tax_category=_S,
+    tax_rate=SHARE, corrects=_S,
+)  # fmt: skip
+CORRECTION_PARTS = _schema(invoice=_S, number=_I, event=_S, entry=_S, quantity=HOURS, amount=MONEY)
+CORRECTION_LINES = pl.Schema({**INVOICE_LINES, "quantity": HOURS, "net_amount": MONEY})
 TAXED_LINES = _schema(invoice=_S, net_amount=MONEY, tax_category=_S, tax_rate=SHARE)
 TAX_BREAKDOWN = _schema(invoice=_S, tax_category=_S, tax_rate=SHARE, taxable_amount=MONEY, tax_amount=MONEY)
 INVOICE_TOTALS = _schema(invoice=_S, net_amount=MONEY, tax_amount=MONEY, gross_amount=MONEY)
@@ -127,6 +141,10 @@ DEPOSIT_BALANCES = _schema(
 FINAL_INVOICES = _schema(invoice=_S, contract=_S, currency=_S, issued_on=_D, net_amount=MONEY)
 DEDUCTIONS = _schema(
     invoice=_S, deposit=_S, contract=_S, currency=_S, amount=MONEY, tax_category=_S, tax_rate=SHARE,
+)  # fmt: skip
+RECURRING_TERMS = _schema(
+    contract=_S, line=_S, currency=_S, effective_from=_D, effective_to=_D, start=_D, end=_D, every=_S, anchor=_D,
+    timing=_S, proration=_S, price=PRICE, quantity=QUANTITY, uplift_rate=SHARE, uplift_every=_S,
 )  # fmt: skip
 
 # --- tax ------------------------------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ _ALL = (
         "missing-project", "blocking", _PREPARER, ("move the entry to a project of a contract", "waive")
     ),
     ExceptionKind("missing-rate", "blocking", _PREPARER, ("import a rate for the role and date",)),
+    ExceptionKind("missing-fx", "blocking", _PREPARER, ("state the exchange rate of the pair and day",)),
     ExceptionKind("ambiguous-rate", "blocking", _PREPARER, ("remove one of the equally specific rates",)),
     ExceptionKind("overlapping-rates", "blocking", _PREPARER, ("end one of the overlapping rates",)),
     ExceptionKind("cap-exceeded", "blocking", _PREPARER, ("amend the contract: raise the cap", "write off")),

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 BILLING_KINDS = (
     "not-approved", "outside-contract", "worker-left", "closed-task", "missing-project", "missing-rate",
-    "ambiguous-rate", "overlapping-rates", "cap-exceeded", "implausible-hours", "true-up-proposed",
+    "missing-fx", "ambiguous-rate", "overlapping-rates", "cap-exceeded", "implausible-hours", "true-up-proposed",
     "purchase-order-missing", "purchase-order-exhausted", "tax-undetermined", "stale-draft", "unposted",
 )  # fmt: skip
 

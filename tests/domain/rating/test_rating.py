@@ -228,9 +228,16 @@ def test_a_rate_counts_on_its_first_and_last_day() -> None:
     assert amounts(run(rows, rates=rates)) == {"a": D(100), "b": D(110)}
 
 
-@pytest.mark.parametrize("wrong", [{"currency": "EUR"}, {"unit": "day"}])
-def test_a_price_in_another_currency_or_unit_is_never_used(wrong: dict[str, Any]) -> None:
-    assert kinds(run([entry("e")], rates=[rate("100", **wrong)])) == {"e": "missing-rate"}
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [
+        ({"currency": "EUR"}, "missing-fx"),
+        ({"unit": "month"}, "missing-rate"),
+        ({"price": None}, "missing-rate"),
+    ],
+)
+def test_a_price_that_cannot_be_used_is_a_finding_and_never_zero(wrong: dict[str, Any], kind: str) -> None:
+    assert kinds(run([entry("e")], rates=[rate("100") | wrong])) == {"e": kind}
 
 
 def test_no_rates_at_all_is_a_finding_for_each_entry() -> None:

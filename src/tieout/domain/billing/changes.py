@@ -29,7 +29,7 @@ from tieout.model.decimals import ratio
 from tieout.model.money import minor_unit
 
 _IDENTITY = ["contract", "line", "work_date", "price", "multiplier", "discount", "currency"]
-_KEPT = ["closed-task", "missing-rate", "ambiguous-rate"]
+_KEPT = ["closed-task", "missing-rate", "missing-fx", "ambiguous-rate"]
 
 
 @dataclass(frozen=True)
@@ -174,8 +174,11 @@ def _new(rated: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
         amount = ratio(
             pl.col("rest_quantity"), pl.col("amount"), pl.col("billable_hours"), minor_unit(str(currency))
         )
+        units = ratio(pl.col("rest_quantity"), pl.col("units"), pl.col("billable_hours"), 6)
         pieces.append(
-            group.with_columns(amount.alias("amount"), pl.col("rest_quantity").alias("billable_hours"))
+            group.with_columns(
+                amount.alias("amount"), units.alias("units"), pl.col("rest_quantity").alias("billable_hours")
+            )
         )
     return pl.concat([first, whole, *(conform("new", piece, RATED) for piece in pieces)]).sort(
         "work_date", "entry"

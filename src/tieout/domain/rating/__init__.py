@@ -1,8 +1,16 @@
 """From time entries to billing events: who may be billed, for how many hours, at which price and why."""
 
-from tieout.domain.rating.policies import RatingPolicies
+from tieout.domain.rating.policies import Lookups, RatingPolicies
 from tieout.domain.rating.prepare import Prepared, prepare_entries
 from tieout.domain.rating.prices import resolve_prices
 from tieout.domain.rating.rate import RatingResult, rate_time
 
-__all__ = ["Prepared", "RatingPolicies", "RatingResult", "prepare_entries", "rate_time", "resolve_prices"]
+__all__ = [
+    "Lookups",
+    "Prepared",
+    "RatingPolicies",
+    "RatingResult",
+    "prepare_entries",
+    "rate_time",
+    "resolve_prices",
+]

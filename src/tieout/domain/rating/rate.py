@@ -1,4 +1,4 @@
-"""Rate approved time: value = hours × price × multiplier × (1 − discount), rounded once, with the trail of why."""
+"""Rate time: each entry becomes one event with hours, price, value and the trail of why, or is set aside by a rule."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from decimal import Decimal
 
 import polars as pl
 
-from tieout.domain.frames import FINDINGS, RATED, SET_ASIDE, SHARE, conform
-from tieout.domain.rating.policies import RatingPolicies
-from tieout.domain.rating.prepare import prepare_entries
+from tieout.domain.frames import FINDINGS, LINES, RATED, SET_ASIDE, SHARE, check_frame, conform
+from tieout.domain.rating.exchange import with_exchange
+from tieout.domain.rating.policies import Lookups, RatingPolicies
+from tieout.domain.rating.prepare import checked, prepare_checked
 from tieout.domain.rating.prices import resolve_prices
-from tieout.model.decimals import WIDE, round_by_currency, widen
+from tieout.domain.rating.trail import with_trail
+from tieout.domain.rating.value import with_value
+
+SLICE = 250_000
+"""Entries rated at a time: bounds the memory of a run over millions; any size gives the same events."""
 
 
 @dataclass(frozen=True)
@@ -36,88 +41,90 @@ def rate_time(
     cards: pl.DataFrame,
     *,
     policies: RatingPolicies,
+    lookups: Lookups | None = None,
 ) -> RatingResult:
-    """Rate time and materials entries (ENTRIES, LINES, RATES, CARDS) into events (RATED) and findings (FINDINGS)."""
-    prepared = prepare_entries(entries, lines, policies=policies)
-    billable = prepared.billable.with_columns(_day_type(policies))
-    prices = resolve_prices(billable, rates, cards)
-    unpriced = prices.unpriced.with_columns(
-        pl.lit(None, FINDINGS["amount"]).alias("amount"), pl.col("kind").alias("reason")
-    )
+    """Rate time and materials entries (ENTRIES, LINES, RATES, CARDS) into events (RATED) and findings (FINDINGS).
+
+    Three quantities stay apart: `worked_hours` as recorded, `billable_hours` after increments and minimums, and the
+    hours that cost (`domain/costing`). `units` are what the price counts: hours, or days of a price by the day.
+    A price in a currency without exchange rate is `missing-fx`. Domain rules §2.1–2.5.
+    """
+    check_frame("lines", lines, LINES)
+    found = lookups or Lookups()
+    rated = [_rate(part, lines, rates, cards, policies, found) for part in _whole_contracts(checked(entries))]
+    orders = {"findings": ["entry"], "refused": ["entry"]}
+    parts = {name: [vars(one)[name] for one in rated] for name in vars(rated[0])}
     result = RatingResult(
-        events=_value(prices.priced),
-        findings=pl.concat([prepared.findings, conform("findings", unpriced, FINDINGS)]).sort("entry"),
-        waiting=prepared.waiting,
-        non_billable=prepared.non_billable,
-        withdrawn=prepared.withdrawn,
-        refused=pl.concat([prepared.refused, conform("refused", unpriced, SET_ASIDE)]).sort("entry"),
+        **{
+            name: pl.concat(rows).sort(orders.get(name, ["work_date", "entry"]))
+            for name, rows in parts.items()
+        }
     )
     _check_conservation(entries, result)
     return result
 
 
-def _day_type(policies: RatingPolicies) -> pl.Expr:
-    return (
-        pl.when(pl.col("work_date").is_in(list(policies.holidays)) if policies.holidays else pl.lit(False))
-        .then(pl.lit("holiday"))
-        .when(pl.col("work_date").dt.weekday() >= 6)
-        .then(pl.lit("weekend"))
-        .otherwise(pl.lit("weekday"))
-        .alias("day_type")
-    )
+def _whole_contracts(entries: pl.DataFrame) -> list[pl.DataFrame]:
+    """The entries in slices of whole contracts: nothing after the 24-hour rule looks beyond a contract."""
+    if entries.height <= SLICE:
+        return [entries]
+    sizes = entries.group_by("contract").len().sort("contract")
+    numbered = sizes.select("contract", ((pl.col("len").cum_sum() - 1) // SLICE).alias("slice"))
+    marks = entries.select("contract").join(
+        numbered, on="contract", how="left", nulls_equal=True, maintain_order="left"
+    )["slice"]
+    return [entries.filter(marks == number) for number in numbered["slice"].unique().sort()]
 
 
-def _value(priced: pl.DataFrame) -> pl.DataFrame:
-    """Adds amount (rounded half away from zero to the minor unit, once), the effective multiplier and the trail."""
-    one = pl.lit(1).cast(WIDE)
-    discount = widen(pl.col("discount").fill_null(0))
-    extra = widen(pl.col("overtime_multiplier").fill_null(1)) - one
-    weighted = widen("billable_hours") + widen("premium_hours") * extra
-    hours = pl.when(pl.col("billable_hours") == 0).then(one).otherwise(widen("billable_hours"))
-    multiplier = pl.when(pl.col("billable_hours") == 0).then(one).otherwise(weighted / hours)
-    currencies = priced["currency"].unique().to_list()
-    amount = round_by_currency(weighted * widen("price") * (one - discount), "currency", currencies)
-    valued = priced.with_columns(
-        amount.alias("amount"),
-        multiplier.round(6, mode="half_away_from_zero").cast(SHARE).alias("multiplier"),
-        discount.cast(SHARE).alias("discount"),
-        _trail(),
-    )
-    return conform("events", valued, RATED).sort("work_date", "entry")
-
-
-def _trail() -> pl.Expr:
-    """Canonical JSON (sorted keys, no spaces): card, discount, increment, matched, overtime, rate, unit."""
-    number = pl.col("increment_minutes").cast(pl.String)
-    increment = (
-        pl.when(pl.col("increment_minutes").is_null())
-        .then(pl.lit("null"))
-        .otherwise(
-            pl.concat_str(
-                pl.lit('{"minutes":'), number, pl.lit(',"mode":"'), pl.col("increment_mode").fill_null("up"),
-                pl.lit('","per":"'), pl.col("increment_per").fill_null("entry"), pl.lit('"}'),
-            )
-        )
+def _rate(
+    entries: pl.DataFrame,
+    lines: pl.DataFrame,
+    rates: pl.DataFrame,
+    cards: pl.DataFrame,
+    policies: RatingPolicies,
+    lookups: Lookups,
+) -> RatingResult:
+    prepared = prepare_checked(entries, lines, policies, lookups)
+    blended = frozenset(lookups.card_rules.filter("blended")["card"].to_list())
+    prices = resolve_prices(prepared.billable, rates, cards, blended)
+    exchanged = with_exchange(
+        prices.priced, lookups.exchange_rates, source="rate_currency", target="currency", day="work_date",
+        wanted="exchange_rate_type", max_age_days=policies.exchange_max_age_days,
     )  # fmt: skip
-    overtime = (
-        pl.when(pl.col("premium_hours") == 0)
-        .then(pl.lit("null"))
-        .otherwise(
-            pl.concat_str(
-                pl.lit('{"hours":"'), pl.col("premium_hours").cast(pl.String), pl.lit('","multiplier":"'),
-                pl.col("overtime_multiplier").cast(pl.String), pl.lit('"}'),
-            )
-        )
-    )  # fmt: skip
-    card = (
-        pl.col("card").str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
+    without = _without_exchange(exchanged.filter(pl.col("exchange_rate").is_null()))
+    valued = with_value(exchanged.filter(pl.col("exchange_rate").is_not_null()), lookups.card_rules)
+    unpriced = _kept_out(prices.unpriced, without)
+    return RatingResult(
+        events=_events(valued),
+        findings=pl.concat([prepared.findings, conform("findings", unpriced, FINDINGS)]),
+        waiting=prepared.waiting,
+        non_billable=prepared.non_billable,
+        withdrawn=prepared.withdrawn,
+        refused=pl.concat([prepared.refused, conform("refused", unpriced, SET_ASIDE)]),
     )
-    return pl.concat_str(
-        pl.lit('{"card":"'), card, pl.lit('","discount":"'),
-        pl.col("discount").fill_null(0).cast(SHARE).cast(pl.String),
-        pl.lit('","increment":'), increment, pl.lit(',"matched":'), pl.col("trail_matched"),
-        pl.lit(',"overtime":'), overtime, pl.lit(',"rate":'), pl.col("trail_rate"), pl.lit(',"unit":"hour"}'),
-    ).alias("trail")  # fmt: skip
+
+
+def _without_exchange(rows: pl.DataFrame) -> pl.DataFrame:
+    said = pl.format(
+        "card {} prices in {}, the contract is in {}: no exchange rate for {}", "card", "rate_currency", "currency",
+        "work_date",
+    )  # fmt: skip
+    return rows.with_columns(pl.lit("missing-fx").alias("kind"), said.alias("detail"))
+
+
+def _kept_out(*parts: pl.DataFrame) -> pl.DataFrame:
+    columns = [*dict.fromkeys([*FINDINGS, *SET_ASIDE])]
+    rows = [
+        part.with_columns(pl.lit(None, FINDINGS["amount"]).alias("amount"), pl.col("kind").alias("reason")).select(columns)
+        for part in parts
+    ]  # fmt: skip
+    return pl.concat(rows)
+
+
+def _events(valued: pl.DataFrame) -> pl.DataFrame:
+    discount = pl.col("discount").fill_null(0).cast(SHARE)
+    rows = with_trail(valued).with_columns(discount)
+    return conform("events", rows, RATED)
 
 
 def _check_conservation(entries: pl.DataFrame, result: RatingResult) -> None:

@@ -19,7 +19,7 @@ from tieout.store import rating as store
 MISSING_PROJECT = "missing-project"
 UNASSIGNED = "unassigned"
 _OF_ENTRIES = (
-    "outside-contract", "worker-left", "closed-task", MISSING_PROJECT, "missing-rate", "ambiguous-rate",
+    "outside-contract", "worker-left", "closed-task", MISSING_PROJECT, "missing-rate", "missing-fx", "ambiguous-rate",
     "implausible-hours", "unknown-currency", "true-up-proposed",
 )  # fmt: skip
 _CROWDED = "implausible-hours"

@@ -27,7 +27,7 @@ LEFT_BEHIND = timedelta(hours=1)
 MOST_FAILURES = 8
 """Failures in a row after which the flows show a piece of work as `poison`."""
 
-KEEPING = ("closed-task", "missing-rate", "ambiguous-rate", "true-up-proposed")
+KEEPING = ("closed-task", "missing-rate", "missing-fx", "ambiguous-rate", "true-up-proposed")
 """Findings that leave an hour which was rated before where it is."""
 
 _ASIDE = (

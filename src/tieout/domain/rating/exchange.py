@@ -1,0 +1,113 @@
+"""Rates between currencies on a day: the contract's own rate, else the market's latest, never a guess.
+
+Domain rules §2.5, scenario-format.md: the rate of a day is the latest on or before it, at most so many days old. That
+limit is for market rates (`spot`, `average`): a rate agreed in a contract holds until another is agreed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from tieout.domain.frames import EXCHANGE_RATES, check_frame
+from tieout.model.decimals import WIDE, widen
+
+CONTRACT, SPOT = "contract", "spot"
+_PAIR = ["from_currency", "to_currency", "rate_type"]
+
+
+def with_exchange(
+    rows: pl.DataFrame,
+    rates: pl.DataFrame,
+    *,
+    source: str,
+    target: str,
+    day: str,
+    wanted: str,
+    max_age_days: int,
+) -> pl.DataFrame:
+    """Adds `exchange_rate`, `exchange_inverse`, `exchange_day`, `exchange_type` to the rows; null where none is known.
+
+    `source`, `target`, `day` and `wanted` name columns: from which currency to which, on which day, by which type of
+    rate (null: `contract`, else `spot`). A pair quoted the other way round is divided by. One currency needs no rate:
+    its `exchange_rate` is 1. Two rates of one pair, type and day heard together are none.
+    """
+    check_frame("exchange rates", rates, EXCHANGE_RATES)
+    keys = [source, target, day, wanted]
+    asked = (
+        rows.select(keys)
+        .unique()
+        .rename(dict(zip(keys, ["from_currency", "to_currency", "day", "wanted"], strict=True)))
+    )
+    answers = _answers(asked.with_row_index("question"), _both_ways(rates), max_age_days)
+    named = answers.rename(dict(zip(["from_currency", "to_currency", "day", "wanted"], keys, strict=True)))
+    return rows.join(named.drop("question"), on=keys, how="left", nulls_equal=True, maintain_order="left")
+
+
+def converted(amount: pl.Expr) -> pl.Expr:
+    """An amount in the other currency at the row's rate, not rounded (twelve decimals)."""
+    rate = widen("exchange_rate")
+    return pl.when("exchange_inverse").then(widen(amount) / rate).otherwise(widen(amount) * rate)
+
+
+def _both_ways(rates: pl.DataFrame) -> pl.DataFrame:
+    """Per pair, type and day the rate heard last, as quoted and turned round; as quoted wins where both exist."""
+    last = rates.filter(
+        pl.col("known_from") == pl.col("known_from").max().over("base", "quote", "rate_type", "day")
+    )
+    one = last.group_by("base", "quote", "rate_type", "day").agg(
+        pl.col("rate").first(), (pl.col("rate").n_unique() == 1).alias("certain")
+    )
+    one = one.filter(pl.col("certain") & (pl.col("rate") > 0))
+    names = {"base": "from_currency", "quote": "to_currency"}
+    turned = {"base": "to_currency", "quote": "from_currency"}
+    columns = [*_PAIR, "day", "rate", "inverse"]
+    both = pl.concat([
+        one.rename(names).with_columns(pl.lit(False).alias("inverse")).select(columns),
+        one.rename(turned).with_columns(pl.lit(True).alias("inverse")).select(columns),
+    ])  # fmt: skip
+    ordered = both.sort(*_PAIR, "day", "inverse")
+    return ordered.unique([*_PAIR, "day"], keep="first", maintain_order=True)
+
+
+def _answers(asked: pl.DataFrame, rates: pl.DataFrame, max_age_days: int) -> pl.DataFrame:
+    types = _types(asked)
+    found = (
+        asked.join(types, on="question")
+        .sort("day")
+        .join_asof(
+            rates.rename({"day": "rate_day"}).sort("rate_day"), left_on="day", right_on="rate_day", by=_PAIR,
+            strategy="backward", check_sortedness=False,
+        )
+    )  # fmt: skip
+    young = (pl.col("rate_type") == CONTRACT) | (
+        (pl.col("day") - pl.col("rate_day")).dt.total_days() <= max_age_days
+    )
+    best = (
+        found.filter(pl.col("rate").is_not_null() & young)
+        .sort("question", "place")
+        .unique("question", keep="first", maintain_order=True)
+    )
+    joined = asked.join(
+        best.select("question", "rate_type", "rate_day", "rate", "inverse"), on="question", how="left"
+    )
+    same = pl.col("from_currency") == pl.col("to_currency")
+    return joined.select(
+        "question", "from_currency", "to_currency", "day", "wanted",
+        pl.when(same).then(pl.lit(1).cast(WIDE)).otherwise(widen("rate")).alias("exchange_rate"),
+        (pl.col("inverse").fill_null(False) & ~same.fill_null(False)).alias("exchange_inverse"),
+        pl.when(~same).then("rate_day").alias("exchange_day"),
+        pl.when(~same).then("rate_type").alias("exchange_type"),
+    )  # fmt: skip
+
+
+def _types(asked: pl.DataFrame) -> pl.DataFrame:
+    """Per question the types of rate in the order they are tried."""
+    schema: dict[str, Any] = {"question": asked.schema["question"], "rate_type": pl.String, "place": pl.Int64}
+    rows: list[tuple[int, str, int]] = []
+    for question, wanted in asked.select("question", "wanted").iter_rows():
+        tried: Sequence[str] = (CONTRACT, SPOT) if wanted is None else (wanted,)
+        rows += [(question, kind, place) for place, kind in enumerate(tried)]
+    return pl.DataFrame(rows, schema=schema, orient="row")
