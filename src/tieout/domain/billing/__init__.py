@@ -7,6 +7,7 @@ from tieout.domain.billing.credits import Credit, CreditItem, CreditRefused, Cre
 from tieout.domain.billing.deposits import Deducted, deduct_deposits, deposit_charges
 from tieout.domain.billing.drafts import DraftSet, content_hash, draft_invoices
 from tieout.domain.billing.milestones import milestone_charges
+from tieout.domain.billing.recurring import recurring_charges
 from tieout.domain.billing.schedules import Respread, fixed_fee_charges, respread_fee
 from tieout.domain.billing.totals import Totals, invoice_totals
 
@@ -35,5 +36,6 @@ __all__ = [
     "invoice_totals",
     "milestone_charges",
     "reconcile_events",
+    "recurring_charges",
     "respread_fee",
 ]

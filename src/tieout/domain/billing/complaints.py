@@ -28,15 +28,16 @@ def complaints(
 ) -> pl.DataFrame:
     """BILLING_FINDINGS of every row that breaks a check; a row can break several. `record` is the key to show."""
     nothing = pl.lit(None)
+    told = [pl.col(name) if name in rows.columns else nothing for name in LINE]
     found = [
-        rows.filter(check.bad.fill_null(False)).select(
+        rows.select(
             pl.lit(check.kind).alias("kind"), record.cast(pl.String).alias("record"),
-            (pl.col("contract") if "contract" in rows.columns else nothing).cast(pl.String).alias("contract"),
-            (pl.col("line") if "line" in rows.columns else nothing).cast(pl.String).alias("line"),
+            told[0].cast(pl.String).alias("contract"), told[1].cast(pl.String).alias("line"),
             (pl.col(day) if day else nothing).cast(pl.Date).alias("day"),
-            nothing.cast(BILLING_FINDINGS["amount"]).alias("amount"),
-            pl.lit(check.rule).alias("rule"), check.seen.cast(pl.String).alias("seen"),
-        )
+            nothing.cast(BILLING_FINDINGS["amount"]).alias("amount"), pl.lit(check.rule).alias("rule"),
+            check.seen.cast(pl.String).fill_null("not stated").alias("seen"),
+            check.bad.fill_null(False).alias("#bad"),
+        ).filter("#bad").drop("#bad")
         for check in checks
     ]  # fmt: skip
     return in_order(pl.concat([pl.DataFrame(schema=BILLING_FINDINGS), *found]))
