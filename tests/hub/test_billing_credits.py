@@ -116,19 +116,30 @@ def test_a_credit_needs_a_released_invoice_and_another_person(firm: Connection) 
     assert billing.show(firm, number)["credit_notes"][0]["number"] == "CN-1"
 
 
-def test_partial_credits_take_the_tax_of_the_invoice_and_no_cent_more(conn: Connection) -> None:
-    """Net 1.00 at 19 % = 0.19; credits of 0.33, 0.33, 0.34: 0.06 + 0.06 and the last takes 0.07."""
-    document = {**w.WORKSPACE, "tax": [{"category": "S", "rate": "0.19", "from": "2020-01-01"}]}
+@pytest.mark.parametrize(
+    ("rate", "amounts", "taxes"),
+    [
+        ("0.19", ["0.33", "0.33", "0.34"], ["0.06", "0.07", "0.06"]),
+        ("0.05", ["0.30", "0.30", "0.30", "0.10"], ["0.02", "0.01", "0.02", "0"]),
+    ],
+)
+def test_partial_credits_take_the_tax_of_the_invoice_and_no_cent_more(
+    conn: Connection, rate: str, amounts: list[str], taxes: list[str]
+) -> None:
+    """The tax on all credits together grows by what each takes: of 1.00 at 19 %, 0.0627 -> 0.06, 0.1254 -> 0.13,
+    0.19; at 5 %, 0.015 -> 0.02, 0.03, 0.045 -> 0.05, 0.05. Rounded one by one the three of 5 % would take 0.06 of 0.05.
+    """
+    document = {**w.WORKSPACE, "tax": [{"category": "S", "rate": rate, "from": "2020-01-01"}]}
     w.prepare(conn, document=document)
     w.event(conn, "e1", "1", "1")
     number = w.released(conn)
-    taxes = []
-    for amount in ("0.33", "0.33", "0.34"):
+    taken = []
+    for amount in amounts:
         ref = billing.request_credit(conn, w.PAT, number, amount=D(amount), reason="x", rebill=True)
-        taxes.append(billing.show(conn, ref)["tax_amount"])
+        taken.append(billing.show(conn, ref)["tax_amount"])
         billing.approve(conn, ref, w.ANN)
         billing.release(conn, ref, w.ANN)
-    assert taxes == [D("0.06"), D("0.06"), D("0.07")]
+    assert taken == [D(tax) for tax in taxes]
     assert billing.show(conn, number)["state"] == "credited"
     assert w.accounts(conn) == {}
 

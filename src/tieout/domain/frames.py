@@ -54,6 +54,27 @@ EXCHANGE_RATE = pl.Decimal(20, 10)
 EXCHANGE_RATES = _schema(base=_S, quote=_S, rate_type=_S, day=_D, rate=EXCHANGE_RATE, known_from=MOMENT)
 FINDINGS = _schema(kind=_S, entry=_S, contract=_S, line=_S, amount=MONEY, detail=_S)
 SET_ASIDE = _schema(entry=_S, version=_I, contract=_S, line=_S, work_date=_D, worked_hours=HOURS, reason=_S)
+# expenses and subcontract work (`kind`: expense, subcontract); `tax_amount` is the recoverable part of `amount`
+EXPENSES = _schema(
+    entry=_S, version=_I, kind=_S, contract=_S, line=_S, project=_S, project_state=_S, task=_S, task_state=_S,
+    worker=_S, worker_left=_D, category=_S, nature=_S, work_date=_D, amount=MONEY, currency=_S, tax_amount=MONEY,
+    billable=_B, state=_S, recorded_at=MOMENT,
+)  # fmt: skip
+EXPENSE_TERMS = _schema(
+    contract=_S, line=_S, effective_from=_D, effective_to=_D, start=_D, end=_D, entity=_S, currency=_S, markup=SHARE,
+    exchange_rate_type=_S, contract_state=_S,
+)  # fmt: skip
+EXPENSE_LIMITS = _schema(
+    contract=_S, line=_S, category=_S, per=_S, amount=MONEY, effective_from=_D, effective_to=_D,
+)  # fmt: skip
+RATED_EXPENSES = _schema(
+    entry=_S, version=_I, kind=_S, contract=_S, line=_S, project=_S, task=_S, worker=_S, category=_S, nature=_S,
+    work_date=_D, base_amount=MONEY, excess_amount=MONEY, markup=SHARE, amount=MONEY, pass_through_amount=MONEY,
+    revenue_amount=MONEY, currency=_S, trail=_S,
+)  # fmt: skip
+EXPENSES_ASIDE = _schema(
+    entry=_S, version=_I, contract=_S, line=_S, work_date=_D, amount=MONEY, currency=_S, reason=_S,
+)  # fmt: skip
 
 # --- billing --------------------------------------------------------------------------------------------------------
 

@@ -131,8 +131,10 @@ def take_number(conn: Connection, entity: str, series: str, prefix: str) -> str:
 # --- balances --------------------------------------------------------------------------------------------------------
 
 
-def move(conn: Connection, document: str, changes: Mapping[str, int], moment: datetime) -> int:
-    """Add a document's parts to balances of their events: {place: sign}; how many events.
+def move(
+    conn: Connection, document: str, changes: Mapping[str, int], moment: datetime, works: bool = False
+) -> int:
+    """Add a document's parts to balances of their events, with `works` not of reversals: {place: sign}; how many events.
 
     Places: drafted, billed, credited, written_off. The database refuses what would bill an event twice.
     """
@@ -143,11 +145,14 @@ def move(conn: Connection, document: str, changes: Mapping[str, int], moment: da
     )
     statement = f"""
         UPDATE billing_balance b SET {sets}, updated_at = :moment FROM (
-            SELECT event, sum(quantity) AS quantity, sum(amount) AS amount FROM invoice_line_event
-            WHERE invoice = CAST(:document AS uuid) GROUP BY event) AS s
+            SELECT l.event, sum(l.quantity) AS quantity, sum(l.amount) AS amount FROM invoice_line_event l
+                JOIN billing_event e ON e.id = l.event
+            WHERE l.invoice = CAST(:document AS uuid) AND (CAST(:works AS boolean) IS NOT TRUE OR e.kind <> 'reversal')
+            GROUP BY l.event) AS s
         WHERE b.event = s.event
     """  # noqa: S608
-    return int(conn.execute(text(statement), {"document": document, "moment": moment}).rowcount)
+    given = {"document": document, "moment": moment, "works": works}
+    return int(conn.execute(text(statement), given).rowcount)
 
 
 def short_of(conn: Connection, document: str) -> int:
@@ -162,13 +167,13 @@ def short_of(conn: Connection, document: str) -> int:
 
 
 def give_up_revenue(conn: Connection, document: str, moment: datetime) -> list[dict[str, Any]]:
-    """Take the credited part out of what is recognised of each event; {event, line, amount} of what was taken."""
+    """Take the credited part of work out of what is recognised of each event; {event, line, amount} of what was taken."""
     statement = text(
         "WITH parts AS (SELECT l.event, e.line, CASE WHEN sum(l.amount) >= 0"
         "   THEN least(sum(l.amount), greatest(b.recognised_amount, 0))"
         "   ELSE greatest(sum(l.amount), least(b.recognised_amount, 0)) END AS amount"
         "  FROM invoice_line_event l JOIN billing_balance b ON b.event = l.event"
-        "   JOIN billing_event e ON e.id = l.event"
+        "   JOIN billing_event e ON e.id = l.event AND e.kind <> 'reversal'"
         "  WHERE l.invoice = CAST(:document AS uuid) GROUP BY l.event, e.line, b.recognised_amount)"
         " UPDATE billing_balance b SET recognised_amount = b.recognised_amount - p.amount, updated_at = :moment"
         " FROM parts p WHERE b.event = p.event AND p.amount <> 0"
@@ -181,21 +186,74 @@ def give_up_revenue(conn: Connection, document: str, moment: datetime) -> list[d
 # --- credits ---------------------------------------------------------------------------------------------------------
 
 
-def remaining(conn: Connection, document: str) -> list[dict[str, Any]]:
-    """What is left to credit of an invoice (columns of INVOICED): its parts less those on its credit notes."""
-    query = text(
-        "SELECT CAST(l.invoice AS text) AS invoice, l.line AS number, i.contract_line, CAST(l.event AS text) AS event,"
-        " e.entry, i.unit_price, i.tax_category, i.tax_rate,"
-        " l.quantity - coalesce(c.quantity, 0) AS quantity, l.amount - coalesce(c.amount, 0) AS amount"
-        " FROM invoice_line_event l JOIN invoice_line i ON i.invoice = l.invoice AND i.line = l.line"
-        " JOIN billing_event e ON e.id = l.event"
-        " LEFT JOIN (SELECT k.line, k.event, sum(k.quantity) AS quantity, sum(k.amount) AS amount"
-        "   FROM invoice_line_event k JOIN invoice n ON n.id = k.invoice"
-        "   WHERE n.credits = CAST(:document AS uuid) AND n.state <> 'void' GROUP BY k.line, k.event) c"
-        "  ON c.line = l.line AND c.event = l.event"
-        " WHERE l.invoice = CAST(:document AS uuid)"
-    )
+def credited_parts(conn: Connection, document: str) -> list[dict[str, Any]]:
+    """What of each event stands on an invoice with its credit notes, and over all documents (columns of INVOICED).
+
+    Notes that are asked for and not released yet count as given; what a correction run drafted counts once released.
+    """
+    query = text(f"""
+        WITH {_PARTS}, named AS (
+            SELECT DISTINCT ON (l.line) l.line, l.contract_line, l.unit_price, l.tax_category, l.tax_rate
+            FROM invoice_line l JOIN invoice i ON i.id = l.invoice
+            WHERE CAST(:document AS uuid) IN (i.id, i.credits) ORDER BY l.line, i.credits NULLS FIRST
+        ), asked AS (
+            SELECT l.event, sum(l.quantity) AS quantity, sum(l.amount) AS amount FROM invoice_line_event l
+            JOIN invoice n ON n.id = l.invoice AND n.kind = 'credit_note' AND n.state IN ('draft', 'approved')
+            WHERE n.run IS NULL GROUP BY l.event
+        ), undone AS (
+            SELECT reverses AS event, sum(quantity) AS quantity, sum(amount) AS amount FROM billing_event
+            WHERE reverses IS NOT NULL GROUP BY reverses
+        )
+        SELECT CAST(p.root AS text) AS invoice, p.line AS number, n.contract_line, CAST(p.event AS text) AS event,
+            e.kind, e.entry, n.unit_price, n.tax_category, n.tax_rate, p.quantity, p.amount,
+            b.billed_quantity - b.credited_quantity - coalesce(a.quantity, 0) + coalesce(u.quantity, 0)
+                AS standing_quantity,
+            b.billed_amount - b.credited_amount - coalesce(a.amount, 0) + coalesce(u.amount, 0) AS standing_amount
+        FROM parts p JOIN named n ON n.line = p.line JOIN billing_event e ON e.id = p.event
+            JOIN billing_balance b ON b.event = e.id LEFT JOIN asked a ON a.event = e.id
+            LEFT JOIN undone u ON u.event = e.id
+        WHERE p.root = CAST(:document AS uuid)
+    """)  # noqa: S608
     return [dict(row) for row in conn.execute(query, {"document": document}).mappings()]
+
+
+_PARTS = """parts AS (
+            SELECT s.root, s.line, s.event, sum(s.quantity) AS quantity, sum(s.amount) AS amount FROM (
+                SELECT i.id AS root, l.line, l.event, l.quantity, l.amount
+                FROM invoice_line_event l JOIN invoice i ON i.id = l.invoice
+                WHERE i.id = CAST(:document AS uuid)
+                UNION ALL
+                SELECT n.credits, l.line, l.event, -l.quantity, -l.amount
+                FROM invoice_line_event l JOIN invoice n ON n.id = l.invoice
+                WHERE n.credits = CAST(:document AS uuid) AND n.state <> 'void'
+                  AND (n.number IS NOT NULL OR n.run IS NULL)
+            ) s GROUP BY s.root, s.line, s.event
+        )"""
+
+
+def beyond(conn: Connection, note: str) -> int:
+    """How many events of a credit note have less standing than it takes: corrected since it was drafted."""
+    query = text(
+        "SELECT count(*) FROM (SELECT event, sum(quantity) AS quantity, sum(amount) AS amount"
+        "  FROM invoice_line_event WHERE invoice = CAST(:note AS uuid) GROUP BY event) s"
+        " JOIN billing_event e ON e.id = s.event AND e.kind <> 'reversal' JOIN billing_balance b ON b.event = s.event"
+        " LEFT JOIN (SELECT reverses, sum(quantity) AS quantity, sum(amount) AS amount FROM billing_event"
+        "  WHERE reverses IS NOT NULL GROUP BY reverses) u ON u.reverses = s.event"
+        " WHERE b.billed_amount - b.credited_amount + coalesce(u.amount, 0) < s.amount"
+        " OR b.billed_quantity - b.credited_quantity + coalesce(u.quantity, 0) < s.quantity"
+    )
+    return int(conn.execute(query, {"note": note}).scalar_one())
+
+
+def lines_of_credits(conn: Connection, document: str) -> list[dict[str, Any]]:
+    """Lines of the credit notes of an invoice that are not void, in order of drafting."""
+    query = (
+        select(invoice_line)
+        .join(invoice, invoice.c.id == invoice_line.c.invoice)
+        .where(invoice.c.credits == document, invoice.c.state != "void")
+        .order_by(invoice.c.draft_number, invoice_line.c.line)
+    )
+    return [dict(row) for row in conn.execute(query).mappings()]
 
 
 def credits_of(conn: Connection, document: str, released: bool) -> list[dict[str, Any]]:

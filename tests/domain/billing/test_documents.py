@@ -6,12 +6,15 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tieout.domain.billing import (
     CreditItem,
     CreditRefused,
     CreditRequest,
     DraftSet,
+    content_hash,
     credit_lines,
     draft_invoices,
     invoice_totals,
@@ -95,6 +98,19 @@ def test_the_digest_follows_the_content_and_not_the_order() -> None:
     assert draft(events, [TERMS[0] | {"purchase_order": "PO-2"}]).invoices["content_hash"][0] != first
 
 
+def test_the_digest_holds_what_the_customer_reads() -> None:
+    got = draft(
+        [event("a"), event("r", "-1", kind="reversal", corrects="INV-1"), event("b", role="", project=None)]
+    )
+    assert sorted(got.lines["description"]) == [
+        "Correction of INV-1: consultant, P-1", "Services", "consultant, P-1"]  # fmt: skip
+    other = got.lines.with_columns(pl.lit("Gifts").alias("description"))
+    base = content_hash(got.invoices.with_columns(pl.lit("O").alias("tax_category")), got.lines, got.events)
+    assert base["content_hash"].to_list() == got.invoices["content_hash"].to_list()
+    changed = content_hash(got.invoices.with_columns(pl.lit("O").alias("tax_category")), other, got.events)
+    assert changed["content_hash"].to_list() != got.invoices["content_hash"].to_list()
+
+
 def totals(rows: list[tuple[str, str, str]], currency: str = "USD") -> tuple[Any, Any]:
     lines = [{"invoice": "I", "net_amount": D(n), "tax_category": c, "tax_rate": D(r)} for n, c, r in rows]
     headers = frame([{"invoice": "I"}], TAXED_LINES).select("invoice").with_columns(currency=pl.lit(currency))
@@ -122,17 +138,26 @@ def test_a_negative_line_and_a_charge() -> None:
 
 
 def left(key: str, hours: str, amount: str, number: int = 1, **change: Any) -> dict[str, Any]:
-    row = {"invoice": "INV-1", "number": number, "contract_line": "1", "event": f"ev-{key}", "entry": key,
-           "unit_price": D(200), "quantity": D(hours), "amount": D(amount), "tax_category": "O", "tax_rate": D(0)}  # fmt: skip
+    row = {"invoice": "INV-1", "number": number, "contract_line": "1", "event": f"ev-{key}", "kind": "time",
+           "entry": key, "unit_price": D(200), "quantity": D(hours), "amount": D(amount),
+           "standing_quantity": D(hours), "standing_amount": D(amount), "tax_category": "O", "tax_rate": D(0)}  # fmt: skip
     return row | change
 
 
 LEFT = [left("a", "10", "2000"), left("b", "4", "800"), left("c", "1", "250", 2, unit_price=D(250))]
 
 
-def credit(*items: CreditItem, kind: str = "correction", amount: str | None = None) -> Any:
+def credit(
+    *items: CreditItem,
+    kind: str = "correction",
+    amount: str | None = None,
+    rows: list[dict[str, Any]] | None = None,
+) -> Any:
+    """Credit of an invoice that carries LEFT, or `rows`, of which nothing was credited before."""
     request = CreditRequest(kind, "because", True, items, None if amount is None else D(amount))
-    return credit_lines(frame(LEFT, INVOICED), request, currency="USD")
+    rows = LEFT if rows is None else rows
+    left = sum((row["amount"] for row in rows), D(0))
+    return credit_lines(frame(rows, INVOICED), request, left=left, currency="USD")
 
 
 def test_a_credit_names_entries_and_hours() -> None:
@@ -170,4 +195,72 @@ def test_two_items_on_one_entry_share_what_is_left() -> None:
 
 def test_a_fully_credited_invoice_has_nothing_left() -> None:
     with pytest.raises(CreditRefused, match="nothing is left"):
-        credit_lines(frame([left("a", "0", "0")], INVOICED), CreditRequest("correction", "x"), currency="USD")
+        credit(rows=[left("a", "0", "0")])
+
+
+BACK = left("z", "-3", "-600", 3, kind="reversal")
+
+
+def test_a_credit_beside_a_correction_frees_what_it_leaves_without_cover() -> None:
+    """2,000 + 800 - 600 = 2,200 are left of the invoice: 2,000 of a fit, 2,800 would leave 600 of it without cover."""
+    rows = [left("a", "10", "2000"), left("b", "4", "800"), BACK]
+    assert credit(CreditItem("a"), rows=rows).events["amount"].to_list() == [D(2000)]
+    got = credit(CreditItem("a"), CreditItem("b", hours=D(2)), rows=rows)
+    assert got.events.select("entry", "quantity", "amount").rows() == [
+        ("a", D(10), D(2000)), ("b", D(2), D(400)), ("z", D(-1), D(-200))]  # fmt: skip
+    assert (got.net_amount, credit(rows=rows).net_amount) == (D(2200), D(2200))
+
+
+def test_a_concession_never_keeps_the_hours_of_a_correction_that_goes_back() -> None:
+    got = credit(CreditItem("a"), kind="concession", rows=[left("a", "10", "2000"), BACK])
+    assert got.events.select("quantity", "amount").rows() == [(D(0), D(2000)), (D(-3), D(-600))]
+
+
+def test_what_a_later_document_took_back_is_not_left() -> None:
+    """8 h of a were billed here and taken back on a later invoice: b alone is left."""
+    gone = left("a", "8", "1600", standing_quantity=D(0), standing_amount=D(0))
+    assert credit(rows=[gone, left("b", "4", "800")]).events["entry"].to_list() == ["b"]
+    with pytest.raises(CreditRefused, match="nothing is left"):
+        credit(CreditItem("a"), rows=[gone, left("b", "4", "800")])
+
+
+def test_an_invoice_that_only_takes_back_has_nothing_left() -> None:
+    with pytest.raises(CreditRefused, match="nothing is left"):
+        credit(CreditItem("a"), rows=[left("a", "3", "600"), BACK])
+
+
+PARTS = st.lists(st.tuples(st.booleans(), st.integers(1, 40), st.integers(0, 40)), min_size=1, max_size=6)
+
+
+@given(parts=PARTS, asked=st.lists(st.tuples(st.integers(0, 5), st.integers(1, 4000)), min_size=1, max_size=5),
+       kind=st.sampled_from(["correction", "concession", "cancellation"]))  # fmt: skip
+def test_credits_in_any_order_stay_within_the_events_and_the_invoice(
+    parts: list[tuple[bool, int, int]], asked: list[tuple[int, int]], kind: str
+) -> None:
+    """Credits one after the other, each of an entry, of money or of all that is left."""
+    rows = [
+        left(str(n), str(-h if back else h), str((-h if back else h) * 200), kind="reversal" if back else "time",
+             standing_quantity=D(min(h, s)), standing_amount=D(min(h, s) * 200))
+        for n, (back, h, s) in enumerate(parts)
+    ]  # fmt: skip
+    open_amount = sum((row["amount"] for row in rows), D(0))
+    for place, amount in asked:
+        items = (CreditItem(str(place)),) if place < 3 else ()
+        request = CreditRequest(kind, "x", False, items, D(amount) if place == 4 else None)
+        try:
+            got = credit_lines(frame(rows, INVOICED), request, left=open_amount, currency="USD")
+        except CreditRefused:
+            continue
+        taken = {row["event"]: row for row in got.events.iter_rows(named=True)}
+        assert 0 < got.net_amount <= open_amount
+        assert got.lines["net_amount"].sum() == got.events["amount"].sum() == got.net_amount
+        open_amount -= got.net_amount
+        for row in rows:
+            for measure in ("quantity", "amount"):
+                part = taken[row["event"]][measure] if row["event"] in taken else D(0)
+                before = row[measure]
+                assert min(before, D(0)) <= part <= max(before, D(0))
+                if row["kind"] == "time":
+                    assert part <= row[f"standing_{measure}"]
+                    row[f"standing_{measure}"] -= part
+                row[measure] -= part

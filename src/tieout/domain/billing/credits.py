@@ -1,4 +1,10 @@
-"""Credit notes: name lines, entries and hours of one invoice, never exceed what is left of them."""
+"""Credit notes: name lines, entries and hours of one invoice, never exceed what is left of them or of the invoice.
+
+An hour stands on one invoice only as far as no later document took it back: what a correction on a later invoice
+reversed is not credited once more on the earlier one. A credit of work that an invoice nets against corrections of
+earlier invoices would exceed that invoice; as much of the corrections as it leaves without cover goes back to be
+billed: they are owed to the customer whatever is credited, so no kind of credit gives them up.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +17,9 @@ import polars as pl
 from tieout.domain.frames import CREDIT_EVENTS, CREDIT_LINES, INVOICED, check_frame, frame
 from tieout.model.money import allocate, round_to_minor
 
+WHOLE = "invoice"
 KINDS = ("correction", "concession", "cancellation")
-_MICRO = Decimal("0.000001")
+_ZERO, _MICRO = Decimal(0), Decimal("0.000001")
 
 
 class CreditRefused(ValueError):
@@ -48,10 +55,11 @@ class CreditRequest:
 
 @dataclass(frozen=True)
 class Credit:
-    """`lines` and `events` with positive amounts to credit; `net_amount` is their sum.
+    """`lines` and `events` with the amounts to credit, negative for corrections that go back; `net_amount`: their sum.
 
     After release each event's credited balance grows by its row; with `rebill` that part is billable again, without
-    it the same part is given up: the caller adds it to the event's written-off balance in the same transaction.
+    it the same part of a time event is given up: the caller adds it to the event's written-off balance in the same
+    transaction. What is credited of a reversal is billable again in any case.
     """
 
     lines: pl.DataFrame
@@ -68,65 +76,96 @@ class _Part:
     amount: Decimal
 
 
-def credit_lines(remaining: pl.DataFrame, request: CreditRequest, *, currency: str) -> Credit:
-    """Turn a request into credit note lines from what is left of one invoice (INVOICED: billed less credited).
+def credit_lines(invoiced: pl.DataFrame, request: CreditRequest, *, left: Decimal, currency: str) -> Credit:
+    """Turn a request into credit note lines from one invoice (INVOICED) of which `left`, net, is not credited yet.
 
-    A concession gives up money and no hours: the work stays delivered. A correction or cancellation takes the hours
-    with it. An amount is shared over the events by what is left of them. Domain rules §3.
+    Of each event its part on this invoice less what was credited there, and what stands of it over all documents
+    (`standing`: billed, less credited, less reversed): the smaller is left. A concession gives up money and no hours:
+    the work stays delivered. A correction or cancellation takes the hours with it. An amount is shared over the events
+    by what is left of them. Domain rules §3.
     """
-    check_frame("remaining", remaining, INVOICED)
+    check_frame("invoiced", invoiced, INVOICED)
     if request.kind not in KINDS:
-        raise CreditRefused("unknown kind of credit", request.kind, Decimal(0), Decimal(0))
-    rows = remaining.sort("number", "entry", "event").to_dicts()
-    left = {row["event"]: _Part(row, row["quantity"], row["amount"]) for row in rows}
+        raise CreditRefused("unknown kind of credit", request.kind, _ZERO, _ZERO)
+    rows = invoiced.sort("number", "entry", "event").to_dicts()
+    if left <= 0:
+        raise CreditRefused("nothing is left to credit", WHOLE, _ZERO, request.amount or _ZERO)
+    parts = _asked_for([row for row in rows if row["kind"] != "reversal"], request, left, currency)
+    net = sum((part.amount for part in parts), _ZERO)
+    if not net:
+        raise CreditRefused("nothing is left to credit", WHOLE, _ZERO, request.amount or _ZERO)
+    back = _corrections_back([row for row in rows if row["kind"] == "reversal"], net, left)
+    return _credit([*parts, *back], request)
+
+
+def _asked_for(
+    rows: list[dict[str, Any]], request: CreditRequest, whole: Decimal, currency: str
+) -> list[_Part]:
+    """The parts of time events that the request names, within what is left of each."""
+    left = {row["event"]: _left(row) for row in rows}
     taken: dict[str, _Part] = {}
     for key, chosen, item in _chosen(rows, request):
-        for part in _take(key, [left[event] for event in chosen], item, currency):
+        for part in _take(key, [left[event] for event in chosen], item, whole, currency):
             event = part.row["event"]
             rest = left[event]
             left[event] = replace(
                 rest, quantity=rest.quantity - part.quantity, amount=rest.amount - part.amount
             )
-            before = taken.get(event, _Part(part.row, Decimal(0), Decimal(0)))
+            before = taken.get(event, _Part(part.row, _ZERO, _ZERO))
             taken[event] = _Part(part.row, before.quantity + part.quantity, before.amount + part.amount)
-    parts = [part for part in taken.values() if part.amount != 0 or part.quantity != 0]
-    if not parts:
-        raise CreditRefused("nothing is left to credit", "invoice", Decimal(0), request.amount or Decimal(0))
-    return _credit(parts, request)
+    return [part for part in taken.values() if part.amount != 0 or part.quantity != 0]
+
+
+def _left(row: dict[str, Any]) -> _Part:
+    quantity, amount = (max(min(row[m], row[f"standing_{m}"]), _ZERO) for m in ("quantity", "amount"))
+    return _Part(row, quantity, amount)
+
+
+def _corrections_back(rows: list[dict[str, Any]], net: Decimal, left: Decimal) -> list[_Part]:
+    """As much of the corrections on the invoice, the last first, as keeps the note within what is left of it."""
+    needed, back = net - left, []
+    for row in reversed(rows):
+        part = min(-row["amount"], needed)
+        if part > 0:
+            with localcontext(prec=60):
+                share = (row["quantity"] * part / -row["amount"]).quantize(_MICRO, rounding=ROUND_HALF_UP)
+            back.append(_Part(row, row["quantity"] if part == -row["amount"] else share, -part))
+            needed -= part
+    if needed > 0:
+        raise CreditRefused("more than is left of the invoice", WHOLE, left, net)
+    return back
 
 
 def _chosen(rows: list[dict[str, Any]], request: CreditRequest) -> list[tuple[str, list[str], CreditItem]]:
     if not request.items:
-        whole = CreditItem("invoice", amount=request.amount)
-        return [("invoice", [row["event"] for row in rows], whole)]
+        return [(WHOLE, [row["event"] for row in rows], CreditItem(WHOLE, amount=request.amount))]
     chosen = []
     for item in request.items:
         events = [row["event"] for row in rows if row["entry"] == item.id]
         events = events or [row["event"] for row in rows if row["contract_line"] == item.id]
         if not events:
-            raise CreditRefused(
-                "is not on this invoice", item.id, Decimal(0), item.amount or item.hours or Decimal(0)
-            )
+            raise CreditRefused("is not on this invoice", item.id, _ZERO, item.amount or item.hours or _ZERO)
         chosen.append((item.id, events, item))
     return chosen
 
 
-def _take(key: str, parts: list[_Part], item: CreditItem, currency: str) -> list[_Part]:
+def _take(key: str, parts: list[_Part], item: CreditItem, whole: Decimal, currency: str) -> list[_Part]:
     if item.hours is not None:
         return _take_hours(key, parts, item.hours, currency)
     if item.amount is not None:
-        return _take_amount(key, parts, item.amount, currency)
+        left = sum((part.amount for part in parts), _ZERO)
+        return _take_amount(key, parts, item.amount, min(left, whole) if key == WHOLE else left, currency)
     return parts
 
 
 def _take_hours(key: str, parts: list[_Part], hours: Decimal, currency: str) -> list[_Part]:
     """Hours from the last entry backwards, each at its own price."""
-    left = sum((part.quantity for part in parts if part.quantity > 0), Decimal(0))
+    left = sum((part.quantity for part in parts), _ZERO)
     if not 0 < hours <= left:
         raise CreditRefused("more hours than are left", key, left, hours)
     taken = []
     for part in reversed(parts):
-        take = min(max(part.quantity, Decimal(0)), hours)
+        take = min(part.quantity, hours)
         if take > 0:
             with localcontext(prec=60):
                 amount = round_to_minor(part.amount * take / part.quantity, currency)
@@ -135,9 +174,8 @@ def _take_hours(key: str, parts: list[_Part], hours: Decimal, currency: str) -> 
     return taken
 
 
-def _take_amount(key: str, parts: list[_Part], amount: Decimal, currency: str) -> list[_Part]:
+def _take_amount(key: str, parts: list[_Part], amount: Decimal, left: Decimal, currency: str) -> list[_Part]:
     positive = [part for part in parts if part.amount > 0]
-    left = sum((part.amount for part in positive), Decimal(0))
     if not 0 < amount <= left or amount != round_to_minor(amount, currency):
         raise CreditRefused("not an amount within what is left", key, left, amount)
     shares = allocate(amount, [part.amount for part in positive], currency)
@@ -152,20 +190,20 @@ def _credit(parts: list[_Part], request: CreditRequest) -> Credit:
     concession = request.kind == "concession"
     events = [
         {"number": part.row["number"], "event": part.row["event"], "entry": part.row["entry"],
-         "quantity": Decimal(0) if concession else part.quantity, "amount": part.amount}
+         "quantity": _ZERO if concession and part.amount > 0 else part.quantity, "amount": part.amount}
         for part in parts
     ]  # fmt: skip
     lines: dict[int, dict[str, Any]] = {}
     for part, event in zip(parts, events, strict=True):
         row = part.row
         line = lines.setdefault(row["number"], {c: row.get(c) for c in CREDIT_LINES} | {
-            "quantity": Decimal(0), "net_amount": Decimal(0)})  # fmt: skip
+            "quantity": _ZERO, "net_amount": _ZERO})  # fmt: skip
         line["quantity"] += event["quantity"]
         line["net_amount"] += part.amount
     return Credit(
         lines=frame([lines[number] for number in sorted(lines)], CREDIT_LINES),
         events=frame(events, CREDIT_EVENTS).sort("number", "entry", "event"),
-        net_amount=sum((part.amount for part in parts), Decimal(0)),
+        net_amount=sum((part.amount for part in parts), _ZERO),
         kind=request.kind,
         rebill=request.rebill,
     )

@@ -26,6 +26,7 @@ from tieout.domain.frames import (
 from tieout.model.decimals import WIDE, widen
 
 _HEADER = ["customer", "entity", "currency", "purchase_order", "terms_days", "tax_category"]
+_TOTALS = ["net_amount", "tax_amount", "gross_amount"]
 _GROUPS = {
     "contract": ["contract"],
     "project": ["contract", "project"],
@@ -122,9 +123,17 @@ def _lines(ready: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         .with_columns((pl.int_range(pl.len()).over("draft") + 1).cast(pl.Int64).alias("number"))
     )
     links = grouped.select("draft", "number", "members").explode("members").unnest("members")
-    lines = grouped.rename({"line": "contract_line"}).drop("members")
+    lines = grouped.rename({"line": "contract_line"}).drop("members").with_columns(_description())
     lines = lines.with_columns(pl.col(c).cast(DRAFT_LINES[c]) for c in ("quantity", "net_amount"))
     return lines, conform("draft events", links, DRAFT_EVENTS)
+
+
+def _description() -> pl.Expr:
+    """What the customer reads: the role and the project, after the invoice that is corrected if one is."""
+    role = pl.when(pl.col("role").fill_null("") == "").then(pl.lit("Services")).otherwise("role")
+    work = pl.concat_str([role, pl.col("project").replace({"": None})], separator=", ", ignore_nulls=True)
+    corrected = pl.concat_str([pl.lit("Correction of "), pl.col("corrects"), pl.lit(": "), work])
+    return pl.when(pl.col("corrects").is_null()).then(work).otherwise(corrected).alias("description")
 
 
 def _headers(lines: pl.DataFrame, links: pl.DataFrame, through: date) -> pl.DataFrame:
@@ -141,12 +150,13 @@ def _headers(lines: pl.DataFrame, links: pl.DataFrame, through: date) -> pl.Data
 
 
 def content_hash(headers: pl.DataFrame, lines: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
-    """Per draft the SHA-256 of its canonical JSON: who is billed, every line, every event with its part.
+    """Per draft the SHA-256 of its canonical JSON: who is billed, on which terms, every total, line, text and event.
 
-    An approval is bound to this digest; a draft whose sources give another digest is stale.
+    An approval is bound to this digest, so it holds whatever the customer will see that is known before release; number
+    and dates follow from the day of release and the terms. A draft whose sources give another digest is stale.
     """
     parts: dict[str, dict[str, Any]] = {}
-    head = ["contract", *_HEADER]
+    head = ["contract", *_HEADER, *_TOTALS]
     for row in headers.select("draft", *head).iter_rows(named=True):
         parts[row["draft"]] = {"header": {c: row[c] for c in head}, "lines": [], "events": []}
     for row in lines.select(DRAFT_LINES.names()).sort("draft", "number").iter_rows(named=True):

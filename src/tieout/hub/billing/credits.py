@@ -52,10 +52,11 @@ def request_credit(
     row = locked(conn, invoice, actor)
     if row["kind"] != "invoice" or not row["number"]:
         raise Conflict(f"{name_of(row)} is no released invoice: only that is credited. Nothing was written.")
+    notes = store.credits_of(conn, row["id"], released=False)
+    left = row["net_amount"] - sum((note["net_amount"] for note in notes), Decimal(0))
+    invoiced = frame(store.credited_parts(conn, row["id"]), INVOICED)
     try:
-        credit = credit_lines(
-            frame(store.remaining(conn, row["id"]), INVOICED), request, currency=row["currency"]
-        )
+        credit = credit_lines(invoiced, request, left=left, currency=row["currency"])
     except CreditRefused as error:
         raise Invalid(
             f"{row['number']} was not credited: {error}. Nothing was written.",
@@ -109,7 +110,7 @@ def _write(
         {"line": e["number"], "event": e["event"], "quantity": e["quantity"], "amount": e["amount"]}
         for e in credit.events.iter_rows(named=True)
     ]
-    tax = _tax(conn, original, credit)
+    tax = credit_tax(conn, original, lines)
     copied = ("contract", "customer", "legal_entity", "currency", "through", "purchase_order", "terms_days")
     row: dict[str, Any] = {
         "id": new_id(moment), "kind": "credit_note", "credits": original["id"], "credit_kind": credit.kind,
@@ -124,7 +125,7 @@ def _write(
 
 
 def _lines(conn: Connection, original: str, credit: Credit) -> list[dict[str, Any]]:
-    held = {line["line"]: line for line in store.lines(conn, original)}
+    held = lines_under(conn, original)
     made = []
     for line in credit.lines.iter_rows(named=True):
         of = held[line["number"]]
@@ -134,13 +135,17 @@ def _lines(conn: Connection, original: str, credit: Credit) -> list[dict[str, An
     return made
 
 
-def _tax(conn: Connection, original: Mapping[str, Any], credit: Credit) -> Decimal:
-    """Tax at the original's rates; the credit that takes the last of the net takes the last of the tax."""
-    others = store.credits_of(conn, original["id"], released=False)
-    net = sum((note["net_amount"] for note in others), credit.net_amount)
-    if net == original["net_amount"]:
-        return Decimal(original["tax_amount"] - sum((note["tax_amount"] for note in others), Decimal(0)))
-    taxed = credit.lines.select(pl.lit("credit").alias("invoice"), "net_amount", "tax_category", "tax_rate")
-    currencies = pl.DataFrame({"invoice": ["credit"], "currency": [original["currency"]]})
-    totals = invoice_totals(taxed.select(TAXED_LINES.names()), currencies).totals
-    return Decimal(totals["tax_amount"][0])
+def lines_under(conn: Connection, original: str) -> dict[int, dict[str, Any]]:
+    """Lines of an invoice and those that its credit notes added, by their numbers, which are one sequence."""
+    found = [*store.lines_of_credits(conn, original), *store.lines(conn, original)]
+    return {line["line"]: line for line in found}
+
+
+def credit_tax(conn: Connection, original: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> Decimal:
+    """Tax of a further credit note: what the tax on all of them grows by, so that together they take the invoice's."""
+    named = [*store.lines_of_credits(conn, original["id"]), *lines]
+    taxed = frame([{**line, "invoice": "credits"} for line in named], TAXED_LINES)
+    currencies = pl.DataFrame({"invoice": ["credits"], "currency": [original["currency"]]})
+    together = Decimal(invoice_totals(taxed, currencies).totals["tax_amount"][0])
+    given = store.credits_of(conn, original["id"], released=False)
+    return together - sum((note["tax_amount"] for note in given), Decimal(0))

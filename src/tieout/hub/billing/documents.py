@@ -88,11 +88,11 @@ def stored_digest(conn: Connection, row: Mapping[str, Any]) -> str:
 def digest_of(
     row: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]
 ) -> str:
-    """The digest of a document: header, lines, events; of a credit note also what it credits and how."""
+    """The digest of a document: header, totals, lines, events; of a credit note also what it credits, how and why."""
     base = content_hash(*content(row, lines, events))["content_hash"][0]
     if row["kind"] == "invoice":
         return str(base)
-    said = f"{base}|{row['credits']}|{row['credit_kind']}|{bool(row['rebill'])}"
+    said = f"{base}|{row['credits']}|{row['credit_kind']}|{bool(row['rebill'])}|{row['reason']}"
     return hashlib.sha256(said.encode()).hexdigest()
 
 
@@ -103,6 +103,7 @@ def content(
     header = {
         "draft": "this", "contract": row["contract"], "customer": row["customer"], "entity": row["legal_entity"],
         "currency": row["currency"], "purchase_order": row["purchase_order"], "terms_days": row["terms_days"],
+        "net_amount": row["net_amount"], "tax_amount": row["tax_amount"], "gross_amount": row["gross_amount"],
     }  # fmt: skip
     head = frame([header], DRAFTS).with_columns(pl.lit(lines[0]["tax_category"]).alias("tax_category"))
     numbered = [

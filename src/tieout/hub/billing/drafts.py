@@ -225,14 +225,9 @@ def announce_draft(conn: Connection, row: Mapping[str, Any], preparer: str, part
 
 
 def _line(line: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("contract_line", "project", "role", "quantity", "unit_price", "net_amount", "tax_category",
-             "tax_rate", "corrects")  # fmt: skip
-    return {"line": line["number"], "description": _description(line), **{name: line[name] for name in names}}
-
-
-def _description(line: Mapping[str, Any]) -> str:
-    work = ", ".join(part for part in (line["role"] or "Services", line["project"]) if part)
-    return f"Correction of {line['corrects']}: {work}" if line["corrects"] else work
+    names = ("contract_line", "project", "role", "description", "quantity", "unit_price", "net_amount",
+             "tax_category", "tax_rate", "corrects")  # fmt: skip
+    return {"line": line["number"], **{name: line[name] for name in names}}
 
 
 def _report(conn: Connection, works: list[Work]) -> None:

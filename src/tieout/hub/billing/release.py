@@ -91,6 +91,12 @@ def _refuse_unapproved(conn: Connection, row: Mapping[str, Any]) -> None:
             code="TIE-206",
             remedy="Run billing again for the contract.",
         )
+    if row["kind"] == "credit_note" and store.beyond(conn, row["id"]):
+        raise Conflict(
+            f"{name_of(row)} credits hours that were corrected after it was drafted. Nothing was written.",
+            code="TIE-206",
+            remedy="Void it and ask for the credit of what is left.",
+        )
 
 
 def _refuse_closed(conn: Connection, row: Mapping[str, Any], issued: date) -> None:
@@ -139,8 +145,11 @@ def _credit(conn: Connection, done: Release) -> None:
     paid = settlement.paid(conn, original["external_key"])
     open_amount = max(original["gross_amount"] - credited - paid, _ZERO)
     causes = _with_open(_causes(conn, done), open_amount, row["currency"])
-    places = {"credited": 1} if row["rebill"] else {"credited": 1, "written_off": 1}
-    store.move(conn, row["id"], places, done.moment)
+    store.move(conn, row["id"], {"credited": 1}, done.moment)
+    if not row[
+        "rebill"
+    ]:  # a correction of an earlier invoice stays owed to the customer: only work is given up
+        store.move(conn, row["id"], {"written_off": 1}, done.moment, works=True)
     fp("billing.credit.balances")
     books.write_journals(conn, journal_for_credit(frame(causes, CREDIT_CAUSES), books_for(conn, row)))
     if not row["rebill"]:
