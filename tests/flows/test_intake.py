@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, select, update
 
-from tests.hub.builders import MOMENT, account, contract, entry, prepare, user
+from tests.hub.builders import MOMENT, account, contract, entry, opportunity, prepare, take, user
 from tieout.bootstrap import Settings
 from tieout.connectors.kit.interface import (
     AuthFailed,
@@ -157,6 +157,29 @@ def test_an_applied_page_asks_for_what_follows(outside: Environment, source: Sou
     run(outside, ("sync", "salesforce/Account"), ("sync", "salesforce/Contract"))
     run(outside, ("sync", "kantata/user"), ("sync", "kantata/time_entry"))
     assert asked(outside) == {("setup", "K-1"), ("rate", "K-1"), ("rate", "unassigned")}
+
+
+@pytest.mark.parametrize("named_by", ["contract", "opportunity"])
+@pytest.mark.parametrize("news", [{"StageName": "Closed Won"}, {"StageName": "Closed Lost"}, {"Amount": "2"}])
+def test_a_deal_wakes_the_set_up_of_its_contract_whoever_names_the_other(
+    outside: Environment, source: Source, named_by: str, news: dict[str, str]
+) -> None:
+    """Won, lost or only changed: the set-up looks again."""
+    fields = {"StageName": "Prospecting", "ContractId": "K-K-1" if named_by == "opportunity" else None}
+    with outside.begin() as conn:
+        names = {"Opportunity__c": "O-O-1"} if named_by == "contract" else {}
+        take(conn, "salesforce", account(), opportunity(**fields), contract(**names))
+    source.pages = {"Opportunity": [[opportunity(version="2", **fields | news)]]}
+    run(outside, ("sync", "salesforce/Opportunity"))
+    assert asked(outside) == {("setup", "K-1")}
+
+
+def test_a_deal_that_turns_to_another_contract_wakes_both(outside: Environment, source: Source) -> None:
+    with outside.begin() as conn:
+        take(conn, "salesforce", account(), contract(), contract("K-2"), opportunity())
+    source.pages = {"Opportunity": [[opportunity(version="2", ContractId="K-K-2")]]}
+    run(outside, ("sync", "salesforce/Opportunity"))
+    assert asked(outside) == {("setup", "K-1"), ("setup", "K-2")}
 
 
 def test_what_waited_for_another_object_is_applied_too(outside: Environment, source: Source) -> None:

@@ -36,10 +36,15 @@ def _of(subjects: dict[str, set[str]], types: frozenset[str]) -> set[str]:
 def _set_ups(
     conn: Connection, subjects: dict[str, set[str]], events: Sequence[NewEvent]
 ) -> set[tuple[str, str]]:
-    """Signed, amended, terminated contracts, and set-ups that waited for a fact that may have come now."""
+    """Signed, amended, terminated contracts, those of a deal that was won, lost or changed, and set-ups that waited
+    for a fact that may have come now.
+    """
     entities = {event.legal_entity for event in events if event.type in _OF_ENTITY and event.legal_entity}
     contracts = _of(subjects, _SET_UP)
-    contracts |= affected.contracts_of_opportunities(conn, subjects[e.OPPORTUNITY_CONTRACTED])
+    contracts |= affected.contracts_naming(conn, subjects[e.OPPORTUNITY_CHANGED])
+    contracts |= {
+        name for event in events if event.type == e.OPPORTUNITY_CHANGED for name in event.data["contracts"]
+    }
     contracts |= affected.waiting_setups(conn, subjects[e.CUSTOMER_CHANGED], entities)
     return {("setup", contract) for contract in contracts}
 

@@ -148,6 +148,9 @@ def _internal(changes: Iterable[Changed]) -> Iterable[NewEvent]:
         entity = change.after.get("legal_entity")
         if change.type == "project_task":
             yield NewEvent(e.TASK_CHANGED, change.key, entity, {"project": change.after.get("project")})
+        elif change.type == "opportunity":
+            named = {_was(change, "contract"), change.after.get("contract")} - {None}
+            yield NewEvent(e.OPPORTUNITY_CHANGED, change.key, entity, {"contracts": sorted(map(str, named))})
         elif change.type == "legal_entity":
             yield NewEvent(e.LEGAL_ENTITY_CHANGED, change.key, change.key, {})
         elif change.type == "erp_document":

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, or_, select, text
 
-from tieout.store.tables import contract, flow, opportunity, project, time_entry
+from tieout.store.tables import contract, flow, project, time_entry
 
 
 def contracts_of_workers(conn: Connection, workers: Collection[str]) -> set[str]:
@@ -25,12 +25,10 @@ def contracts_of_workers(conn: Connection, workers: Collection[str]) -> set[str]
     return set(conn.execute(query).scalars()) if workers else set()
 
 
-def contracts_of_opportunities(conn: Connection, opportunities: Collection[str]) -> set[str]:
-    """Contracts that these opportunities became."""
-    query = select(opportunity.c.contract).where(
-        opportunity.c.key.in_(list(opportunities)),
-        opportunity.c.superseded_at.is_(None),
-        opportunity.c.contract.is_not(None),
+def contracts_naming(conn: Connection, opportunities: Collection[str]) -> set[str]:
+    """Contracts that name one of these opportunities."""
+    query = select(contract.c.key).where(
+        contract.c.opportunity.in_(list(opportunities)), contract.c.superseded_at.is_(None)
     )
     return set(conn.execute(query).scalars()) if opportunities else set()
 
