@@ -167,6 +167,19 @@ RECURRING_TERMS = _schema(
     contract=_S, line=_S, currency=_S, effective_from=_D, effective_to=_D, start=_D, end=_D, every=_S, anchor=_D,
     timing=_S, proration=_S, price=PRICE, quantity=QUANTITY, uplift_rate=SHARE, uplift_every=_S,
 )  # fmt: skip
+USAGE_TERMS = _schema(
+    contract=_S, line=_S, currency=_S, effective_from=_D, effective_to=_D, start=_D, end=_D, unit=_S, every=_S,
+    anchor=_D, included=QUANTITY, mode=_S, package_size=QUANTITY,
+)  # fmt: skip
+TIERS = _schema(contract=_S, line=_S, effective_from=_D, up_to=QUANTITY, price=PRICE, flat_amount=MONEY)
+USED = _schema(contract=_S, line=_S, period_start=_D, period_end=_D, due_on=_D, quantity=QUANTITY)
+MINIMUMS = _schema(
+    contract=_S, line=_S, currency=_S, effective_from=_D, effective_to=_D, amount=MONEY, every=_S, anchor=_D,
+    proration=_S,
+)  # fmt: skip
+USAGE_READINGS = _schema(reading=_S, contract=_S, line=_S, meter=_S, source=_S, day=_D, quantity=QUANTITY)
+METER_SOURCES = _schema(contract=_S, line=_S, meter=_S, source=_S)
+READING_PLACES = _schema(reading=_S, contract=_S, line=_S, place=_S, quantity=QUANTITY)
 
 # --- tax ------------------------------------------------------------------------------------------------------------
 

@@ -3,18 +3,22 @@
 from tieout.domain.billing.caps import apply_caps
 from tieout.domain.billing.changes import Changes, gone_entries, reconcile_events
 from tieout.domain.billing.charges import Adjusted, Charged, Planned, adjust_charges
+from tieout.domain.billing.corrections import CorrectionNotes, credit_corrections
 from tieout.domain.billing.credits import Credit, CreditItem, CreditRefused, CreditRequest, credit_lines
 from tieout.domain.billing.deposits import Deducted, deduct_deposits, deposit_charges
 from tieout.domain.billing.drafts import DraftSet, content_hash, draft_invoices
 from tieout.domain.billing.milestones import milestone_charges
+from tieout.domain.billing.minimums import minimum_charges
 from tieout.domain.billing.recurring import recurring_charges
 from tieout.domain.billing.schedules import Respread, fixed_fee_charges, respread_fee
+from tieout.domain.billing.tiers import usage_charges
 from tieout.domain.billing.totals import Totals, invoice_totals
 
 __all__ = [
     "Adjusted",
     "Changes",
     "Charged",
+    "CorrectionNotes",
     "Credit",
     "CreditItem",
     "CreditRefused",
@@ -27,6 +31,7 @@ __all__ = [
     "adjust_charges",
     "apply_caps",
     "content_hash",
+    "credit_corrections",
     "credit_lines",
     "deduct_deposits",
     "deposit_charges",
@@ -35,7 +40,9 @@ __all__ = [
     "gone_entries",
     "invoice_totals",
     "milestone_charges",
+    "minimum_charges",
     "reconcile_events",
     "recurring_charges",
     "respread_fee",
+    "usage_charges",
 ]

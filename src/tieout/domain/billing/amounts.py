@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from tieout.domain.frames import MONEY
+from tieout.domain.frames import MONEY, QUANTITY
 from tieout.domain.revenue.shares import amount, scale, whole
 
 WHOLE = pl.Int128
@@ -56,3 +56,8 @@ def too_large(price: str, quantity: str) -> pl.Expr:
     one = pl.lit(1, WHOLE)
     sized = [pl.col(name).abs().cast(pl.Decimal(38, 0)).cast(WHOLE) + one for name in (price, quantity)]
     return sized[0] * sized[1] > pl.lit(LARGEST_WHOLE_VALUE, WHOLE)
+
+
+def rounded_quantity(above: pl.Expr, below: pl.Expr) -> pl.Expr:
+    """above ÷ below (both counted in millionths of a unit) as a quantity with six decimals, half away from zero."""
+    return (halves_away(above, below).cast(pl.Decimal(38, 6)) / pl.lit(MILLION)).cast(QUANTITY)

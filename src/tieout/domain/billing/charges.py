@@ -52,31 +52,46 @@ class Adjusted:
     set_back: pl.DataFrame
 
 
-def adjust_charges(now: pl.DataFrame, held: pl.DataFrame) -> Adjusted:
+def adjust_charges(
+    now: pl.DataFrame, held: pl.DataFrame, *, undecided: pl.DataFrame | None = None
+) -> Adjusted:
     """What changes the stored charges (HELD_CHARGES) into those of today's facts (CHARGES) of the same lines.
 
     `now` holds every charge of the lines from their start through the day of the run. Of a stored event `billed_*`
     is what may not be billed again: on released invoices less what is to be rebilled, and written off. A charge that
     changed gives its unbilled part back and comes anew; of what is billed the difference comes as `adjustment`, at
     the price that was billed and, where that changed, again at the new one: two items, never one net line. Run again
-    on its own output it changes nothing. Domain rules §2.11, §2.13, §3.
+    on its own output it changes nothing. `undecided` (contract, line, period_start) names periods that today's facts
+    cannot value, such as usage in dispute: what is billed of them stays, the rest is set back until they are decided.
+    Domain rules §2.11, §2.13, §3.
     """
     check_frame("charges", now, CHARGES)
     check_frame("held charges", held, HELD_CHARGES)
     if now["charge"].n_unique() != now.height:
         raise ValueError("two charges of today's facts have one key")
+    decided, open_periods = _parted(held, undecided)
     wanted = now.select(*_ROW, "due_on", *_MEASURES, pl.lit(True).alias("wanted"))
-    compared = _standing(held).join(wanted, on=_ROW, how="full", coalesce=True, suffix="_wanted")
+    compared = _standing(decided).join(wanted, on=_ROW, how="full", coalesce=True, suffix="_wanted")
     changed = compared.filter(_differs())
-    open_parts = held.join(changed.select(_ROW), on=_ROW, how="semi").with_columns(
-        (pl.col(name) - pl.col(f"billed_{name}")).cast(dtype).alias(name) for name, dtype in _MEASURES.items()
-    )
-    open_parts = open_parts.filter((pl.col("quantity") != 0) | (pl.col("amount") != 0))
-    adjusted = Adjusted(
-        _new(changed, now, held), conform("set back", open_parts, CHARGES_SET_BACK).sort("event")
-    )
-    _check_conservation(now, held, adjusted)
+    back = pl.concat([decided.join(changed.select(_ROW), on=_ROW, how="semi"), open_periods])
+    adjusted = Adjusted(_new(changed, now, decided), _unbilled(back))
+    _check_conservation(now, held, adjusted, open_periods)
     return adjusted
+
+
+def _parted(held: pl.DataFrame, undecided: pl.DataFrame | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    if undecided is None:
+        return held, held.clear()
+    period = ["contract", "line", "period_start"]
+    named = undecided.select(period).unique()
+    return held.join(named, on=period, how="anti"), held.join(named, on=period, how="semi")
+
+
+def _unbilled(held: pl.DataFrame) -> pl.DataFrame:
+    parts = held.with_columns(
+        (pl.col(name) - pl.col(f"billed_{name}")).cast(dtype).alias(name) for name, dtype in _MEASURES.items()
+    ).filter((pl.col("quantity") != 0) | (pl.col("amount") != 0))
+    return conform("set back", parts, CHARGES_SET_BACK).sort("event")
 
 
 def _standing(held: pl.DataFrame) -> pl.DataFrame:
@@ -148,11 +163,15 @@ def trail(**facts: pl.Expr) -> pl.Expr:
     return pl.concat_str(pl.lit("{"), *parts, pl.lit("}")).alias("trail")
 
 
-def _check_conservation(now: pl.DataFrame, held: pl.DataFrame, adjusted: Adjusted) -> None:
+def _check_conservation(
+    now: pl.DataFrame, held: pl.DataFrame, adjusted: Adjusted, undecided: pl.DataFrame
+) -> None:
     for name in _MEASURES:
-        total = [_total(df, name) for df in (now, held, adjusted.set_back, adjusted.new)]
-        if total[1] - total[2] + total[3] != total[0]:
-            raise AssertionError(f"adjusting lost {name}: now, held, set back, new are {total}")
+        stands = _total(held, name) - _total(adjusted.set_back, name) + _total(adjusted.new, name)
+        if stands != _total(now, name) + _total(undecided, f"billed_{name}"):
+            raise AssertionError(
+                f"adjusting lost {name}: {stands} stands, today's facts say {_total(now, name)}"
+            )
 
 
 def _total(rows: pl.DataFrame, name: str) -> Decimal:

@@ -7,12 +7,11 @@ from datetime import date, timedelta
 import polars as pl
 
 from tieout.domain.billing.amounts import (
-    MILLION,
     VALUE_BELOW,
     WHOLE,
-    halves_away,
     millionths,
     rounded_parts,
+    rounded_quantity,
     too_large,
     value_above,
 )
@@ -34,7 +33,7 @@ from tieout.domain.billing.complaints import (
 )
 from tieout.domain.billing.periods import MONTHS, days, with_periods
 from tieout.domain.billing.uplift import uplifted
-from tieout.domain.frames import QUANTITY, RECURRING_TERMS, check_frame
+from tieout.domain.frames import RECURRING_TERMS, check_frame
 
 KIND = "period"
 _INVALID = "invalid-contract"
@@ -140,11 +139,10 @@ def _prorated(active: pl.DataFrame) -> pl.DataFrame:
 
 def _valued(rows: pl.DataFrame) -> pl.DataFrame:
     charged, of = pl.col("charged_days").cast(WHOLE), pl.col("of_days").cast(WHOLE)
-    units = halves_away(millionths("quantity") * charged, of)
     sized = rows.with_columns(
         (value_above("price", "quantity", rows) * charged).alias("#above"),
         (pl.lit(VALUE_BELOW, WHOLE) * of).alias("#below"),
-        (units.cast(pl.Decimal(38, 6)) / pl.lit(MILLION)).cast(QUANTITY).alias("#quantity"),
+        rounded_quantity(millionths("quantity") * charged, of).alias("#quantity"),
     )
     valued = rounded_parts(sized, above="#above", below="#below", by=_PERIOD)
     why = trail(
