@@ -43,6 +43,15 @@ _ALL = (
     ExceptionKind("overlapping-rates", "blocking", _PREPARER, ("end one of the overlapping rates",)),
     ExceptionKind("cap-exceeded", "blocking", _PREPARER, ("amend the contract: raise the cap", "write off")),
     ExceptionKind("implausible-hours", "blocking", _PREPARER, ("correct the worker's entries of that date",)),
+    ExceptionKind(
+        "implausible-quantity", "blocking", _PREPARER, ("correct the quantity in its source system",)
+    ),
+    ExceptionKind(
+        "usage-mismatch",
+        "blocking",
+        _PREPARER,
+        ("correct the source that is wrong", "set a tolerance", "waive"),
+    ),
     ExceptionKind("unknown-currency", "blocking", _ENGINEER, ("correct the currency in the source",)),
     ExceptionKind("amount-precision", "blocking", _ENGINEER, ("correct the amount in the source",)),
     ExceptionKind("true-up-proposed", "warning", _PREPARER, ("accept: credit and rebill", "waive")),
@@ -53,6 +62,12 @@ _ALL = (
     ExceptionKind("invalid-contract", "blocking", _PREPARER, ("correct the contract in its source system",)),
     ExceptionKind(
         "invalid-amendment", "blocking", _PREPARER, ("correct the amendment in its source system",)
+    ),
+    ExceptionKind(
+        "billing-plan-mismatch",
+        "blocking",
+        _PREPARER,
+        ("correct the billing plan in its source system", "waive"),
     ),
     ExceptionKind(
         "purchase-order-missing", "blocking", _PREPARER, ("enter the purchase order on the contract",)

@@ -13,6 +13,7 @@ from tieout.domain.billing.recurring import recurring_charges
 from tieout.domain.billing.schedules import Respread, fixed_fee_charges, respread_fee
 from tieout.domain.billing.tiers import usage_charges
 from tieout.domain.billing.totals import Totals, invoice_totals
+from tieout.domain.billing.usage import Reconciled, UsagePolicies, reconcile_usage
 
 __all__ = [
     "Adjusted",
@@ -26,8 +27,10 @@ __all__ = [
     "Deducted",
     "DraftSet",
     "Planned",
+    "Reconciled",
     "Respread",
     "Totals",
+    "UsagePolicies",
     "adjust_charges",
     "apply_caps",
     "content_hash",
@@ -42,6 +45,7 @@ __all__ = [
     "milestone_charges",
     "minimum_charges",
     "reconcile_events",
+    "reconcile_usage",
     "recurring_charges",
     "respread_fee",
     "usage_charges",
