@@ -1,16 +1,19 @@
-"""From time entries to billing events: who may be billed, for how many hours, at which price and why."""
+"""From time, expenses and subcontract work to billing events: who may be billed, for how many hours, at which price and why."""
 
+from tieout.domain.rating.expenses import ExpenseResult, rate_expenses
 from tieout.domain.rating.policies import Lookups, RatingPolicies
 from tieout.domain.rating.prepare import Prepared, prepare_entries
 from tieout.domain.rating.prices import resolve_prices
 from tieout.domain.rating.rate import RatingResult, rate_time
 
 __all__ = [
+    "ExpenseResult",
     "Lookups",
     "Prepared",
     "RatingPolicies",
     "RatingResult",
     "prepare_entries",
+    "rate_expenses",
     "rate_time",
     "resolve_prices",
 ]

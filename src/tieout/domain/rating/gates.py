@@ -47,8 +47,11 @@ def unknown_currencies(lines: pl.DataFrame) -> list[str]:
     return [code for code in lines["currency"].drop_nulls().unique().to_list() if not is_currency(code)]
 
 
-def first_rule(unknown: list[str], implausible: pl.Expr) -> pl.Expr:
-    """The name of the first rule that keeps a row (with its terms) out, null where it may be billed."""
+def first_rule(unknown: list[str], own: Mapping[str, pl.Expr]) -> pl.Expr:
+    """The name of the first rule that keeps a row (with its terms) out, null where it may be billed.
+
+    `own` are the rules of this kind of work: by name, what breaks them.
+    """
     day = pl.col("work_date")
     outside = (
         ~pl.col("has_terms")
@@ -66,7 +69,7 @@ def first_rule(unknown: list[str], implausible: pl.Expr) -> pl.Expr:
         UNAPPROVED: pl.col("state") != "approved",
         NON_BILLABLE: ~pl.col("billable"),
         "missing-project": unassigned,
-        "implausible-hours": implausible,
+        **own,
         "worker-left": (day > pl.col("worker_left")).fill_null(False),
         UNSIGNED: unsigned & ~outside,
         "outside-contract": outside,
@@ -76,14 +79,17 @@ def first_rule(unknown: list[str], implausible: pl.Expr) -> pl.Expr:
     return pl.coalesce(pl.when(broken).then(pl.lit(rule)) for rule, broken in rules.items()).alias("rule")
 
 
-def explained(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows that a rule keeps out, with `place`, `kind` (null unless a finding) and `detail`."""
+def explained(rows: pl.DataFrame, own: Mapping[str, pl.Expr]) -> pl.DataFrame:
+    """The rows that a rule keeps out, with `place`, `kind` (null unless a finding) and `detail`.
+
+    `own` are the sentences of the rules of this kind of work.
+    """
     place = pl.col("rule").replace_strict(PLACES, default=FINDING, return_dtype=pl.String)
-    placed = rows.with_columns(place.alias("place"), _detail().alias("detail"))
+    placed = rows.with_columns(place.alias("place"), _detail(own).alias("detail"))
     return placed.with_columns(pl.when(pl.col("place") == FINDING).then("rule").alias("kind"))
 
 
-def _detail() -> pl.Expr:
+def _detail(own: Mapping[str, pl.Expr]) -> pl.Expr:
     start, end = pl.col("start").cast(pl.String), pl.col("end").cast(pl.String)
     unassigned = (
         pl.when(pl.col("project").is_null())
@@ -95,9 +101,7 @@ def _detail() -> pl.Expr:
         UNAPPROVED: pl.format("not approved: {}", "state"),
         NON_BILLABLE: pl.lit("marked non-billable in the source"),
         "missing-project": unassigned,
-        "implausible-hours": pl.format(
-            "worker {} has {} approved hours on {}, this entry {}", pl.col("worker").fill_null("-"),
-            plain("worker_day_hours"), "work_date", plain("worked_hours")),
+        **own,
         "worker-left": pl.format("worker {} left on {}, the work is dated {}", "worker", "worker_left", "work_date"),
         UNSIGNED: pl.lit("contract is not signed"),
         "outside-contract": pl.format(

@@ -16,6 +16,8 @@ from tieout.domain.rating.hours import apply_increments
 from tieout.domain.rating.overtime import apply_overtime
 from tieout.domain.rating.policies import Lookups, RatingPolicies
 
+IMPLAUSIBLE = "implausible-hours"
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -55,9 +57,11 @@ def prepare_checked(
 ) -> Prepared:
     """`prepare_entries` for some whole contracts of a larger run whose entries are checked."""
     judged = gates.with_terms(entries, lines)
-    judged = judged.with_columns(gates.first_rule(gates.unknown_currencies(lines), _implausible(policies)))
+    judged = judged.with_columns(
+        gates.first_rule(gates.unknown_currencies(lines), {IMPLAUSIBLE: _implausible(policies)})
+    )
     billable = judged.filter(pl.col("rule").is_null()).drop(_JUDGED_BY)
-    aside = gates.explained(judged.filter(pl.col("rule").is_not_null()))
+    aside = gates.explained(judged.filter(pl.col("rule").is_not_null()), {IMPLAUSIBLE: _hours_said()})
     refused = aside.filter(pl.col("place") == gates.FINDING)
     return Prepared(
         billable=apply_overtime(apply_increments(with_day_types(billable, policies, lookups)), policies),
@@ -74,6 +78,13 @@ _JUDGED_BY = [
     "recorded_at", "start", "end", "customer", "billing_method", "contract_state",
 ]  # fmt: skip
 """Columns that the rules have answered, left behind."""
+
+
+def _hours_said() -> pl.Expr:
+    return pl.format(
+        "worker {} has {} approved hours on {}, this entry {}", pl.col("worker").fill_null("-"),
+        gates.plain("worker_day_hours"), "work_date", gates.plain("worked_hours"),
+    )  # fmt: skip
 
 
 def _implausible(policies: RatingPolicies) -> pl.Expr:
