@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, Engine, insert, select
 
-from tests.sandbox.rigs import KantataRig, NetSuiteRig, SalesforceRig
+from tests.sandbox.rigs import CLOCK, KantataRig, NetSuiteRig, SalesforceRig
+from tieout.bootstrap import Settings
 from tieout.connectors.kit.interface import Connector
-from tieout.hub import canonical, crosswalk, exceptions, inbox
+from tieout.flows import durable, intake
+from tieout.flows.environment import Environment
+from tieout.hub import canonical, crosswalk, events, exceptions, inbox
 from tieout.sandbox.server import Sandbox
-from tieout.store import tables
+from tieout.store import clock, tables
+from tieout.store import inbox as store
 
 
 @pytest.fixture
@@ -59,6 +65,34 @@ def test_three_vendors_become_one_picture(hub: Connection, sandbox: Sandbox) -> 
     assert (hour["worked_hours"], hour["state"], hour["version"]) == (Decimal("1.25"), "approved", 1)
     assert canonical.current(hub, "period", ["US01/2026-01"])["US01/2026-01"]["state"] == "open"
     assert canonical.current(hub, "legal_entity", ["US01"])["US01"]["currency"] == "USD"
+
+
+def test_a_first_sync_of_everything_at_once_opens_no_exception(engine: Engine, sandbox: Sandbox) -> None:
+    """Contract and deal name each other and are read before and after the account, entries before their people."""
+    rigs: dict[str, Any] = {
+        "salesforce": SalesforceRig(sandbox),
+        "kantata": KantataRig(sandbox),
+        "netsuite": NetSuiteRig(sandbox),
+    }
+    _sign_a_contract(rigs["salesforce"])
+    rigs["kantata"].add(3)
+    rigs["netsuite"].customer("A-1", "Firm")
+    outside = Environment(
+        engine, Settings(Path("/nowhere")), lambda settings, system, *_: rigs[system].connector
+    )
+    with outside.begin() as conn:
+        clock.set_now(conn, CLOCK)
+        conn.execute(
+            insert(tables.connection), [{"name": name, "connector": name, "config": {}} for name in rigs]
+        )
+    intake.schedule_reads(outside)
+    durable.run_due(outside, ["sync"])
+    with outside.begin() as conn:
+        types = conn.execute(select(tables.event.c.type)).scalars().all()
+        held = canonical.current(conn, "contract", ["C-1001"])["C-1001"]
+        waiting = store.counts(conn).keys() & {"new", "held", "refused"}
+    assert events.EXCEPTION_OPENED not in types
+    assert (held["customer"], held["opportunity"], waiting) == ("A-1", "OPP-1", set())
 
 
 def _sign_a_contract(rig: SalesforceRig) -> None:

@@ -191,6 +191,78 @@ def test_what_waited_for_another_object_is_applied_too(outside: Environment, sou
     assert ("setup", "K-1") in asked(outside)
 
 
+FIRST_READ = tuple(("sync", f"salesforce/{object}") for object in ("Account", "Contract", "Opportunity"))
+
+
+def said(outside: Environment, type: str) -> list[str]:
+    """Kinds of the exceptions of which an event of this type tells, in order."""
+    with outside.engine.connect() as conn:
+        query = select(event.c.data).where(event.c.type == type).order_by(event.c.position)
+        return [str(data["kind"]) for data in conn.execute(query).scalars()]
+
+
+def test_a_first_read_in_any_order_opens_no_exception(outside: Environment, source: Source) -> None:
+    """All three are due at once; contract and opportunity name each other, and a quote-less deal comes last."""
+    source.pages = {"Contract": [[contract(Opportunity__c="O-O-1")], [contract("K-2")]],
+                    "Opportunity": [[opportunity()]], "Account": [[account("C-7")], [account()]]}  # fmt: skip
+    for first in ("Contract", "Opportunity"):  # before what they name, each for itself
+        with outside.begin() as conn:
+            work.request_all(conn, set(FIRST_READ) - {("sync", f"salesforce/{first}")}, MOMENT + MINUTE)
+        run(outside, ("sync", f"salesforce/{first}"))
+    assert counts(outside)["held"] == 3
+    assert opened(outside) == set()
+    run(outside, *FIRST_READ)
+    assert counts(outside) == {"applied": 5}
+    assert said(outside, events.EXCEPTION_OPENED) == []
+
+
+def test_what_is_still_missing_when_it_was_read_to_its_end_is_an_exception(
+    outside: Environment, source: Source
+) -> None:
+    source.pages = {"Contract": [[contract()]], "Account": [[account("C-7")]]}
+    run(outside, *FIRST_READ)
+    advance(outside, MINUTE)
+    durable.run_due(outside, ["sync"])
+    assert opened(outside) == {("unknown-reference", "K-1")}
+    source.pages["Account"].append([account()])
+    advance(outside, MINUTE)
+    durable.run_due(outside, ["sync"])
+    assert (opened(outside), counts(outside)) == (set(), {"applied": 3})
+    assert said(outside, events.EXCEPTION_OPENED) == ["unknown-reference"]
+
+
+def test_what_comes_after_the_last_read_waits_for_the_next(outside: Environment, source: Source) -> None:
+    """A webhook brings the contract before the account was polled again."""
+    source.pages = {"Account": [], "Contract": []}
+    run(outside, *FIRST_READ)
+    source.pages = {"Account": [[account()]], "Contract": [[contract()]]}
+    with outside.begin() as conn:
+        inbox.receive_hints(conn, "salesforce", [Hint("e1", "Contract", "K-K-1")], b"{}")
+    durable.run_due(outside, ["sync"])
+    assert (counts(outside), opened(outside)) == ({"held": 1}, set())
+    advance(outside, MINUTE)
+    durable.run_due(outside, ["sync"])
+    assert counts(outside) == {"applied": 2}
+    assert said(outside, events.EXCEPTION_OPENED) == []
+
+
+def test_an_object_that_cannot_be_read_keeps_what_names_it_waiting(
+    outside: Environment, source: Source
+) -> None:
+    """The refused credential is the one exception; when it is renewed and the record is missing, that is the next."""
+    source.pages = {"Account": [[account("C-7")]], "Contract": [[contract()]]}
+    with outside.begin() as conn:
+        work.request(conn, "sync", "salesforce/Account", MOMENT + MINUTE)
+    run(outside, ("sync", "salesforce/Contract"))
+    source.trouble = [AuthFailed("The secret is wrong.")]
+    advance(outside, MINUTE)
+    durable.run_due(outside, ["sync"])
+    assert opened(outside) == {("credential", "salesforce")}
+    advance(outside, MINUTE)
+    durable.run_due(outside, ["sync"])
+    assert opened(outside) == {("unknown-reference", "K-1")}
+
+
 def test_hints_are_answered_by_the_read_that_follows(outside: Environment, source: Source) -> None:
     source.pages = {"time_entry": [[entry()]]}
     with outside.begin() as conn:
@@ -211,7 +283,7 @@ def test_reads_of_one_connection_at_once_do_not_deadlock(
         with durable.bound(outside):
             intake.read_page("salesforce", object)
             both.wait()
-            intake.end_read("salesforce", object, [])
+            intake.end_read("salesforce", object, {"hints": [], "arrived": 0})
 
     with ThreadPoolExecutor(2) as pool:
         for round in range(60):

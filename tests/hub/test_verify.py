@@ -300,6 +300,22 @@ def test_a_flow_that_nothing_will_wake(firm: Connection) -> None:
     assert verify(firm, only=["I26"])[0]["status"] == "ok"
 
 
+def test_a_row_may_wait_for_what_the_next_read_may_bring(firm: Connection) -> None:
+    """Without a word only until the object that it names was read to its end after the row had come."""
+    plant(firm, "UPDATE inbox SET state = 'held', detail = 'waits for user 7' WHERE source_id = '501'")
+    assert "nothing says why" in detail_of(firm, "I8")
+    plant(
+        firm, "INSERT INTO work (kind, key, requested, updated_at) VALUES ('sync', 'kantata/user', 1, now())"
+    )
+    assert verify(firm, only=["I8"])[0]["status"] == "ok"
+    plant(
+        firm,
+        "INSERT INTO source_cursor (connection, object, cursor, read_to, updated_at)"
+        " SELECT 'kantata', 'user', '', max(id), now() FROM inbox",
+    )
+    assert "nothing says why" in detail_of(firm, "I8")
+
+
 # --- secrets, chain, tie-out ------------------------------------------------------------------------------------------
 
 

@@ -51,11 +51,14 @@ Outcome = dict[str, Any]
 def sync(key: str) -> Later | None:
     """Read one object of a connection to its end and apply what is new; due again after the poll interval."""
     connection, _, object = key.partition("/")
-    hints = note_hints(connection, object)
+    begun = begin_read(connection, object)
     page = read_on(connection, object)
     if _stops(page):
         return _later(page)
-    return Later(datetime.fromisoformat(end_read(connection, object, hints)), "the next poll")
+    ended = end_read(connection, object, begun)
+    if ended["waited"]:
+        apply_all(connection)
+    return Later(datetime.fromisoformat(ended["next"]), "the next poll")
 
 
 @workflow("sweep", queue="intake")
@@ -113,10 +116,11 @@ def apply_all(connection: str) -> None:
 
 
 @step
-def note_hints(connection: str, object: str) -> list[str]:
-    """The hints that the read which follows answers."""
+def begin_read(connection: str, object: str) -> dict[str, Any]:
+    """What the read that follows answers: the hints that came, and the rows that came before it (up to an id)."""
     with environment().begin() as conn:
-        return [row["event_id"] for row in store.open_hints(conn, connection, object, _MOST_HINTS)]
+        hints = [row["event_id"] for row in store.open_hints(conn, connection, object, _MOST_HINTS)]
+        return {"hints": hints, "arrived": store.last_id(conn)}
 
 
 @step
@@ -129,14 +133,18 @@ def read_page(connection: str, object: str) -> Outcome:
             cursor = store.cursor_of(conn, connection, object)
         page = connector.changes(object, cursor)
         fp("intake.page_fetched")
-        with outside.begin() as conn:
+
+        def keep(conn: Connection) -> Outcome:
             received = inbox.receive(conn, connection, page.changes)
             moved = connections.save_cursor(conn, connection, object, cursor, page.cursor)
             connections.succeeded(conn, connection)
             _readable_again(conn, connection, object)
             to_apply = inbox.has_new(conn, connection)
+            return {"new": received.new, "more": page.more and moved, "apply": to_apply}
+
+        kept = committed(outside, keep)
         fp("intake.page_kept")
-        return {"new": received.new, "more": page.more and moved, "apply": to_apply}
+        return kept
 
     return guarded(outside, connection, ("sync", f"{connection}/{object}"), call)
 
@@ -173,12 +181,13 @@ def poll_first(conn: Connection, key: str) -> str | None:
 
 
 @transaction
-def end_read(conn: Connection, connection: str, object: str, hints: list[str]) -> str:
-    """Note that the object was read to its end and its hints are answered; the moment of the next poll."""
-    store.close_hints(conn, connection, hints)
-    if len(hints) == _MOST_HINTS:
+def end_read(conn: Connection, connection: str, object: str, begun: dict[str, Any]) -> dict[str, Any]:
+    """The object was read to its end: {"waited": rows to judge again that named what did not come, "next": poll}."""
+    waited = store.note_read(conn, connection, object, begun["arrived"])
+    store.close_hints(conn, connection, begun["hints"])
+    if len(begun["hints"]) == _MOST_HINTS:
         work.request(conn, "sync", f"{connection}/{object}")
-    return connections.read_to_the_end(conn, connection).isoformat()
+    return {"waited": waited, "next": connections.read_to_the_end(conn, connection).isoformat()}
 
 
 @step

@@ -185,7 +185,11 @@ def _link(
 def _resolve(
     conn: Connection, connection: str, records: Sequence[Record], known: Mapping[Source, str]
 ) -> None:
-    """Turn references into keys, then settle every record that has a finding or waits for another record."""
+    """Turn references into keys, then settle every record that has a finding or waits for another record.
+
+    What is read next may only come later: a reference is unknown when its object was read to its end since the record
+    arrived, or is not read at all. Until then the record just waits.
+    """
     unknown: dict[Source, list[Record]] = {}
     for record in _open(records):
         for reference in record.mapped.references if record.mapped else ():
@@ -197,13 +201,13 @@ def _resolve(
     foreign = store.foreign(conn, connection, unknown) | {
         r.source for r in records if r.state == "ignored" and r.detail == store.waits_for(*r.source)
     }
+    to_come = store.reads_to_come(conn, connection, {object for object, _ in unknown}) if unknown else {}
     for source, waiting in unknown.items():
         for record in _open(waiting):
-            if source in foreign:
-                record.settle("ignored", store.waits_for(*source))
-            else:
-                record.settle("held", store.waits_for(*source))
-                detail = f"{source[0]} {source[1]} is not known yet"
+            record.settle("ignored" if source in foreign else "held", store.waits_for(*source))
+            may_come = source[0] in to_come and record.row["id"] > to_come[source[0]]
+            if record.state == "held" and not may_come:
+                detail = f"{source[0]} {source[1]} is not known"
                 record.findings.append(Finding("unknown-reference", source[0], detail))
     for record in _open(records):
         if record.findings:

@@ -149,8 +149,8 @@ def _internal(changes: Iterable[Changed]) -> Iterable[NewEvent]:
         if change.type == "project_task":
             yield NewEvent(e.TASK_CHANGED, change.key, entity, {"project": change.after.get("project")})
         elif change.type == "opportunity":
-            named = {_was(change, "contract"), change.after.get("contract")} - {None}
-            yield NewEvent(e.OPPORTUNITY_CHANGED, change.key, entity, {"contracts": sorted(map(str, named))})
+            contracts = {str(key) for key in (_was(change, "contract"), change.after.get("contract")) if key}
+            yield NewEvent(e.OPPORTUNITY_CHANGED, change.key, entity, {"contracts": sorted(contracts)})
         elif change.type == "legal_entity":
             yield NewEvent(e.LEGAL_ENTITY_CHANGED, change.key, change.key, {})
         elif change.type == "erp_document":

@@ -171,6 +171,48 @@ def foreign(conn: Connection, connection: str, sources: Collection[tuple[str, st
     return {(row.object, row.source_id) for row in conn.execute(query)} & set(sources)
 
 
+def last_id(conn: Connection) -> int:
+    """The newest row's id; 0 before the first."""
+    return int(conn.execute(select(func.coalesce(func.max(inbox.c.id), 0))).scalar_one())
+
+
+def reads_to_come(conn: Connection, connection: str, objects: Collection[str]) -> dict[str, int]:
+    """Those of these objects that will be read again, each with the last row that had come when it was last read."""
+    rows = conn.execute(
+        text(
+            "SELECT named.object, coalesce(s.read_to, 0) AS read_to FROM unnest(CAST(:objects AS text[])) AS named(object)"
+            " JOIN work w ON w.kind = 'sync' AND w.key = concat(CAST(:connection AS text), '/', named.object)"
+            " LEFT JOIN source_cursor s ON s.connection = :connection AND s.object = named.object"
+            " WHERE w.requested > w.done"
+        ),
+        {"objects": list(objects), "connection": connection},
+    )
+    return {row.object: int(row.read_to) for row in rows}
+
+
+def note_read(conn: Connection, connection: str, object: str, arrived: int) -> int:
+    """The object was read to its end, beginning after row `arrived` had come: rows that wait for one of its records,
+    and came before that, become new and are judged again, now that it is missing; how many.
+
+    Nothing is noted while rows of the object itself are still to be taken in: the next read will.
+    """
+    here = (source_cursor.c.connection == connection, source_cursor.c.object == object)
+    before = conn.execute(select(source_cursor.c.read_to).where(*here)).scalar()
+    if before is None or before >= arrived:
+        return 0
+    lock_links(conn, connection)
+    mine = inbox.c.connection == connection
+    if conn.execute(
+        select(inbox.c.id).where(mine, inbox.c.object == object, inbox.c.state == "new").limit(1)
+    ).first():
+        return 0
+    conn.execute(update(source_cursor).where(*here).values(read_to=arrived))
+    waiting = inbox.c.detail.startswith(waits_for(object, ""), autoescape=True)
+    between = inbox.c.id.between(before + 1, arrived)
+    statement = update(inbox).where(mine, inbox.c.state == "held", waiting, between)
+    return int(conn.execute(statement.values(state="new", detail=None, attempts=0)).rowcount)
+
+
 def release_waiting(conn: Connection, connection: str, sources: Collection[tuple[str, str]]) -> int:
     """Make rows new again that waited for these source records, and time entries whose project they are."""
     statement = (

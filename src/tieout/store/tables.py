@@ -135,6 +135,13 @@ source_cursor = Table(
     Column("object", String, primary_key=True),
     Column("cursor", String, nullable=False),
     Column("fingerprint", JSONB, comment="field names last seen, for drift"),
+    Column(
+        "read_to",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="inbox ids up to this one had been given when the last read to the end began",
+    ),
     Column("updated_at", MOMENT, nullable=False),
 )
 

@@ -200,7 +200,12 @@ _INBOX = """
               AND w.key = concat(i.connection, '/', i.object)))
        OR (i.state IN ('held', 'refused') AND NOT EXISTS (
               SELECT 1 FROM about a WHERE a.connection = i.connection AND a.object = i.object
-              AND a.source_id IN (i.source_id, '')))
+              AND a.source_id IN (i.source_id, ''))
+           AND NOT (i.state = 'held' AND EXISTS (
+              SELECT 1 FROM work w LEFT JOIN source_cursor s ON w.key = concat(s.connection, '/', s.object)
+              WHERE w.kind = 'sync' AND w.requested > w.done AND i.id > coalesce(s.read_to, 0)
+              AND starts_with(w.key, concat(i.connection, '/'))
+              AND starts_with(i.detail, concat('waits for ', split_part(w.key, '/', 2), ' ')))))
        OR (i.state = 'superseded' AND NOT EXISTS (
               SELECT 1 FROM inbox o WHERE o.connection = i.connection AND o.object = i.object
               AND o.source_id = i.source_id AND o.state IN ('applied', 'new') AND o.id <> i.id
