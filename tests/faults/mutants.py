@@ -18,6 +18,7 @@ from tieout.hub.receiving import Received
 from tieout.sandbox.world import World
 from tieout.store import invoices
 from tieout.store import outbox as outbox_store
+from tieout.store.work import Piece
 
 PLACES = {stage.name: place for place, stage in enumerate(STAGES)}
 
@@ -164,10 +165,10 @@ def _balance_stays() -> None:
 
 
 def _finish_first() -> None:
-    def run_flow(kind: str, key: str, number: int, attempts: int) -> None:
+    def run_flow(pieces: Sequence[Piece]) -> None:
         _, recorder = durable._bound()
-        recorder.conclude(lambda conn: durable._record_end(conn, kind, key, number, attempts, None))
-        durable._flows[kind].body(key)
+        recorder.conclude(lambda conn: durable._record_ends(conn, pieces, None))
+        durable._flows[pieces[0].kind].body([piece.key for piece in pieces])
 
     durable.run_flow = run_flow
 

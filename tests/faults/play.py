@@ -121,5 +121,5 @@ def hand_back(engine: Engine) -> None:
     """What the last life was carrying out is due again, as the sweeper would have it."""
     with engine.begin() as conn:
         moment = clock.now(conn)
-        for row in store.running(conn):
-            store.fail(conn, **row, error="died", due_at=moment, moment=moment)
+        for piece, _ in store.running(conn):
+            store.fail(conn, *piece, "died", moment, moment)

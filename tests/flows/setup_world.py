@@ -150,8 +150,8 @@ class World:
         """What a dead process was carrying out is due again."""
         with self.engine.begin() as conn:
             moment = clock.now(conn)
-            for row in store.running(conn):
-                store.fail(conn, **row, error="died", due_at=moment, moment=moment)
+            for piece, _ in store.running(conn):
+                store.fail(conn, *piece, "died", moment, moment)
 
     def _next(self, kind: str) -> datetime | None:
         table = tables.work

@@ -12,6 +12,7 @@ from tests.hub.builders import MOMENT
 from tieout.hub import work as hub
 from tieout.store import clock
 from tieout.store import work as store
+from tieout.store.work import Piece
 
 SOON = timedelta(minutes=1)
 
@@ -25,7 +26,8 @@ def conn(conn: Connection) -> Connection:
 
 def take(conn: Connection, moment: datetime = MOMENT) -> list[tuple[str, int, int]]:
     """What is handed out: (key, number, attempts)."""
-    return [(r["key"], r["number"], r["attempts"]) for r in store.take_due(conn, ["rate"], moment, 10)]
+    taken = store.take(conn, store.due(conn, ["rate"], 10, moment), moment)
+    return [(piece.key, piece.number, piece.attempts) for piece in taken]
 
 
 def row(conn: Connection, key: str = "K-1") -> dict[str, Any]:
@@ -35,7 +37,7 @@ def row(conn: Connection, key: str = "K-1") -> dict[str, Any]:
 
 def end(conn: Connection, number: int, attempts: int = 0, next_at: datetime | None = None) -> None:
     """The run ended well."""
-    store.finish(conn, "rate", "K-1", number, attempts, next_at, MOMENT)
+    store.finish(conn, [Piece("rate", "K-1", number, attempts)], next_at, MOMENT)
 
 
 def fail(conn: Connection, number: int, attempts: int = 0) -> int:
@@ -106,12 +108,23 @@ def test_a_run_that_was_given_up_can_end_nothing(conn: Connection) -> None:
     assert take(conn, MOMENT + SOON) == [("K-1", 1, 1)]
     end(conn, 1, attempts=0)
     assert fail(conn, 1, attempts=0) == 0
-    assert [r["attempts"] for r in store.running(conn)] == [1], "only the newest run counts"
-    assert store.is_current(conn, "rate", "K-1", 1, 1)
-    assert not store.is_current(conn, "rate", "K-1", 1, 0)
+    assert [piece.attempts for piece, _ in store.running(conn)] == [1], "only the newest run counts"
+    newest, older = Piece("rate", "K-1", 1, 1), Piece("rate", "K-1", 1, 0)
+    assert store.current(conn, [newest, older]) == [newest]
     end(conn, 1, attempts=1)
     assert store.running(conn) == []
-    assert not store.is_current(conn, "rate", "K-1", 1, 1)
+    assert store.current(conn, [newest]) == []
+
+
+def test_pieces_carried_together_name_their_run_until_they_are_taken_anew(conn: Connection) -> None:
+    hub.request_all(conn, [("rate", "K-1"), ("rate", "K-2")])
+    pieces = store.take(conn, store.due(conn, ["rate"], 10, MOMENT), MOMENT)
+    store.carry(conn, pieces, "rate/K-1/1.0")
+    assert store.running(conn) == [(piece, "rate/K-1/1.0") for piece in pieces]
+    store.finish(conn, pieces, None, MOMENT)
+    hub.request(conn, "rate", "K-2")
+    assert take(conn) == [("K-2", 2, 0)]
+    assert [carrier for _, carrier in store.running(conn)] == [None]
 
 
 def test_scheduling_leaves_alone_what_is_asked_for(conn: Connection) -> None:
@@ -126,8 +139,8 @@ def test_what_a_run_asks_of_itself_for_later_waits_until_then(conn: Connection) 
     now = datetime(2026, 1, 5, tzinfo=MOMENT.tzinfo)
     later = now + timedelta(days=10)
     store.request(conn, {("rate", "C-1")}, now, now)
-    [run] = store.take_due(conn, ["rate"], now, 10)
+    [run] = store.take(conn, store.due(conn, ["rate"], 10, now), now)
     store.request(conn, {("rate", "C-1")}, later, now)
-    store.finish(conn, "rate", "C-1", run["number"], run["attempts"], None, now)
-    assert store.take_due(conn, ["rate"], now, 10) == []
-    assert [r["key"] for r in store.take_due(conn, ["rate"], later, 10)] == ["C-1"]
+    store.finish(conn, [run], None, now)
+    assert store.due(conn, ["rate"], 10, now) == []
+    assert [piece.key for piece in store.due(conn, ["rate"], 10, later)] == ["C-1"]

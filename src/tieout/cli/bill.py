@@ -90,7 +90,7 @@ def _in_other_hands(engine: Engine, run_id: str) -> bool:
     from tieout.store import work
 
     with engine.connect() as conn:
-        return any(p["kind"] == "bill" and p["key"].startswith(f"{run_id}/") for p in work.running(conn))
+        return any(p.kind == "bill" and p.key.startswith(f"{run_id}/") for p, _ in work.running(conn))
 
 
 @app.command(epilog="Example: tieout bill review D-1042")

@@ -13,7 +13,7 @@ import logging
 import pkgutil
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ from tieout.hub import audit, exceptions
 from tieout.hub.exceptions import NewException
 from tieout.store import clock
 from tieout.store import work as store
+from tieout.store.work import Piece
 from tieout.telemetry.failpoints import fp
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ MOST_FAILURES = 8
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=15)
 MOST_TRIES = 6
 """Tries of one transaction that loses against another (serialization failure, deadlock)."""
+MOST_TOGETHER = 50
+"""Pieces of work that one run of a flow takes at most, where the flow takes several."""
 MOST_RUNS = 1000
 """Runs of one piece of work in one `run_due`; more means that a flow asks for itself without end."""
 
@@ -58,6 +61,7 @@ class Later:
 
 
 Body = Callable[[str], Later | None]
+BatchBody = Callable[[list[str]], Later | None]
 
 
 class Recorder(Protocol):
@@ -72,11 +76,12 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True)
 class Flow:
-    """A registered kind of work: its queue and the function that carries it out."""
+    """A registered kind of work: its queue, the function that carries it out, and how many pieces a run takes."""
 
     kind: str
     queue: str
-    body: Body
+    body: BatchBody
+    most: int = 1
 
 
 _flows: dict[str, Flow] = {}
@@ -88,14 +93,34 @@ _current: ContextVar[tuple[Environment, Recorder]] = ContextVar("current")
 
 def workflow(kind: str, queue: str) -> Callable[[Body], Body]:
     """Register the function that carries out one kind of work; it takes the work's key."""
-    if queue not in QUEUES:
-        raise ValueError(f"there is no queue {queue!r}: use one of {', '.join(QUEUES)}")
+
+    _check_queue(queue)
 
     def register(body: Body) -> Body:
-        _flows[kind] = Flow(kind, queue, body)
+        _flows[kind] = Flow(kind, queue, lambda keys: body(keys[0]))
         return body
 
     return register
+
+
+def batch_workflow(kind: str, queue: str) -> Callable[[BatchBody], BatchBody]:
+    """Register the function for a kind of work of which one run takes what is due together; it takes the keys.
+
+    What failed before is tried alone, so that it holds up nothing else.
+    """
+
+    _check_queue(queue)
+
+    def register(body: BatchBody) -> BatchBody:
+        _flows[kind] = Flow(kind, queue, body, MOST_TOGETHER)
+        return body
+
+    return register
+
+
+def _check_queue(queue: str) -> None:
+    if queue not in QUEUES:
+        raise ValueError(f"there is no queue {queue!r}: use one of {', '.join(QUEUES)}")
 
 
 def step(function: Callable[P, R]) -> Callable[P, R]:
@@ -220,44 +245,53 @@ def flows() -> Mapping[str, Flow]:
     return _flows
 
 
-def run_flow(kind: str, key: str, number: int, attempts: int) -> None:
-    """One run of a piece of work, whose end is recorded in the work table whatever happens."""
+def next_run(due: Sequence[Piece]) -> list[Piece]:
+    """What is carried out next of due work, oldest first: one piece, with its like where a flow takes several."""
+    first = due[0]
+    most = _flows[first.kind].most
+    if most == 1 or first.attempts:
+        return [first]
+    return [piece for piece in due if piece.kind == first.kind and not piece.attempts][:most]
+
+
+def run_flow(pieces: Sequence[Piece]) -> None:
+    """One run of pieces of one kind, whose end is recorded in the work table whatever happens."""
     _, recorder = _bound()
+    kind, keys = pieces[0].kind, [piece.key for piece in pieces]
     fp("durable.before_body")
     try:
-        later = _flows[kind].body(key)
+        later = _flows[kind].body(keys)
     except Exception as error:
-        log.warning("%s %s failed: %s: %s", kind, key, type(error).__name__, error)
+        log.warning("%s %s failed: %s: %s", kind, ", ".join(keys), type(error).__name__, error)
         why, at_once = explained(error), is_away(error)
-        recorder.conclude(
-            lambda conn: record_failure(conn, kind, key, number, attempts, why, at_once=at_once)
-        )
+        recorder.conclude(lambda conn: record_failures(conn, pieces, why, at_once=at_once))
     else:
         next_at = None if later is None else later.at
         fp("durable.before_finish")
-        recorder.conclude(lambda conn: _record_end(conn, kind, key, number, attempts, next_at))
+        recorder.conclude(lambda conn: _record_ends(conn, pieces, next_at))
     fp("durable.finished")
 
 
-def _record_end(
-    conn: Connection, kind: str, key: str, number: int, attempts: int, next_at: datetime | None
-) -> None:
-    store.finish(conn, kind, key, number, attempts, next_at)
-    if attempts >= MOST_FAILURES:
-        exceptions.resolve(conn, "poison", [f"{kind} {key}"], "the work was carried out")
+def _record_ends(conn: Connection, pieces: Sequence[Piece], next_at: datetime | None) -> None:
+    store.finish(conn, pieces, next_at)
+    poison = [f"{piece.kind} {piece.key}" for piece in pieces if piece.attempts >= MOST_FAILURES]
+    if poison:
+        exceptions.resolve(conn, "poison", poison, "the work was carried out")
 
 
-def record_failure(
-    conn: Connection, kind: str, key: str, number: int, attempts: int, error: str, *, at_once: bool = False
-) -> None:
-    """The run failed: it is due again after a pause, `at_once` when nothing of its own was wrong."""
+def record_failures(conn: Connection, pieces: Sequence[Piece], error: str, *, at_once: bool = False) -> None:
+    """The run failed: each piece is due again after a pause, `at_once` when nothing of its own was wrong."""
     moment = clock.now(conn)
-    due_at = moment if at_once else moment + pause_after(attempts)
-    failures = store.fail(conn, kind, key, number, attempts, error, due_at, moment)
-    if failures >= MOST_FAILURES:
-        cause = f"{kind} {key} failed {MOST_FAILURES} times or more in a row: {error}"
-        evidence = {"work": {"kind": kind, "key": key}, "group": f"{kind}: {error[:80]}"}
-        exceptions.open_exceptions(conn, [NewException("poison", f"{kind} {key}", cause, evidence=evidence)])
+    for piece in sorted(pieces):
+        due_at = moment if at_once else moment + pause_after(piece.attempts)
+        if store.fail(conn, *piece, error, due_at, moment) >= MOST_FAILURES:
+            cause = f"{piece.kind} {piece.key} failed {MOST_FAILURES} times or more in a row: {error}"
+            evidence = {
+                "work": {"kind": piece.kind, "key": piece.key},
+                "group": f"{piece.kind}: {error[:80]}",
+            }
+            new = NewException("poison", f"{piece.kind} {piece.key}", cause, evidence=evidence)
+            exceptions.open_exceptions(conn, [new])
 
 
 def pause_after(failures: int) -> timedelta:
@@ -283,19 +317,21 @@ def run_due(environment: Environment, kinds: Collection[str] | None = None) -> i
     chosen = set(known) if kinds is None else set(kinds) & set(known)
     runs: Counter[tuple[str, str]] = Counter()
     with bound(environment):
-        while piece := _take_one(environment.engine, chosen):
-            runs[piece[:2]] += 1
-            if runs[piece[:2]] > MOST_RUNS:
-                raise RuntimeError(f"the work {piece[0]} {piece[1]} asks for itself without end")
-            run_flow(*piece)
+        while pieces := _take_next(environment.engine, chosen):
+            runs.update(piece[:2] for piece in pieces)
+            endless = [piece for piece in pieces if runs[piece[:2]] > MOST_RUNS]
+            if endless:
+                raise RuntimeError(f"the work {endless[0].kind} {endless[0].key} asks for itself without end")
+            run_flow(pieces)
     return runs.total()
 
 
-def _take_one(engine: Engine, kinds: Collection[str]) -> tuple[str, str, int, int] | None:
+def _take_next(engine: Engine, kinds: Collection[str]) -> list[Piece]:
     with engine.begin() as conn:
-        due = store.take_due(conn, kinds, None, 1)
+        due = store.due(conn, kinds, MOST_TOGETHER)
+        taken = store.take(conn, next_run(due)) if due else []
     fp("durable.taken")
-    return (due[0]["kind"], due[0]["key"], due[0]["number"], due[0]["attempts"]) if due else None
+    return taken
 
 
 def run_worker(settings: Settings, slot: int) -> None:

@@ -1,27 +1,28 @@
-"""Rating: one contract, or all time that belongs to none; run again it changes nothing."""
+"""Rating: contracts that are due together in one run, and all time that belongs to none; run again it changes nothing."""
 
 from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from tieout.flows.durable import transaction, workflow
+from tieout.flows.durable import batch_workflow, transaction
 from tieout.hub import rating
 from tieout.hub.events import UNASSIGNED
 
 
-@workflow("rate", queue="runs")
-def rate(key: str) -> None:
-    """Bring events, revenue and exceptions of a contract to what the facts say now; `unassigned`: time without one."""
-    if key == UNASSIGNED:
+@batch_workflow("rate", queue="runs")
+def rate(keys: list[str]) -> None:
+    """Bring events, revenue and exceptions of contracts to what the facts say now; `unassigned`: time without one."""
+    contracts = sorted(set(keys) - {UNASSIGNED})
+    if contracts:
+        rate_contracts(contracts)
+    if UNASSIGNED in keys:
         judge_unassigned()
-    else:
-        rate_contract(key)
 
 
 @transaction
-def rate_contract(conn: Connection, key: str) -> None:
-    """One contract, with those it shares a purchase order or an entry with."""
-    rating.rate_contracts(conn, [key])
+def rate_contracts(conn: Connection, contracts: list[str]) -> None:
+    """These contracts, with those they share a purchase order or an entry with."""
+    rating.rate_contracts(conn, contracts)
 
 
 @transaction

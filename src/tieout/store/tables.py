@@ -166,6 +166,7 @@ work = Table(
     Column(
         "done", BigInteger, nullable=False, server_default=text("0"), comment="the last trigger carried out"
     ),
+    Column("carrier", String, comment="the engine's run that carries it out with others; null: its own"),
     Column("attempts", Integer, nullable=False, server_default=text("0"), comment="failures in a row"),
     Column("last_error", String),
     Column("updated_at", MOMENT, nullable=False),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from tieout.store import clock
@@ -45,42 +45,56 @@ def request(
     conn.execute(_REQUEST, told)
 
 
+class Piece(NamedTuple):
+    """One run of a piece of work: `number` is the request it answers, `attempts` how often it failed in a row."""
+
+    kind: str
+    key: str
+    number: int
+    attempts: int
+
+
 _DUE = f"""
-    kind = ANY(CAST(:kinds AS text[])) AND requested > done AND started = done
-    AND due_at <= coalesce(CAST(:moment AS timestamptz), {clock.NOW})
+    requested > done AND started = done AND due_at <= coalesce(CAST(:moment AS timestamptz), {clock.NOW})
 """
-_IS_DUE = text(f"SELECT EXISTS (SELECT FROM work WHERE {_DUE})")  # noqa: S608 - no value stands in it
-_TAKE_DUE = text(
+_LIST_DUE = text(
     f"""
-    WITH due AS (
-      SELECT kind, key, due_at FROM work WHERE {_DUE}
-      ORDER BY due_at, kind, key LIMIT :most FOR UPDATE SKIP LOCKED
+    SELECT kind, key, requested AS number, attempts FROM work
+    WHERE kind = ANY(CAST(:kinds AS text[])) AND {_DUE} ORDER BY due_at, kind, key LIMIT :most
+    """  # noqa: S608 - no value stands in it
+)
+_TAKE = text(
+    f"""
+    WITH wanted AS (
+      SELECT kind, key FROM work
+      JOIN unnest(CAST(:kinds AS text[]), CAST(:keys AS text[])) AS piece(kind, key) USING (kind, key)
+      WHERE {_DUE} ORDER BY kind, key FOR UPDATE OF work SKIP LOCKED
     )
-    UPDATE work SET started = requested, due_at = NULL,
+    UPDATE work SET started = requested, due_at = NULL, carrier = NULL,
                     updated_at = coalesce(CAST(:moment AS timestamptz), {clock.NOW})
-    FROM due WHERE work.kind = due.kind AND work.key = due.key
-    RETURNING due.due_at AS was_due, work.kind, work.key, work.started AS number, work.attempts
+    FROM wanted WHERE work.kind = wanted.kind AND work.key = wanted.key
+    RETURNING work.kind, work.key, work.started AS number, work.attempts
     """  # noqa: S608 - no value stands in it
 )
 
 
-def is_due(conn: Connection, kinds: Collection[str]) -> bool:
-    """Whether a piece that is not running is due now."""
-    return bool(conn.execute(_IS_DUE, {"kinds": list(kinds), "moment": None}).scalar_one())
+def due(conn: Connection, kinds: Collection[str], limit: int, moment: datetime | None = None) -> list[Piece]:
+    """Pieces of these kinds that are due and not running, oldest first; `moment` None = the clock's."""
+    rows = conn.execute(_LIST_DUE, {"kinds": list(kinds), "moment": moment, "most": limit})
+    return [Piece(*row) for row in rows]
 
 
-def take_due(
-    conn: Connection, kinds: Collection[str], moment: datetime | None, limit: int
-) -> list[dict[str, Any]]:
-    """Mark due pieces that are not running as started and return them {kind, key, number, attempts}, oldest first.
+def take(conn: Connection, pieces: Collection[Piece], moment: datetime | None = None) -> list[Piece]:
+    """Mark pieces as started, as far as they are still due and nobody else is taking them; as they stand now."""
+    told = {"kinds": [p.kind for p in pieces], "keys": [p.key for p in pieces], "moment": moment}
+    taken = {row[:2]: Piece(*row) for row in conn.execute(_TAKE, told)}
+    return [taken[p[:2]] for p in pieces if p[:2] in taken]
 
-    `moment` None = the clock's.
-    """
-    rows = conn.execute(_TAKE_DUE, {"kinds": list(kinds), "moment": moment, "most": limit}).all()
-    return [
-        {"kind": row.kind, "key": row.key, "number": row.number, "attempts": row.attempts}
-        for row in sorted(rows, key=lambda row: (row.was_due, row.kind, row.key))
-    ]
+
+def carry(conn: Connection, pieces: Collection[Piece], carrier: str) -> None:
+    """Note the engine's run that carries out several pieces together."""
+    chosen = tuple_(work.c.kind, work.c.key).in_([piece[:2] for piece in pieces])
+    conn.execute(update(work).where(chosen).values(carrier=carrier))
 
 
 _FINISH = text(
@@ -98,20 +112,14 @@ _FINISH = text(
 
 
 def finish(
-    conn: Connection,
-    kind: str,
-    key: str,
-    number: int,
-    attempts: int,
-    next_at: datetime | None,
-    moment: datetime | None = None,
+    conn: Connection, pieces: Sequence[Piece], next_at: datetime | None, moment: datetime | None = None
 ) -> None:
-    """The run `number` ended well. `next_at` asks for the next run; what was asked for meanwhile keeps its own time.
+    """These runs ended well. `next_at` asks for the next run; what was asked for meanwhile keeps its own time.
 
     A run that failed or was given up meanwhile (another `attempts`) changes nothing. `moment` None = the clock's.
     """
-    told = {"kind": kind, "key": key, "number": number, "attempts": attempts}
-    conn.execute(_FINISH, {**told, "next_at": next_at, "moment": moment})
+    told = {"next_at": next_at, "moment": moment}
+    conn.execute(_FINISH, [{**piece._asdict(), **told} for piece in sorted(pieces)])
 
 
 def fail(
@@ -143,16 +151,21 @@ def fail(
     return 0 if row is None else int(row.attempts)
 
 
-_IS_CURRENT = text(
-    "SELECT EXISTS (SELECT FROM work WHERE kind = :kind AND key = :key AND started = :number AND done < :number"
-    " AND attempts = :attempts)"
+_CURRENT = text(
+    """
+    SELECT kind, key, number, attempts FROM work
+    JOIN unnest(CAST(:kinds AS text[]), CAST(:keys AS text[]), CAST(:numbers AS bigint[]), CAST(:attempts AS int[]))
+      AS piece(kind, key, number, attempts) USING (kind, key, attempts)
+    WHERE started = number AND done < number
+    """
 )
 
 
-def is_current(conn: Connection, kind: str, key: str, number: int, attempts: int) -> bool:
-    """Whether this run is the one that was handed out last and has not ended."""
-    told = {"kind": kind, "key": key, "number": number, "attempts": attempts}
-    return bool(conn.execute(_IS_CURRENT, told).scalar_one())
+def current(conn: Connection, pieces: Sequence[Piece]) -> list[Piece]:
+    """Those of these runs that were handed out last and have not ended."""
+    names = ("kinds", "keys", "numbers", "attempts")
+    told = dict(zip(names, map(list, zip(*pieces, strict=True)), strict=True))
+    return sorted(Piece(*row) for row in conn.execute(_CURRENT, told))
 
 
 def _is_run(kind: str, key: str, number: int) -> ColumnElement[bool]:
@@ -186,15 +199,15 @@ def read(conn: Connection, pieces: Sequence[tuple[str, str]]) -> list[dict[str, 
     return [dict(row) for row in conn.execute(query).mappings()]
 
 
-def running(conn: Connection, limit: int = 500) -> list[dict[str, Any]]:
-    """Pieces that were handed out and have not ended, oldest first: {kind, key, number, attempts}."""
+def running(conn: Connection, limit: int = 500) -> list[tuple[Piece, str | None]]:
+    """Pieces that were handed out and have not ended, oldest first, each with its carrier."""
     query = (
-        select(work.c.kind, work.c.key, work.c.started.label("number"), work.c.attempts)
+        select(work.c.kind, work.c.key, work.c.started, work.c.attempts, work.c.carrier)
         .where(work.c.started > work.c.done)
         .order_by(work.c.updated_at, work.c.kind, work.c.key)
         .limit(limit)
     )
-    return [dict(row) for row in conn.execute(query).mappings()]
+    return [(Piece(*row[:4]), row.carrier) for row in conn.execute(query)]
 
 
 def outstanding(conn: Connection, moment: datetime) -> Mapping[str, Any]:

@@ -1,29 +1,29 @@
-"""The durable engine, bound at launch: queues, recorded steps and transactions, and what became of its runs.
+"""The durable engine, bound at launch: recorded steps and transactions, and what became of its runs.
 
-The engine drives; our work table remembers. A run's id is made of the piece of work, its trigger and its attempt, so
-handing out the same run twice is one run.
+The engine drives; our work table remembers and is the queue. A run's id is made of the piece of work, its trigger and
+its attempt, so beginning the same run twice is one run.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from dbos import DBOS, DBOSClient
+from dbos import DBOS, SetWorkflowID
 from dbos import SQLAlchemyDatasource as Datasource
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from tieout.flows.durable import MOST_TRIES, QUEUES, Plain, bound, flows, is_away, run_flow, was_in_the_way
+from tieout.flows.durable import MOST_TRIES, Plain, bound, flows, is_away, run_flow, was_in_the_way
 from tieout.flows.environment import Environment
-from tieout.flows.workers.pace import QUICK_SECONDS
 from tieout.store import clock
 from tieout.store import work as store
 from tieout.store.database import plain_url
+from tieout.store.work import Piece
 
 APPLICATION = "tieout"
 VERSION = "1"
@@ -33,11 +33,6 @@ MOST_RESTARTS = 5
 """A run that ends its process this often is given up; the work is tried again with a pause, at last as `poison`."""
 KEEP = timedelta(hours=1)
 """How long ended runs stay listed in the engine; the facts are in our tables."""
-_LIMITS: dict[str, dict[str, Any]] = {
-    "intake": {"worker_concurrency": 8, "partition_worker_concurrency": 2},  # a partition is a connection
-    "flows": {"worker_concurrency": 8},
-    "runs": {"worker_concurrency": 2},
-}
 _PATIENCE_SECONDS = 60.0
 
 
@@ -47,7 +42,6 @@ class Run:
 
     id: str
     status: str
-    queue: str
     executor: str
     taken_over: int
 
@@ -56,35 +50,9 @@ class Contended(RuntimeError):
     """A transaction lost against others again and again; the flow is tried again later."""
 
 
-def run_id(kind: str, key: str, number: int, attempts: int) -> str:
-    """The id of one run; the same for everyone who hands it out."""
-    return f"{kind}/{key}/{number}.{attempts}"
-
-
-class Dispatch:
-    """Hands runs to the engine in the caller's transaction; needs no launched engine."""
-
-    def __init__(self, environment: Environment) -> None:
-        self._client = DBOSClient(
-            system_database_engine=environment.engine, application_name=APPLICATION, lazy=True
-        )
-        self._queues = {kind: flow.queue for kind, flow in flows().items()}
-
-    @property
-    def kinds(self) -> Collection[str]:
-        """The kinds of work that can be handed out."""
-        return self._queues.keys()
-
-    def hand_out(self, conn: Connection, kind: str, key: str, number: int, attempts: int) -> None:
-        """Enqueue the run; it exists when the transaction commits, and not otherwise."""
-        queue = self._queues[kind]
-        options: Any = {
-            "workflow_name": WORKFLOW, "queue_name": queue, "app_version": VERSION,
-            "workflow_id": run_id(kind, key, number, attempts),
-        }  # fmt: skip
-        if "partition_worker_concurrency" in _LIMITS[queue]:
-            options["queue_partition_key"] = key.split("/")[0] or "-"
-        self._client.enqueue_in_transaction(conn, options, kind, key, number, attempts)
+def run_id(piece: Piece) -> str:
+    """The id of the run that begins with a piece of work; the same for everyone who begins it."""
+    return f"{piece.kind}/{piece.key}/{piece.number}.{piece.attempts}"
 
 
 class Recorded(Plain):
@@ -134,55 +102,77 @@ class Engine:
         self._environment = environment
         self._asking = environment.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._executor = executor
-        self._running: set[str] = set()
+        self._running: dict[str, Piece] = {}
         self._seen_idle: set[str] = set()
         self._lock = threading.Lock()
+        self._wake = threading.Event()
 
     def launch(self) -> None:
         """Bind and start; what this executor had begun when it died goes on."""
         flows()
         url = plain_url(self._environment.engine)
 
-        def carry_out(kind: str, key: str, number: int, attempts: int) -> None:
-            self._carry_out(kind, key, number, attempts)
+        def carry_out(pieces: list[list[Any]]) -> None:
+            self._carry_out([Piece(*piece) for piece in pieces])
 
-        DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MOST_RESTARTS)(carry_out)
+        self._workflow = DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MOST_RESTARTS)(carry_out)
         DBOS(
             config={
                 "name": APPLICATION, "system_database_url": url, "application_version": VERSION,
                 "executor_id": self._executor, "log_level": "ERROR", "sys_db_pool_size": 10,
-                "notification_listener_polling_interval_sec": QUICK_SECONDS,
             }
         )  # fmt: skip
-        DBOS.listen_queues(QUEUES)
+        DBOS.listen_queues([])  # but for the engine's own, on which runs that were taken over go on
         datasource = Datasource.create(url, engine=self._environment.engine)
         self._recorder = Recorded(datasource, self._environment.engine)
         DBOS.launch()
-        for name, limits in _LIMITS.items():
-            DBOS.register_queue(
-                name, polling_interval_sec=QUICK_SECONDS, on_conflict="always_update", **limits
-            )
 
     def close(self, seconds: int) -> None:
-        """Take nothing new and give what runs that long to end; what does not goes on elsewhere."""
+        """Give what runs that long to end; what does not goes on elsewhere."""
         DBOS.destroy(workflow_completion_timeout_sec=seconds)
 
-    def _carry_out(self, kind: str, key: str, number: int, attempts: int) -> None:
-        name = run_id(kind, key, number, attempts)
+    # --- runs ------------------------------------------------------------------------------------------
+
+    def start(self, pieces: Sequence[Piece]) -> None:
+        """Begin a run of pieces that were taken."""
         with self._lock:
-            self._running.add(name)
+            self._running[run_id(pieces[0])] = pieces[0]
+        try:
+            with SetWorkflowID(run_id(pieces[0])):
+                DBOS.start_workflow(self._workflow, [list(piece) for piece in pieces])
+        except Exception:
+            self._ended(run_id(pieces[0]))
+            raise
+
+    def running(self) -> list[Piece]:
+        """The first piece of each run that this process carries out."""
+        with self._lock:
+            return list(self._running.values())
+
+    def wait(self, seconds: float) -> None:
+        """Wait, but not longer than until a run ends: something may be due then."""
+        self._wake.wait(seconds)
+        self._wake.clear()
+
+    def _carry_out(self, pieces: list[Piece]) -> None:
+        name = run_id(pieces[0])
+        with self._lock:
+            self._running[name] = pieces[0]
         try:
             with self._asking.connect() as conn:
-                current = store.is_current(conn, kind, key, number, attempts)
+                current = store.current(conn, pieces)
             if (
-                not current
-            ):  # given up meanwhile: the piece may already run anew, and must not run twice at once
-                return
-            with bound(self._environment, self._recorder):
-                run_flow(kind, key, number, attempts)
+                current
+            ):  # one that was given up meanwhile may already run anew, and must not run twice at once
+                with bound(self._environment, self._recorder):
+                    run_flow(current)
         finally:
-            with self._lock:
-                self._running.discard(name)
+            self._ended(name)
+
+    def _ended(self, name: str) -> None:
+        with self._lock:
+            self._running.pop(name, None)
+        self._wake.set()
 
     # --- what became of runs ---------------------------------------------------------------------------
 
@@ -205,7 +195,7 @@ class Engine:
         """
         mine = {run.id: run for run in begun if run.executor == self._executor}
         with self._lock:
-            idle = mine.keys() - self._running
+            idle = mine.keys() - self._running.keys()
             orphaned, self._seen_idle = idle & self._seen_idle, idle
         return [mine[name] for name in sorted(orphaned)]
 
@@ -216,13 +206,10 @@ class Engine:
                 DBOS.cancel_workflow(run.id)
                 continue
             DBOS.update_workflow_attributes(run.id, {"taken_over": run.taken_over + 1})
-            DBOS.resume_workflows([run.id], queue_name=run.queue)
+            DBOS.resume_workflows([run.id])
 
     def tidy(self) -> None:
-        """Remove queues that are none of ours (each costs every worker a poll) and runs that ended long ago."""
-        for queue in DBOS.list_queues():
-            if queue.name not in QUEUES:
-                DBOS.delete_queue(queue.name)
+        """Remove runs that ended long ago."""
         with self._environment.engine.connect() as conn:
             before = clock.real_now(conn) - KEEP
         ended = DBOS.list_workflows(
@@ -235,8 +222,7 @@ class Engine:
 def _runs(found: Iterable[Any]) -> list[Run]:
     return [
         Run(
-            one.workflow_id, one.status, one.queue_name if one.queue_name in QUEUES else "flows",
-            one.executor_id or "", int((one.attributes or {}).get("taken_over", 0)),
+            one.workflow_id, one.status, one.executor_id or "", int((one.attributes or {}).get("taken_over", 0)),
         )
         for one in found
     ]  # fmt: skip

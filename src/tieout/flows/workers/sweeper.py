@@ -10,13 +10,14 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from tieout.flows.durable import record_failure
+from tieout.flows.durable import record_failures
 from tieout.flows.environment import Environment
 from tieout.flows.intake import schedule_reads
 from tieout.flows.workers.engine import Engine, Run, run_id
 from tieout.hub import audit
 from tieout.store import leases
 from tieout.store import work as store
+from tieout.store.work import Piece
 from tieout.telemetry.failpoints import fp
 
 _ALIVE = ("ENQUEUED", "DELAYED", "PENDING")
@@ -34,6 +35,7 @@ class Sweeper:
         self._engine = engine
         self._own_slot = own_slot
         self._sweeps = 0
+        self._missing: set[Piece] = set()
 
     def sweep(self, begun: Sequence[Run]) -> None:
         """Everything that is due to be swept; `begun` are the runs that have no end yet."""
@@ -68,20 +70,19 @@ class Sweeper:
                         leases.give_up_slot(conn, slot)
 
     def _give_up_lost_runs(self) -> None:
-        """Work whose run the engine lost, ended or never finished fails, and so is due again."""
+        """Work whose run the engine ended without an end of ours, or has not at two looks, is due again."""
         with self._environment.engine.connect() as conn:
-            running = store.running(conn)
-        known = self._engine.of(run_id(**piece) for piece in running)
-        lost = []
-        for piece in running:
-            run = known.get(run_id(**piece))
-            if run is None or run.status not in _ALIVE:
-                lost.append((piece, "is missing" if run is None else f"ended as {run.status}"))
-        if lost:
-            with self._environment.begin() as conn:
-                for piece, how in lost:
-                    record_failure(conn, **piece, error=f"its run {how} and the work has no end recorded")
-            fp("sweeper.given_up")
+            carried = {piece: carrier or run_id(piece) for piece, carrier in store.running(conn)}
+        known = self._engine.of(set(carried.values()))
+        missing = {piece for piece, run in carried.items() if run not in known}
+        lost, self._missing = missing & self._missing, missing
+        ended = [piece for piece, run in carried.items() if run in known and known[run].status not in _ALIVE]
+        if not lost and not ended:
+            return
+        with self._environment.begin() as conn:
+            record_failures(conn, sorted(lost), "its run was never begun", at_once=True)
+            record_failures(conn, ended, "its run ended and the work has no end recorded")
+        fp("sweeper.given_up")
 
 
 def slot_of(executor: str) -> int | None:

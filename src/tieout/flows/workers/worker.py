@@ -98,17 +98,17 @@ class Worker:
             environment = Environment(database, self._settings)
             engine = DurableEngine(environment, f"worker-{self._slot}")
             engine.launch()
-            dispatcher, pace = Dispatcher(environment), Pace()
+            dispatcher, pace = Dispatcher(environment, engine), Pace()
             handing_out = threading.Thread(
                 target=self._loop,
-                args=("dispatcher", lambda: _hand_out(dispatcher, pace), lambda: pace.seconds),
+                args=("dispatcher", lambda: _hand_out(dispatcher, engine, pace), 0.0),
                 daemon=True,
             )
             handing_out.start()
             log.info("worker %s works", self._slot)
             sweeper = Sweeper(environment, engine, self._slot)
             try:
-                self._loop("sweeper", lambda: _sweep(lease, engine, sweeper, pace), lambda: SWEEP_SECONDS)
+                self._loop("sweeper", lambda: _sweep(lease, engine, sweeper), SWEEP_SECONDS)
             except SlotTaken as taken:
                 log.error("%s This one ends at once.", taken)
                 os._exit(3)  # its threads must not go on beside those of the slot's new holder
@@ -121,13 +121,13 @@ class Worker:
     def _ask_to_stop(self, *_: Any) -> None:
         self._stop.set()
 
-    def _loop(self, name: str, tick: Callable[[], Any], seconds: Callable[[], float]) -> None:
+    def _loop(self, name: str, tick: Callable[[], Any], seconds: float) -> None:
         """Call `tick` until told to stop; a failure is logged and waited out, never fatal."""
-        pause = seconds()
+        pause = seconds
         while not self._stop.wait(pause):
             try:
                 tick()
-                pause = seconds()
+                pause = seconds
             except SlotTaken:
                 raise
             except Exception as error:
@@ -135,20 +135,18 @@ class Worker:
                 pause = 0.5
 
 
-def _hand_out(dispatcher: Dispatcher, pace: Pace) -> None:
+def _hand_out(dispatcher: Dispatcher, engine: DurableEngine, pace: Pace) -> None:
+    """Begin what is due, then wait: for the next look, or until a run ends."""
     if dispatcher.tick():
         pace.work_found()
+    engine.wait(pace.seconds)
 
 
-def _sweep(lease: Lease, engine: DurableEngine, sweeper: Sweeper, pace: Pace) -> None:
+def _sweep(lease: Lease, engine: DurableEngine, sweeper: Sweeper) -> None:
     chores = lease.keep()
     begun = engine.begun()
     if orphans := engine.orphans(begun):
         log.warning("%s runs of this worker were lost with the database and go on", len(orphans))
         engine.take_over(orphans)
-    if begun:
-        pace.work_found()
     if chores:
         sweeper.sweep(begun)
-        if not begun:
-            pace.nothing_found()
