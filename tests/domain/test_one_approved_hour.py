@@ -70,7 +70,7 @@ def test_an_approved_hour_reaches_the_books_once() -> None:
     assert events["amount"].sum() == D(21000)
     zero_hours, zero = pl.lit(0).cast(HOURS), pl.lit(0).cast(MONEY)
     capped = apply_caps(
-        events.select("event", "contract", "line", "work_date", "entry", pl.col("billable_hours").alias("quantity"),
+        events.select("event", pl.lit("time").alias("kind"), "contract", "line", "work_date", "entry", pl.col("billable_hours").alias("quantity"),
                       "amount", "currency", released_quantity=zero_hours, released_amount=zero,
                       sequence=pl.int_range(pl.len(), dtype=pl.Int64)).select(CAP_EVENTS.names()),
         frame([{"cap": "K", "contract": "C-1", "amount": D(20000), "over": "hold"}], CAPS),

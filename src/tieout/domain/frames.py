@@ -78,11 +78,14 @@ EXPENSES_ASIDE = _schema(
 
 # --- billing --------------------------------------------------------------------------------------------------------
 
+# kind null is time; a cap's `includes` (time, expenses) null is everything
 CAP_EVENTS = _schema(
-    event=_S, contract=_S, line=_S, work_date=_D, entry=_S, quantity=HOURS, amount=MONEY, released_quantity=HOURS,
+    event=_S, kind=_S, contract=_S, line=_S, work_date=_D, entry=_S, quantity=HOURS, amount=MONEY, released_quantity=HOURS,
     released_amount=MONEY, sequence=_I, currency=_S,
 )  # fmt: skip
-CAPS = _schema(cap=_S, contract=_S, lines=pl.List(_S), amount=MONEY, hours=HOURS, over=_S)
+CAPS = _schema(
+    cap=_S, contract=_S, lines=pl.List(_S), includes=pl.List(_S), amount=MONEY, hours=HOURS, over=_S,
+)  # fmt: skip
 CAP_SPLIT = _schema(
     event=_S, billable_quantity=HOURS, billable_amount=MONEY, over_cap_quantity=HOURS, over_cap_amount=MONEY,
     written_off_quantity=HOURS, written_off_amount=MONEY, cap=_S,
@@ -180,6 +183,19 @@ MINIMUMS = _schema(
 USAGE_READINGS = _schema(reading=_S, contract=_S, line=_S, meter=_S, source=_S, day=_D, quantity=QUANTITY)
 METER_SOURCES = _schema(contract=_S, line=_S, meter=_S, source=_S)
 READING_PLACES = _schema(reading=_S, contract=_S, line=_S, place=_S, quantity=QUANTITY)
+RETAINER_TERMS = _schema(
+    contract=_S, line=_S, currency=_S, effective_from=_D, effective_to=_D, start=_D, end=_D, kind=_S, every=_S,
+    anchor=_D, timing=_S, proration=_S, price=PRICE, rollover=_S, rollover_periods=_I, rollover_cap=MONEY, overage=_S,
+)  # fmt: skip
+RETAINER_DRAWS = _schema(draw=_S, contract=_S, line=_S, day=_D, quantity=HOURS, amount=MONEY)
+RETAINER_SPLIT = _schema(
+    draw=_S, contract=_S, line=_S, period_start=_D, covered_quantity=HOURS, covered_amount=MONEY, over_quantity=HOURS,
+    over_amount=MONEY, overage=_S, due_on=_D,
+)  # fmt: skip
+RETAINER_PERIODS = _schema(
+    contract=_S, line=_S, kind=_S, currency=_S, period_start=_D, period_end=_D, opening_amount=MONEY, fee_amount=MONEY,
+    drawn_amount=MONEY, expired_amount=MONEY, closing_amount=MONEY, over_amount=MONEY, ended=_B,
+)  # fmt: skip
 
 # --- tax ------------------------------------------------------------------------------------------------------------
 

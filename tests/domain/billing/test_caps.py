@@ -110,3 +110,51 @@ def test_parts_add_up_and_arrival_order_changes_nothing(seed: int) -> None:
         )
         assert joined.select((parts == pl.col(measure)).all()).item()
     assert joined["billable_amount"].sum() <= caps[0]["amount"]
+
+
+def test_a_cap_on_time_leaves_expenses_alone_and_the_other_way_round() -> None:
+    """Time capped at 1,000, expenses (with subcontract work) at 300: 800 + 200 of time, 250 + 50 of the others."""
+    events = [
+        event("a", "800"), event("b", "800", day=2), event("x", "250", "0", day=2, kind="expense"),
+        event("y", "250", "0", day=3, kind="subcontract"), event("m", "900", "1", day=3, kind="milestone"),
+    ]  # fmt: skip
+    caps = [cap("1000", includes=["time"], cap="T"), cap("300", includes=["expenses"], cap="X")]
+    got = split(events, caps)
+    assert {key: row[1] for key, row in got.items()} == {"a": 800, "b": 200, "x": 250, "y": 50, "m": 900}
+    both = split(events, [cap("1500", includes=["time", "expenses"])])
+    assert {key: row[1] for key, row in both.items()} == {"a": 800, "b": 700, "x": 0, "y": 0, "m": 900}
+
+
+def test_a_cap_over_several_lines_in_hours_and_amount_is_the_tighter_of_the_two() -> None:
+    """Lines 1 and 2: 25 h or 3,000. 10 h at 100, 10 h at 150, then 10 h at 100: 5 h are left, 500 of them fit."""
+    events = [event("a", "1000"), event("b", "1500", day=2, line="2"), event("c", "1000", day=3),
+              event("d", "1000", day=4, line="3")]  # fmt: skip
+    got = split(events, [cap("3000", "25", lines=["1", "2"])])
+    assert (got["c"][:4], got["d"][1]) == ((5, 500, 5, 500), 1000)
+    assert split(events, [cap("2600", "25", lines=["1", "2"])])["c"][:4] == (1, 100, 9, 900)
+
+
+def test_expenses_do_not_use_up_hours() -> None:
+    events = [event("x", "500", "10", kind="expense"), event("a", "1000", day=2)]
+    assert split(events, [cap(hours="10")])["a"][:2] == (10, 1000)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_plain_cap_is_split_in_one_step_as_it_is_event_by_event(seed: int) -> None:
+    """A second cap that nothing can reach makes the same contract walk; zero amounts and releases included."""
+    rng = random.Random(seed)
+    events = []
+    for i in range(30):
+        amount, hours = D(rng.choice([0, rng.randint(1, 99999)])) / 100, D(rng.randint(0, 80)) / 4
+        released = rng.choice([0, 0, 0, 1])
+        events.append(
+            event(f"e{i}", str(amount), str(hours), rng.randint(1, 28), line=rng.choice("12"),
+                  released_amount=amount * released, released_quantity=hours * released)
+        )  # fmt: skip
+    one = cap(
+        str(rng.randint(0, 12000)),
+        over=rng.choice(["hold", "write_off"]),
+        lines=rng.choice([None, ["1", "2"]]),
+    )
+    walked = split(events, [one, cap("9999999", cap="FAR")])
+    assert split(events, [one]) == walked

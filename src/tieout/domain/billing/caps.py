@@ -1,6 +1,7 @@
 """Caps and purchase-order limits: what may be billed, what is over the cap, what is written off.
 
-An event consumes every cap it falls under, in (date, entry) order of what is not yet released; the tightest decides
+A cap stands on some lines of a contract (or all), on time, expenses (with subcontract work) or everything, in amount,
+hours (of time) or both. An event consumes every cap it falls under, in (date, entry) order of what is not yet released; the tightest decides
 and the event that crosses is split exactly by value. Domain rules §2.8.
 """
 
@@ -13,10 +14,17 @@ from typing import Any
 
 import polars as pl
 
-from tieout.domain.frames import CAP_EVENTS, CAP_SPLIT, CAPS, check_frame, conform, frame
+from tieout.domain.frames import CAP_EVENTS, CAP_SPLIT, CAPS, HOURS, check_frame, conform, frame
+from tieout.model.decimals import ratio
 from tieout.model.money import round_to_minor
 
 _ZERO = Decimal(0)
+_TIME = "time"
+_CLASSES = {_TIME: "time", "expense": "expenses", "subcontract": "expenses"}
+
+
+def _in_hours(event: dict[str, Any]) -> bool:
+    return (event["kind"] or _TIME) == _TIME
 
 
 @dataclass
@@ -25,16 +33,19 @@ class _Cap:
 
     key: str
     lines: frozenset[str] | None
+    includes: frozenset[str] | None
     amount: Decimal | None
     hours: Decimal | None
     over: str
 
-    def covers(self, line: str) -> bool:
-        return self.lines is None or line in self.lines
+    def covers(self, event: dict[str, Any]) -> bool:
+        on_line = self.lines is None or event["line"] in self.lines
+        return on_line and (self.includes is None or _CLASSES.get(event["kind"] or _TIME) in self.includes)
 
-    def consume(self, quantity: Decimal, amount: Decimal) -> None:
+    def consume(self, event: dict[str, Any], quantity: Decimal, amount: Decimal) -> None:
         self.amount = None if self.amount is None else self.amount - amount
-        self.hours = None if self.hours is None else self.hours - quantity
+        if self.hours is not None and _in_hours(event):
+            self.hours -= quantity
 
 
 def apply_caps(events: pl.DataFrame, caps: pl.DataFrame) -> pl.DataFrame:
@@ -42,13 +53,15 @@ def apply_caps(events: pl.DataFrame, caps: pl.DataFrame) -> pl.DataFrame:
 
     Quantity and amount come less what was set back; a reversal is a negative event and gives room back.
     The billable part includes what is on released invoices, which keeps its class and uses the cap first. Contracts
-    that cannot reach a cap are passed in one vectorised step; only those that can are walked event by event.
+    that cannot reach a cap, and those under one plain amount, are split in vectorised steps; only the others are walked
+    event by event.
     """
     check_frame("cap events", events, CAP_EVENTS)
     check_frame("caps", caps, CAPS)
-    walked = events.filter(pl.col("contract").is_in(_reachable(events, caps).to_list()))
-    free = events.join(walked.select("event"), on="event", how="anti")
-    parts = [_all_billable(free), _walk(walked, caps)]
+    reachable = pl.col("contract").is_in(_reachable(events, caps).to_list())
+    free, bound = events.filter(~reachable), events.filter(reachable)
+    plain = pl.col("contract").is_in(_plain(bound, caps).to_list())
+    parts = [_all_billable(free), _in_one_step(bound.filter(plain), caps), _walk(bound.filter(~plain), caps)]
     split = pl.concat(parts).sort("event")
     _check_split(events, split)
     return split
@@ -65,6 +78,53 @@ def _reachable(events: pl.DataFrame, caps: pl.DataFrame) -> pl.Series:
         pl.col("total_hours") > pl.col("hours")
     ).fill_null(False)
     return joined.filter(over)["contract"].unique()
+
+
+def _plain(events: pl.DataFrame, caps: pl.DataFrame) -> pl.Series:
+    """Contracts with one cap, in amount, over everything, and no event that gives room back."""
+    one = caps.filter(pl.len().over("contract") == 1)
+    one = one.filter(
+        pl.col("includes").is_null() & pl.col("hours").is_null() & pl.col("amount").is_not_null()
+    )
+    covered = pl.col("lines").is_null() | pl.col("lines").list.contains(pl.col("line"))
+    lines = events.select("contract", "line").unique().join(one, on="contract")
+    partly = lines.filter(~covered)["contract"].unique()
+    one = one.filter(~pl.col("contract").is_in(partly.to_list()))
+    rest = pl.col("amount") - pl.col("released_amount")
+    giving = events.filter((rest < 0) | (pl.col("released_amount") < 0))["contract"].unique()
+    return one.filter(~pl.col("contract").is_in(giving.to_list()))["contract"]
+
+
+def _in_one_step(events: pl.DataFrame, caps: pl.DataFrame) -> pl.DataFrame:
+    """The same split as the walk for contracts under one plain amount: running totals against what is left of it."""
+    limits = caps.select("contract", "cap", "over", pl.col("amount").alias("limit"))
+    rows = events.sort("contract", "work_date", "entry", "sequence").join(
+        limits, on="contract", maintain_order="left"
+    )
+    amount, quantity = (pl.col(m) - pl.col(f"released_{m}") for m in ("amount", "quantity"))
+    room = (pl.col("limit") - pl.col("released_amount").sum().over("contract")).clip(lower_bound=0)
+    rows = rows.with_columns(amount.alias("rest"), quantity.alias("rest_quantity"), room.alias("room"))
+    upto = pl.min_horizontal(pl.col("rest").cum_sum().over("contract"), "room")
+    before = pl.min_horizontal(pl.col("rest").cum_sum().over("contract") - pl.col("rest"), "room")
+    rows = rows.with_columns((upto - before).alias("fits"))
+    whole = pl.col("fits") == pl.col("rest")
+    share = ratio(pl.col("rest_quantity"), pl.col("fits"), pl.col("rest"), 6)
+    rows = rows.with_columns(
+        pl.when(whole).then("rest_quantity").otherwise(share).cast(HOURS).alias("fits_quantity")
+    )
+    written = pl.col("over") == "write_off"
+    over = {
+        "quantity": pl.col("rest_quantity") - pl.col("fits_quantity"),
+        "amount": pl.col("rest") - pl.col("fits"),
+    }
+    split = rows.with_columns(
+        (pl.col("released_quantity") + pl.col("fits_quantity")).alias("billable_quantity"),
+        (pl.col("released_amount") + pl.col("fits")).alias("billable_amount"),
+        pl.when(~whole).then("cap").alias("cap"),
+        *(pl.when(written).then(0).otherwise(part).alias(f"over_cap_{m}") for m, part in over.items()),
+        *(pl.when(written).then(part).otherwise(0).alias(f"written_off_{m}") for m, part in over.items()),
+    )
+    return conform("cap split", split, CAP_SPLIT)
 
 
 def _all_billable(events: pl.DataFrame) -> pl.DataFrame:
@@ -93,6 +153,7 @@ def _walk_contract(events: list[dict[str, Any]], caps: list[dict[str, Any]]) -> 
         _Cap(
             c["cap"],
             None if c["lines"] is None else frozenset(c["lines"]),
+            None if c["includes"] is None else frozenset(c["includes"]),
             c["amount"],
             c["hours"],
             c["over"],
@@ -100,9 +161,9 @@ def _walk_contract(events: list[dict[str, Any]], caps: list[dict[str, Any]]) -> 
         for c in caps
     ]
     for event in events:
-        for cap in (c for c in states if c.covers(event["line"])):
-            cap.consume(event["released_quantity"], event["released_amount"])
-    return [_split(event, [c for c in states if c.covers(event["line"])]) for event in events]
+        for cap in (c for c in states if c.covers(event)):
+            cap.consume(event, event["released_quantity"], event["released_amount"])
+    return [_split(event, [c for c in states if c.covers(event)]) for event in events]
 
 
 def _split(event: dict[str, Any], caps: list[_Cap]) -> dict[str, Any]:
@@ -111,11 +172,11 @@ def _split(event: dict[str, Any], caps: list[_Cap]) -> dict[str, Any]:
     fits_quantity, fits_amount, tightest = quantity, amount, None
     if amount > 0:
         for cap in caps:
-            room = _room(cap, quantity, amount, event["currency"])
+            room = _room(cap, event, quantity, amount)
             if room[1] < fits_amount:
                 (fits_quantity, fits_amount), tightest = room, cap
     for cap in caps:
-        cap.consume(fits_quantity, fits_amount)
+        cap.consume(event, fits_quantity, fits_amount)
     over = (quantity - fits_quantity, amount - fits_amount)
     written = tightest is not None and tightest.over == "write_off"
     return {
@@ -130,16 +191,16 @@ def _split(event: dict[str, Any], caps: list[_Cap]) -> dict[str, Any]:
     }
 
 
-def _room(cap: _Cap, quantity: Decimal, amount: Decimal, currency: str) -> tuple[Decimal, Decimal]:
+def _room(cap: _Cap, event: dict[str, Any], quantity: Decimal, amount: Decimal) -> tuple[Decimal, Decimal]:
     """The hours and value of the event that still fit under this cap: split by value, hours in proportion."""
     room = (quantity, amount)
     with localcontext(prec=60):
         if cap.amount is not None and cap.amount < amount:
             fits = max(cap.amount, _ZERO)
             room = ((quantity * fits / amount).quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP), fits)
-        if cap.hours is not None and quantity > 0 and cap.hours < room[0]:
+        if cap.hours is not None and _in_hours(event) and quantity > 0 and cap.hours < room[0]:
             hours = max(cap.hours, _ZERO)
-            room = (hours, round_to_minor(amount * hours / quantity, currency))
+            room = (hours, round_to_minor(amount * hours / quantity, event["currency"]))
     return room
 
 

@@ -49,7 +49,7 @@ def cap_events(facts: Facts, standing: pl.DataFrame) -> Capped:
         if limit.kind == ORDER:
             group |= dict.fromkeys(limit.contracts, name)
     events = standing.select(
-        "event", pl.col("contract").replace(group), pl.col("contract").alias("line"), "work_date", "entry",
+        "event", pl.lit("time").alias("kind"), pl.col("contract").replace(group), pl.col("contract").alias("line"), "work_date", "entry",
         (pl.col("quantity") - pl.col("reversed_quantity") - pl.col("given_up_quantity")).alias("quantity"),
         (pl.col("amount") - pl.col("reversed_amount") - pl.col("given_up_amount")).alias("amount"),
         (pl.col("billed_quantity") - pl.col("credited_quantity")).alias("released_quantity"),
