@@ -7,9 +7,11 @@ from tieout.domain.billing.corrections import CorrectionNotes, credit_correction
 from tieout.domain.billing.credits import Credit, CreditItem, CreditRefused, CreditRequest, credit_lines
 from tieout.domain.billing.deposits import Deducted, deduct_deposits, deposit_charges
 from tieout.domain.billing.drafts import DraftSet, content_hash, draft_invoices
+from tieout.domain.billing.drawdown import Drawn, draw_retainers
 from tieout.domain.billing.milestones import milestone_charges
 from tieout.domain.billing.minimums import minimum_charges
 from tieout.domain.billing.recurring import recurring_charges
+from tieout.domain.billing.retainers import retainer_fees
 from tieout.domain.billing.schedules import Respread, fixed_fee_charges, respread_fee
 from tieout.domain.billing.tiers import usage_charges
 from tieout.domain.billing.totals import Totals, invoice_totals
@@ -26,6 +28,7 @@ __all__ = [
     "CreditRequest",
     "Deducted",
     "DraftSet",
+    "Drawn",
     "Planned",
     "Reconciled",
     "Respread",
@@ -39,6 +42,7 @@ __all__ = [
     "deduct_deposits",
     "deposit_charges",
     "draft_invoices",
+    "draw_retainers",
     "fixed_fee_charges",
     "gone_entries",
     "invoice_totals",
@@ -48,5 +52,6 @@ __all__ = [
     "reconcile_usage",
     "recurring_charges",
     "respread_fee",
+    "retainer_fees",
     "usage_charges",
 ]

@@ -52,7 +52,7 @@ _PERIOD = [*LINE, "period_start", "period_end"]
 _LONGEST = timedelta(days=2 * 366)
 
 
-def recurring_charges(terms: pl.DataFrame, *, through: date) -> Charged:
+def recurring_charges(terms: pl.DataFrame, *, through: date, kind: str = KIND) -> Charged:
     """Fees (RECURRING_TERMS) due on or before `through`, from the start of each line.
 
     A row holds from `effective_from` to `effective_to` within the line's `start` and `end`, all inclusive; days
@@ -60,7 +60,8 @@ def recurring_charges(terms: pl.DataFrame, *, through: date) -> Charged:
     of a period rounded once (domain rules §1, §2.12). `timing` advance: due on the first active day; arrears: on the
     last active day of the period. `proration` none: a period that is touched costs its whole fee, at the terms of its
     first active day. Periods run from `anchor` (null: the calendar's); `uplift_rate` raises the price at each
-    anniversary of the start. Neighbouring rows of equal terms count as one, so splitting a row changes nothing.
+    anniversary of the start. Neighbouring rows of equal terms count as one, so splitting a row changes nothing. The
+    charges are named `kind`.
     """
     check_frame("recurring terms", terms, RECURRING_TERMS)
     findings = _judge(terms)
@@ -70,7 +71,7 @@ def recurring_charges(terms: pl.DataFrame, *, through: date) -> Charged:
         pl.min_horizontal(pl.col("last").fill_null(horizon), pl.lit(horizon)).alias("#last")
     )
     active = _active(with_periods(near, first="first", last="#last"))
-    valued = _valued(_prorated(active))
+    valued = _valued(_prorated(active), kind)
     due = valued.filter(pl.col("due_on") <= through)
     return Charged(in_charge_order(due), in_order(findings))
 
@@ -137,7 +138,7 @@ def _prorated(active: pl.DataFrame) -> pl.DataFrame:
     return active.filter(by_days | first).with_columns(charged.alias("charged_days"))
 
 
-def _valued(rows: pl.DataFrame) -> pl.DataFrame:
+def _valued(rows: pl.DataFrame, kind: str) -> pl.DataFrame:
     charged, of = pl.col("charged_days").cast(WHOLE), pl.col("of_days").cast(WHOLE)
     sized = rows.with_columns(
         (value_above("price", "quantity", rows) * charged).alias("#above"),
@@ -151,7 +152,7 @@ def _valued(rows: pl.DataFrame) -> pl.DataFrame:
         rule=pl.lit("recurring fee"), timing=pl.col("timing"),
     )  # fmt: skip
     return valued.with_columns(why).with_columns(
-        charge_key(KIND, "active_from"), pl.lit(KIND).alias("kind"), pl.lit(None, pl.String).alias("item"),
+        charge_key(kind, "active_from"), pl.lit(kind).alias("kind"), pl.lit(None, pl.String).alias("item"),
         pl.col("active_from").alias("period_start"), pl.col("active_to").alias("period_end"),
         pl.col("#quantity").alias("quantity"),
     )  # fmt: skip
