@@ -196,6 +196,26 @@ RETAINER_PERIODS = _schema(
     contract=_S, line=_S, kind=_S, currency=_S, period_start=_D, period_end=_D, opening_amount=MONEY, fee_amount=MONEY,
     drawn_amount=MONEY, expired_amount=MONEY, closing_amount=MONEY, over_amount=MONEY, ended=_B,
 )  # fmt: skip
+UNIT_PRICES = _schema(
+    contract=_S, line=_S, currency=_S, effective_from=_D, effective_to=_D, start=_D, end=_D, unit=_S, price=PRICE,
+)  # fmt: skip
+DELIVERIES = _schema(delivery=_S, contract=_S, line=_S, day=_D, quantity=QUANTITY)
+RETENTION_TERMS = _schema(contract=_S, share=SHARE, tax_deferred=_B, release=_S, milestone=_S, release_on=_D)
+RETAINABLE = _schema(
+    invoice=_S, contract=_S, currency=_S, net_amount=MONEY, tax_amount=MONEY, credited_net_amount=MONEY,
+    credited_tax_amount=MONEY,
+)  # fmt: skip
+RETAINED = _schema(
+    invoice=_S, contract=_S, currency=_S, retained_amount=MONEY, deferred_tax_amount=MONEY, payable_amount=MONEY,
+    account=_S, release_on=_D,
+)  # fmt: skip
+RETENTION_EVENTS = _schema(contract=_S, milestone=_S, day=_D)
+RETENTION_HELD = _schema(invoice=_S, contract=_S, line=_S, currency=_S, retained_amount=MONEY, release_on=_D)
+PAYER_SHARES = _schema(contract=_S, payer=_S, position=_I, share=SHARE)
+SHAREABLE = _schema(event=_S, contract=_S, customer=_S, currency=_S, quantity=QUANTITY, amount=MONEY)
+PAYER_PARTS = _schema(
+    event=_S, contract=_S, payer=_S, position=_I, currency=_S, quantity=QUANTITY, amount=MONEY,
+)  # fmt: skip
 
 # --- tax ------------------------------------------------------------------------------------------------------------
 

@@ -12,9 +12,12 @@ from tieout.domain.billing.milestones import milestone_charges
 from tieout.domain.billing.minimums import minimum_charges
 from tieout.domain.billing.recurring import recurring_charges
 from tieout.domain.billing.retainers import retainer_fees
+from tieout.domain.billing.retention import Withheld, release_charges, withhold
 from tieout.domain.billing.schedules import Respread, fixed_fee_charges, respread_fee
+from tieout.domain.billing.splits import Shared, share_over_payers
 from tieout.domain.billing.tiers import usage_charges
 from tieout.domain.billing.totals import Totals, invoice_totals
+from tieout.domain.billing.units import unit_charges
 from tieout.domain.billing.usage import Reconciled, UsagePolicies, reconcile_usage
 
 __all__ = [
@@ -32,8 +35,10 @@ __all__ = [
     "Planned",
     "Reconciled",
     "Respread",
+    "Shared",
     "Totals",
     "UsagePolicies",
+    "Withheld",
     "adjust_charges",
     "apply_caps",
     "content_hash",
@@ -51,7 +56,11 @@ __all__ = [
     "reconcile_events",
     "reconcile_usage",
     "recurring_charges",
+    "release_charges",
     "respread_fee",
     "retainer_fees",
+    "share_over_payers",
+    "unit_charges",
     "usage_charges",
+    "withhold",
 ]
