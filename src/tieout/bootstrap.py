@@ -52,6 +52,11 @@ class Settings:
         return self.home / "logs"
 
     @property
+    def audit_folder(self) -> Path:
+        """Where signed heads of the audit chain are kept, outside the database."""
+        return self.home / "audit"
+
+    @property
     def web_url(self) -> str:
         """The address of the web door."""
         return f"http://127.0.0.1:{self.port}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.cli.desk import Desk
 from tests.hub.verified import plant
 from tieout.cli.verify import outside
+from tieout.hub import audit
 from tieout.sandbox.server import Sandbox, open_world
 from tieout.store.database import create_database, drop_database
 
@@ -33,6 +34,13 @@ def test_the_audit_chain(desk: Desk, tmp_path: Path) -> None:
     assert (code, answer["findings"]) == (0, [])
     assert answer["sealed"] > 10
     assert desk.shown("audit", "verify", "--checkpoint", str(tmp_path / "none"))[0] == 2
+    with desk.engine.begin() as conn:
+        assert audit.checkpoint_of_day(conn, tmp_path / "audit") is not None
+        plant(conn, "DELETE FROM audit_seal WHERE position = (SELECT max(position) FROM audit_seal)")
+    code, answer = desk("audit", "verify")
+    assert (code, [one["what"][:17] for one in answer["findings"]]) == (1, ["the chain was cut"])
+    code, results = desk("verify")
+    assert {one["invariant"] for one in results if one["status"] == "failed"} == {"I21"}
     with desk.engine.begin() as conn:
         plant(conn, "UPDATE audit SET actor = 'mallory' WHERE action = 'release'")
     code, answer = desk("audit", "verify")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import Connection, Engine, text
 
 from tests.hub.builders import prepare
 from tieout.hub import audit
+from tieout.store import clock
 
 KEY = b"k" * 32
 
@@ -81,6 +83,40 @@ def test_a_checkpoint_with_another_key_is_not_believed(chain: Connection, tmp_pa
     assert [f.what for f in audit.verify(chain, tmp_path / "marks", KEY).findings] == [
         "checkpoint line 1 is not signed with this key"
     ]
+
+
+def test_one_checkpoint_a_business_day_whoever_asks(engine: Engine, tmp_path: Path) -> None:
+    """Two chore workers at once and many sweeps write one line; the next day has its own; both are signed."""
+    folder = tmp_path / "audit"
+    with engine.begin() as conn:
+        prepare(conn)
+        assert audit.checkpoint_of_day(conn, folder) is None, "nothing is sealed yet"
+        audit.record(conn, "tieout", "test", "thing", "1")
+    with engine.begin() as first, engine.begin() as second:
+        assert audit.seal(first) == 1
+        assert audit.checkpoint_of_day(first, folder) is not None
+        assert audit.checkpoint_of_day(second, folder) is None, "another one is at it"
+    for _ in range(2):
+        with engine.begin() as conn:
+            audit.seal(conn)
+            assert audit.checkpoint_of_day(conn, folder) is None, "this day has its own"
+    with engine.begin() as conn:
+        clock.set_now(conn, clock.now(conn) + timedelta(days=1))
+        line = audit.checkpoint_of_day(conn, folder)
+        assert line is not None
+        assert line["count"] == 2, "the first checkpoint is in the chain, too"
+        file, key = audit.checkpoints_in(folder)
+        assert file is not None
+        assert len(file.read_text().splitlines()) == 2
+        assert audit.verify(conn, file, key).findings == ()
+        assert audit.verify(conn, file, b"other").findings != ()
+    assert {path.name: path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())} == {
+        "audit": 0o700, "checkpoints.key": 0o600, "checkpoints.jsonl": 0o600,
+    }  # fmt: skip
+
+
+def test_without_a_checkpoint_there_is_no_file_and_no_key(tmp_path: Path) -> None:
+    assert audit.checkpoints_in(tmp_path) == (None, None)
 
 
 def test_late_commits_and_rolled_back_numbers_leave_no_hole(engine: Engine) -> None:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tieout.cli.context import existing_database
+from tieout.bootstrap import settings_in_use
+from tieout.cli.context import existing_database, read_settings
 from tieout.cli.output import FINDING, USAGE, Json, fail, note, print_json, table
 from tieout.hub import audit
 
@@ -22,18 +23,22 @@ def _group() -> None:
 @app.command(epilog="Example: tieout audit verify --json")
 def verify(
     checkpoint: Annotated[
-        Path | None, typer.Option(help="A file of chain heads that is kept outside the database.")
+        Path | None,
+        typer.Option(help="A file of chain heads; the one of this home when left out.", show_default=False),
     ] = None,
     json: Json = False,
 ) -> None:
     """Walk the whole chain and name the first row that is not what was sealed. Exit 1 when there is one.
 
-    Rows since the last seal are counted as unsealed. A cut tail is seen only with a checkpoint.
+    Rows since the last seal are counted as unsealed. A cut tail is seen by the checkpoints, one of each business day.
     """
     if checkpoint is not None and not checkpoint.is_file():
         fail(f"There is no file {checkpoint}.", "Give the path of a checkpoint file.", USAGE)
+    kept, key = audit.checkpoints_in(settings_in_use(read_settings()).audit_folder)
+    if checkpoint is not None:
+        key = audit.checkpoints_in(checkpoint.parent)[1] or key
     with existing_database() as engine, engine.connect() as conn:
-        result = audit.verify(conn, checkpoint)
+        result = audit.verify(conn, checkpoint or kept, key)
     if json:
         print_json(result)
     else:

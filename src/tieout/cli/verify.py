@@ -35,12 +35,14 @@ def verify(
 
     Where a sandbox runs, its own ledger of writes and its log of calls are compared too.
     """
+    from tieout.hub import audit
     from tieout.hub import verify as hub
 
     settings = settings_in_use(read_settings())
     folder = sandbox or settings.home / "sandbox"
     with existing_database() as engine, outside(folder, asked=sandbox is not None) as truth:
-        results = hub.verify(engine, sandbox=truth, logs=settings.log_folder)
+        kept, _ = audit.checkpoints_in(settings.audit_folder)
+        results = hub.verify(engine, sandbox=truth, logs=settings.log_folder, checkpoint=kept)
     if json:
         print_json(results)
     else:

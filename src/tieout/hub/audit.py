@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from sqlalchemy import Connection
 
-from tieout.hub.actors import Actor
+from tieout.hub import secrets
+from tieout.hub.actors import SYSTEM, Actor
 from tieout.store import audit as store
 from tieout.store import clock
 from tieout.telemetry.failpoints import fp
@@ -38,6 +40,8 @@ _COLUMNS = (
     "rows",
     "detail",
 )
+CHECKPOINTS, KEY = "checkpoints.jsonl", "checkpoints.key"
+"""In the audit folder: the signed heads of the chain, one a line, and the key they are signed with."""
 _BATCH = 5000
 _WINDOW = 50_000
 
@@ -146,6 +150,45 @@ def checkpoint(conn: Connection, path: Path, key: bytes) -> dict[str, Any]:
     finally:
         os.close(descriptor)
     return line
+
+
+def checkpoint_of_day(conn: Connection, folder: Path) -> dict[str, Any] | None:
+    """The one checkpoint of a business day, at its first call: appended to the folder's file, signed with its key.
+
+    None when the day has its own, when nothing is sealed, or while another sealer works. The day is noted in the audit
+    itself, after the file: a crash between the two repeats a line, which is harmless, and never loses one.
+    """
+    day = clock.now(conn).date().isoformat()
+    if (
+        not store.is_sealer(conn)
+        or not store.head(conn)[0]
+        or store.has_row(conn, "audit", day, "checkpoint")
+    ):
+        return None
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    line = checkpoint(conn, folder / CHECKPOINTS, _signing_key(folder))
+    fp("audit.checkpoint_written")
+    record(conn, SYSTEM, "checkpoint", "audit", day, detail=line)
+    return line
+
+
+def checkpoints_in(folder: Path) -> tuple[Path | None, bytes | None]:
+    """The file of checkpoints and the key to verify it with, as far as the folder has them."""
+    file = folder / CHECKPOINTS
+    key = _signing_key(folder) if (folder / KEY).is_file() else None
+    return (file if file.is_file() else None), key
+
+
+def _signing_key(folder: Path) -> bytes:
+    """The folder's key; made at the first use. Whoever can read it can forge checkpoints, so others may not."""
+    file = folder / KEY
+    if not file.exists():
+        new = file.with_name(f".{KEY}.new")
+        new.unlink(missing_ok=True)
+        new.touch(mode=0o600)
+        new.write_text(token_hex(32), encoding="ascii")
+        new.replace(file)
+    return secrets.resolve(f"file:{file}").encode()
 
 
 def verify(conn: Connection, checkpoint_path: Path | None = None, key: bytes | None = None) -> Verification:

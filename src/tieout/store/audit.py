@@ -17,6 +17,12 @@ def insert_row(conn: Connection, row: Mapping[str, Any]) -> int:
     return int(conn.execute(insert(audit).values(**row).returning(audit.c.id)).scalar_one())
 
 
+def has_row(conn: Connection, type: str, key: str, action: str) -> bool:
+    """Whether an action on a record has been audited."""
+    named = (audit.c.type == type, audit.c.key == key, audit.c.action == action)
+    return conn.execute(select(audit.c.id).where(*named).limit(1)).first() is not None
+
+
 def is_sealer(conn: Connection) -> bool:
     """Whether this transaction is the only sealer now (released at its end)."""
     return bool(conn.execute(select(func.pg_try_advisory_xact_lock(SEALER_LOCK))).scalar_one())

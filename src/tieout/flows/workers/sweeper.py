@@ -25,6 +25,8 @@ _TIDY_EVERY = 60
 """Sweeps between two tidyings of the engine's own rows."""
 _SCHEDULE_EVERY = 5
 """Sweeps between two looks for connections whose reads are not scheduled yet."""
+_CHECKPOINT_EVERY = 5
+"""Sweeps between two looks whether the business day has its checkpoint of the audit chain."""
 
 
 class Sweeper:
@@ -48,6 +50,9 @@ class Sweeper:
         if self._sweeps % _TIDY_EVERY == 0:
             self._engine.tidy()
         self._sweeps += 1
+        if self._sweeps % _CHECKPOINT_EVERY == 1:  # last: a file that cannot be written holds up nothing else
+            with self._environment.begin() as conn:
+                audit.checkpoint_of_day(conn, self._environment.settings.audit_folder)
 
     def _take_over_the_dead(self, begun: Sequence[Run]) -> None:
         """Runs of workers whose slot nobody holds go on in any worker; the slot is held meanwhile."""
