@@ -76,6 +76,32 @@ EXPENSES_ASIDE = _schema(
     entry=_S, version=_I, contract=_S, line=_S, work_date=_D, amount=MONEY, currency=_S, reason=_S,
 )  # fmt: skip
 
+# value still open to bill of each event; changes of it before billing; holds on it
+OPEN_VALUE = _schema(
+    event=_S, contract=_S, line=_S, entry=_S, work_date=_D, quantity=HOURS, amount=MONEY, currency=_S,
+    revenue_method=_S,
+)  # fmt: skip
+WRITES = _schema(
+    write=_S, kind=_S, contract=_S, line=_S, entry=_S, amount=MONEY, day=_D, reason=_S, proposer=_S, approver=_S,
+)  # fmt: skip
+WRITTEN = _schema(
+    write=_S, kind=_S, event=_S, contract=_S, line=_S, entry=_S, day=_D, amount=MONEY, revenue_amount=MONEY,
+    currency=_S,
+)  # fmt: skip
+REFUSED_REQUESTS = _schema(request=_S, contract=_S, line=_S, entry=_S, amount=MONEY, code=_S, detail=_S)
+HELD_VALUE = _schema(
+    event=_S, contract=_S, line=_S, entry=_S, work_date=_D, quantity=HOURS, amount=MONEY, over_cap_quantity=HOURS,
+    over_cap_amount=MONEY, currency=_S,
+)  # fmt: skip
+HOLDS = _schema(
+    hold=_S, kind=_S, contract=_S, line=_S, entry=_S, amount=MONEY, expected_concession=MONEY, day=_D,
+)  # fmt: skip
+CLASSIFIED = _schema(
+    event=_S, contract=_S, line=_S, entry=_S, free_quantity=HOURS, free_amount=MONEY, over_cap_quantity=HOURS,
+    over_cap_amount=MONEY, billing_hold_quantity=HOURS, billing_hold_amount=MONEY, disputed_quantity=HOURS,
+    disputed_amount=MONEY, expected_concession_amount=MONEY, revenue_amount=MONEY, currency=_S,
+)  # fmt: skip
+
 # --- billing --------------------------------------------------------------------------------------------------------
 
 # kind null is time; a cap's `includes` (time, expenses) null is everything

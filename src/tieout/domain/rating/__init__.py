@@ -1,17 +1,23 @@
 """From time, expenses and subcontract work to billing events: who may be billed, for how many hours, at which price and why."""
 
 from tieout.domain.rating.expenses import ExpenseResult, rate_expenses
+from tieout.domain.rating.holds import HoldResult, classify_holds
 from tieout.domain.rating.policies import Lookups, RatingPolicies
 from tieout.domain.rating.prepare import Prepared, prepare_entries
 from tieout.domain.rating.prices import resolve_prices
 from tieout.domain.rating.rate import RatingResult, rate_time
+from tieout.domain.rating.writes import WriteResult, apply_writes
 
 __all__ = [
     "ExpenseResult",
+    "HoldResult",
     "Lookups",
     "Prepared",
     "RatingPolicies",
     "RatingResult",
+    "WriteResult",
+    "apply_writes",
+    "classify_holds",
     "prepare_entries",
     "rate_expenses",
     "rate_time",
