@@ -75,7 +75,7 @@ def refuse_unsupported(scenario: Scenario) -> None:
     for number, contract in enumerate(header.contracts):
         _contract(contract, ("contracts", number), no)
     for policy, value in header.policies.items():
-        if policy not in ("week_start", "tie_out_tolerance", "correction") or value == "credit_note":
+        if policy not in ("week_start", "tie_out_tolerance", "correction"):
             raise no(("policies", policy), f"policy {policy}: {value}")
     for event in scenario.timeline:
         if event.verb not in VERBS:

@@ -132,11 +132,12 @@ def _run(
 
 
 def drafts_with(conn: Connection, events: Collection[str]) -> list[dict[str, Any]]:
-    """Invoices not yet released and not yet stale that hold one of the events: {id, draft_number, contract, net_amount, ...}."""
+    """What runs drafted, not yet released and not yet stale, that holds one of the events: {id, draft_number, contract, net_amount, ...}."""
     query = text(
         "SELECT DISTINCT i.id, i.draft_number, i.contract, i.legal_entity, i.net_amount, i.currency, i.preparer FROM invoice i"
         " JOIN invoice_line_event l ON l.invoice = i.id WHERE l.event = ANY(CAST(:events AS uuid[]))"
-        " AND i.kind = 'invoice' AND i.state IN ('draft', 'approved') AND i.stale_reason IS NULL ORDER BY i.id"
+        " AND (i.kind = 'invoice' OR i.run IS NOT NULL) AND i.state IN ('draft', 'approved')"
+        " AND i.stale_reason IS NULL ORDER BY i.id"
     )
     return [dict(row) for row in conn.execute(query, {"events": list(events)}).mappings()]
 
@@ -146,8 +147,10 @@ def make_stale(conn: Connection, invoices: Collection[str], reason: str, moment:
     free = text(
         "UPDATE billing_balance b SET drafted_quantity = b.drafted_quantity - s.quantity,"
         " drafted_amount = b.drafted_amount - s.amount, updated_at = :moment FROM"
-        " (SELECT event, sum(quantity) AS quantity, sum(amount) AS amount FROM invoice_line_event"
-        "  WHERE invoice = ANY(CAST(:ids AS uuid[])) GROUP BY event) AS s WHERE b.event = s.event"
+        " (SELECT l.event, sum(CASE i.kind WHEN 'invoice' THEN l.quantity ELSE -l.quantity END) AS quantity,"
+        "  sum(CASE i.kind WHEN 'invoice' THEN l.amount ELSE -l.amount END) AS amount"
+        "  FROM invoice_line_event l JOIN invoice i ON i.id = l.invoice"
+        "  WHERE i.id = ANY(CAST(:ids AS uuid[])) GROUP BY l.event) AS s WHERE b.event = s.event"
     )
     conn.execute(free, {"ids": list(invoices), "moment": moment})
     mark = text(

@@ -92,7 +92,8 @@ def contracts_due(
           AND (CAST(:entities AS text[]) IS NULL OR e.legal_entity = ANY(CAST(:entities AS text[])))
         UNION
         SELECT i.contract FROM invoice i
-        WHERE i.kind = 'invoice' AND i.state IN ('draft', 'approved') AND i.stale_reason IS NOT NULL
+        WHERE (i.kind = 'invoice' OR i.run IS NOT NULL) AND i.state IN ('draft', 'approved')
+          AND i.stale_reason IS NOT NULL
           AND (CAST(:contract AS text) IS NULL OR i.contract = :contract)
           AND (CAST(:customer AS text) IS NULL OR i.customer = :customer)
           AND (CAST(:entity AS text) IS NULL OR i.legal_entity = :entity)
@@ -117,8 +118,10 @@ def billable(
     """
     query = f"""
         WITH held AS (
-            SELECT l.event, sum(l.quantity) AS quantity, sum(l.amount) AS amount FROM invoice_line_event l
-            WHERE l.invoice = ANY(CAST(:redone AS uuid[])) GROUP BY l.event
+            SELECT l.event, sum(CASE i.kind WHEN 'invoice' THEN l.quantity ELSE -l.quantity END) AS quantity,
+                   sum(CASE i.kind WHEN 'invoice' THEN l.amount ELSE -l.amount END) AS amount
+            FROM invoice_line_event l JOIN invoice i ON i.id = l.invoice
+            WHERE i.id = ANY(CAST(:redone AS uuid[])) GROUP BY l.event
         ), fixed AS (
             SELECT r.entry, max(i.draft_number) AS invoice FROM billing_event r
                 JOIN invoice_line_event l ON l.event = r.reverses

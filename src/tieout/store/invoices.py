@@ -58,12 +58,12 @@ def by_external_key(key: str) -> ColumnElement[bool]:
 
 
 def live_drafts(conn: Connection, contracts: Collection[str]) -> list[dict[str, Any]]:
-    """Invoices of the contracts before release, locked; stale ones hold no amounts any more."""
+    """What runs drafted for the contracts, before release, locked; stale ones hold no amounts any more."""
     query = (
         select(invoice)
         .where(
             invoice.c.contract == func.any(list(contracts)),
-            invoice.c.kind == "invoice",
+            or_(invoice.c.kind == "invoice", invoice.c.run.is_not(None)),
             invoice.c.state.in_(("draft", "approved")),
         )
         .order_by(invoice.c.draft_number)
@@ -212,23 +212,48 @@ def credited_parts(conn: Connection, document: str) -> list[dict[str, Any]]:
         FROM parts p JOIN named n ON n.line = p.line JOIN billing_event e ON e.id = p.event
             JOIN billing_balance b ON b.event = e.id LEFT JOIN asked a ON a.event = e.id
             LEFT JOIN undone u ON u.event = e.id
-        WHERE p.root = CAST(:document AS uuid)
     """)  # noqa: S608
-    return [dict(row) for row in conn.execute(query, {"document": document}).mappings()]
+    given = {"document": document, "documents": [document]}
+    return [dict(row) for row in conn.execute(query, given).mappings()]
 
 
 _PARTS = """parts AS (
             SELECT s.root, s.line, s.event, sum(s.quantity) AS quantity, sum(s.amount) AS amount FROM (
                 SELECT i.id AS root, l.line, l.event, l.quantity, l.amount
                 FROM invoice_line_event l JOIN invoice i ON i.id = l.invoice
-                WHERE i.id = CAST(:document AS uuid)
+                WHERE i.id = ANY(CAST(:documents AS uuid[]))
                 UNION ALL
                 SELECT n.credits, l.line, l.event, -l.quantity, -l.amount
                 FROM invoice_line_event l JOIN invoice n ON n.id = l.invoice
-                WHERE n.credits = CAST(:document AS uuid) AND n.state <> 'void'
+                WHERE n.credits = ANY(CAST(:documents AS uuid[])) AND n.state <> 'void'
                   AND (n.number IS NOT NULL OR n.run IS NULL)
             ) s GROUP BY s.root, s.line, s.event
         )"""
+"""What stands of each event on an invoice; a note that a run drafted and nobody released yet says nothing."""
+
+
+def carrying(conn: Connection, contracts: Collection[str], entries: Collection[str]) -> list[str]:
+    """Ids of the released invoices of the contracts on which entries were billed, the first first."""
+    query = text(
+        "SELECT CAST(i.id AS text) FROM invoice i WHERE i.contract = ANY(CAST(:contracts AS text[]))"
+        " AND i.kind = 'invoice' AND i.number IS NOT NULL AND EXISTS (SELECT 1 FROM invoice_line_event l"
+        "  JOIN billing_event e ON e.id = l.event WHERE l.invoice = i.id AND e.entry = ANY(CAST(:entries AS text[])))"
+        " ORDER BY i.draft_number"
+    )
+    return list(conn.execute(query, {"contracts": list(contracts), "entries": list(entries)}).scalars())
+
+
+def standing_of(
+    conn: Connection, documents: Collection[str], entries: Collection[str]
+) -> list[dict[str, Any]]:
+    """What of entries stands on invoices, line by line (columns of STANDING)."""
+    query = text(f"""
+        WITH {_PARTS} SELECT CAST(p.root AS text) AS invoice, p.line AS number, e.entry, sum(p.amount) AS amount
+        FROM parts p JOIN billing_event e ON e.id = p.event WHERE e.entry = ANY(CAST(:entries AS text[]))
+        GROUP BY p.root, p.line, e.entry
+    """)  # noqa: S608
+    given = {"documents": list(documents), "entries": list(entries)}
+    return [dict(row) for row in conn.execute(query, given).mappings()]
 
 
 def beyond(conn: Connection, note: str) -> int:

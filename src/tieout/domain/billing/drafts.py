@@ -59,7 +59,7 @@ def draft_invoices(
     due = events.filter(
         (pl.col("work_date") <= through) & ((pl.col("amount") != 0) | (pl.col("quantity") != 0))
     )
-    joined = due.join(terms, on=["contract", "line"], how="left").with_columns(_unit_price())
+    joined = due.join(terms, on=["contract", "line"], how="left").with_columns(unit_price())
     ready = joined.filter(pl.col("customer").is_not_null() & pl.col("tax_category").is_not_null())
     ready = ready.with_columns(_draft_key(group, through))
     total = pl.col("amount").sum().over("draft")
@@ -78,7 +78,8 @@ def draft_invoices(
     return result
 
 
-def _unit_price() -> pl.Expr:
+def unit_price() -> pl.Expr:
+    """Price after multiplier and discount, six decimals: what one line holds."""
     one = pl.lit(1).cast(WIDE)
     price = widen("price") * widen("multiplier") * (one - widen("discount"))
     return price.round(6, mode="half_away_from_zero").cast(PRICE).alias("unit_price")
@@ -123,12 +124,12 @@ def _lines(ready: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         .with_columns((pl.int_range(pl.len()).over("draft") + 1).cast(pl.Int64).alias("number"))
     )
     links = grouped.select("draft", "number", "members").explode("members").unnest("members")
-    lines = grouped.rename({"line": "contract_line"}).drop("members").with_columns(_description())
+    lines = grouped.rename({"line": "contract_line"}).drop("members").with_columns(description())
     lines = lines.with_columns(pl.col(c).cast(DRAFT_LINES[c]) for c in ("quantity", "net_amount"))
     return lines, conform("draft events", links, DRAFT_EVENTS)
 
 
-def _description() -> pl.Expr:
+def description() -> pl.Expr:
     """What the customer reads: the role and the project, after the invoice that is corrected if one is."""
     role = pl.when(pl.col("role").fill_null("") == "").then(pl.lit("Services")).otherwise("role")
     work = pl.concat_str([role, pl.col("project").replace({"": None})], separator=", ", ignore_nulls=True)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-import polars as pl
 from sqlalchemy import Connection
 
 from tieout.domain.billing import (
@@ -15,13 +14,12 @@ from tieout.domain.billing import (
     CreditRefused,
     CreditRequest,
     credit_lines,
-    invoice_totals,
 )
-from tieout.domain.frames import INVOICED, TAXED_LINES, frame
+from tieout.domain.frames import INVOICED, frame
 from tieout.hub.actors import Actor, require
 from tieout.hub.billing.decisions import locked
-from tieout.hub.billing.documents import digest_of, name_of
-from tieout.hub.billing.drafts import announce_draft
+from tieout.hub.billing.documents import announce_draft, name_of
+from tieout.hub.billing.notes import left_of, lines_under, note_of
 from tieout.hub.refusals import Conflict, Invalid
 from tieout.store import clock
 from tieout.store import invoices as store
@@ -52,11 +50,9 @@ def request_credit(
     row = locked(conn, invoice, actor)
     if row["kind"] != "invoice" or not row["number"]:
         raise Conflict(f"{name_of(row)} is no released invoice: only that is credited. Nothing was written.")
-    notes = store.credits_of(conn, row["id"], released=False)
-    left = row["net_amount"] - sum((note["net_amount"] for note in notes), Decimal(0))
     invoiced = frame(store.credited_parts(conn, row["id"]), INVOICED)
     try:
-        credit = credit_lines(invoiced, request, left=left, currency=row["currency"])
+        credit = credit_lines(invoiced, request, left=left_of(conn, row), currency=row["currency"])
     except CreditRefused as error:
         raise Invalid(
             f"{row['number']} was not credited: {error}. Nothing was written.",
@@ -110,15 +106,11 @@ def _write(
         {"line": e["number"], "event": e["event"], "quantity": e["quantity"], "amount": e["amount"]}
         for e in credit.events.iter_rows(named=True)
     ]
-    tax = credit_tax(conn, original, lines)
-    copied = ("contract", "customer", "legal_entity", "currency", "through", "purchase_order", "terms_days")
-    row: dict[str, Any] = {
-        "id": new_id(moment), "kind": "credit_note", "credits": original["id"], "credit_kind": credit.kind,
-        "reason": request.reason, "rebill": credit.rebill, "net_amount": credit.net_amount, "tax_amount": tax,
-        "gross_amount": credit.net_amount + tax, "state": "draft", "preparer": actor.name, "recorded_at": moment,
-        "updated_at": moment, **{name: original[name] for name in copied},
+    said = {"credit_kind": credit.kind, "reason": request.reason, "rebill": credit.rebill}
+    row = {
+        **note_of(conn, original, lines, links, said), "id": new_id(moment), "preparer": actor.name,
+        "recorded_at": moment, "updated_at": moment,
     }  # fmt: skip
-    row["content_hash"] = digest_of(row, lines, links)
     number = store.insert_document(conn, row, lines, links)
     fp("billing.credit.drafted")
     return announce_draft(conn, {**row, "draft_number": number}, actor.name, len(links))
@@ -133,19 +125,3 @@ def _lines(conn: Connection, original: str, credit: Credit) -> list[dict[str, An
         own = {name: value for name, value in line.items() if name != "number"}
         made.append({"line": line["number"], **kept, **own})
     return made
-
-
-def lines_under(conn: Connection, original: str) -> dict[int, dict[str, Any]]:
-    """Lines of an invoice and those that its credit notes added, by their numbers, which are one sequence."""
-    found = [*store.lines_of_credits(conn, original), *store.lines(conn, original)]
-    return {line["line"]: line for line in found}
-
-
-def credit_tax(conn: Connection, original: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> Decimal:
-    """Tax of a further credit note: what the tax on all of them grows by, so that together they take the invoice's."""
-    named = [*store.lines_of_credits(conn, original["id"]), *lines]
-    taxed = frame([{**line, "invoice": "credits"} for line in named], TAXED_LINES)
-    currencies = pl.DataFrame({"invoice": ["credits"], "currency": [original["currency"]]})
-    together = Decimal(invoice_totals(taxed, currencies).totals["tax_amount"][0])
-    given = store.credits_of(conn, original["id"], released=False)
-    return together - sum((note["tax_amount"] for note in given), Decimal(0))

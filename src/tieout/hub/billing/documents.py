@@ -14,13 +14,16 @@ from sqlalchemy import Connection
 from tieout.domain.billing import content_hash
 from tieout.domain.frames import DRAFT_EVENTS, DRAFT_LINES, DRAFTS, frame
 from tieout.domain.subledger import Books
-from tieout.hub import books
+from tieout.hub import audit, books, events
 from tieout.hub.actors import SYSTEM, Actor, require
 from tieout.hub.refusals import NotFound, Stale
 from tieout.store import invoices as store
 
 NAMES = {"invoice": "invoices", "credit_note": "credit-notes"}
 """Kind of document -> the resource in its permissions."""
+
+SIGNS = {"invoice": 1, "credit_note": -1}
+"""Kind of document that a run drafts -> how its amounts are held on the events behind it."""
 
 SERVICE_ITEM = "time"
 """The kind of line that billed hours make; the workspace names the ERP's item for it."""
@@ -129,3 +132,14 @@ def books_for(conn: Connection, row: Mapping[str, Any]) -> Books:
     """The books as they are now; an entity we know no currency of keeps them in that of its documents."""
     now = books.open_books(conn)
     return Books(now.closed, {row["legal_entity"]: row["currency"], **now.currencies})
+
+
+def announce_draft(conn: Connection, row: Mapping[str, Any], preparer: str, parts: int) -> str:
+    """Event and audit row of a new draft; its reference."""
+    reference = reference_of(row)
+    said = {"kind": row["kind"], "contract": row["contract"], "gross_amount": row["gross_amount"],
+            "currency": row["currency"]}  # fmt: skip
+    events.emit(conn, [events.NewEvent(events.INVOICE_DRAFTED, reference, row["legal_entity"], said)])
+    audit.record(conn, preparer, "draft", row["kind"], reference, rows=parts, entity=row["legal_entity"],
+                 digest=bytes.fromhex(row["content_hash"]), detail=said)  # fmt: skip
+    return reference

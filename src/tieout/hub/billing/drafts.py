@@ -1,6 +1,7 @@
 """Drafting: what is billable and due becomes drafts; older drafts of the contract are redone, never doubled.
 
-A draft holds its amounts on the balance of each event, so two runs cannot take the same hour. Drafting the same
+A draft holds its amounts on the balance of each event, so two runs cannot take the same hour; so does a credit note that
+the policy for corrections makes, with the opposite sign. Drafting the same
 contract again first takes back what its unreleased drafts hold; a draft whose content stays the same stays.
 """
 
@@ -19,8 +20,9 @@ from sqlalchemy import Connection
 from tieout.domain.billing import DraftSet, draft_invoices
 from tieout.domain.frames import BILLABLE, INVOICE_TERMS, TAX_QUESTIONS, frame
 from tieout.domain.tax import determine_tax
-from tieout.hub import audit, canonical, events, exceptions, policies
-from tieout.hub.billing.documents import reference_of
+from tieout.hub import audit, canonical, exceptions, policies
+from tieout.hub.billing import corrections
+from tieout.hub.billing.documents import SIGNS, announce_draft, reference_of
 from tieout.hub.exceptions import NewException
 from tieout.hub.refusals import NotFound
 from tieout.store import billing_events, clock
@@ -34,7 +36,10 @@ TAX, ORDER = "tax-undetermined", "purchase-order-missing"
 
 @dataclass
 class Work:
-    """One contract while it is drafted: its terms, its unreleased drafts, what is billable, what came of it."""
+    """One contract while it is drafted: its terms, its unreleased drafts, what is billable, what came of it.
+
+    `notes` and `drafts` are documents to be: {row, lines, links}.
+    """
 
     contract: str
     terms: Mapping[str, Any]
@@ -42,6 +47,7 @@ class Work:
     through: date
     redone: list[dict[str, Any]]
     rows: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[dict[str, Any]] = field(default_factory=list)
     drafts: list[dict[str, Any]] = field(default_factory=list)
     waiting: list[dict[str, Any]] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
@@ -103,11 +109,15 @@ def _propose(conn: Connection, works: list[Work], through: date) -> None:
     """What the drafts of these contracts would be now."""
     held = [row["id"] for work in works for row in work.redone if row["stale_reason"] is None]
     found = runs.billable(conn, [work.contract for work in works], held, through)
+    credits = policies.load(conn).correction == corrections.POLICY
     by_contract: dict[str, list[dict[str, Any]]] = {}
     for row in found:
         by_contract.setdefault(row["contract"], []).append(row)
     for work in works:
         work.rows = [row for row in by_contract.get(work.contract, []) if row["amount"] or row["quantity"]]
+        if credits:
+            work.notes, noted = corrections.correction_notes(conn, work.rows, held, through)
+            work.rows = [row for row in work.rows if row["event"] not in noted]
     ready = [work for work in works if work.rows and not work.lacks_order]
     proposed = draft_invoices(
         frame([row for work in ready for row in work.rows], BILLABLE), _terms(conn, ready), through=through
@@ -149,20 +159,27 @@ def _line_terms(work: Work, line: str, tax: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def _documents(proposed: DraftSet, work: Work) -> list[dict[str, Any]]:
-    """Proposed drafts of one contract with their lines and events as rows."""
+    """Proposed invoices of one contract."""
     found = []
     for row in proposed.invoices.filter(pl.col("contract") == work.contract).to_dicts():
         of_draft = pl.col("draft") == row["draft"]
+        names = ("contract", "customer", "currency", "through", "purchase_order", "terms_days", "net_amount",
+                 "tax_amount", "gross_amount", "content_hash")  # fmt: skip
+        header: dict[str, Any] = {"kind": "invoice", "legal_entity": row["entity"], "state": "draft"}
+        header |= {name: row[name] for name in names}
         lines = proposed.lines.filter(of_draft).sort("number").to_dicts()
-        links = proposed.events.filter(of_draft).to_dicts()
-        found.append({**row, "lines": lines, "events": links})
+        links = [
+            {"line": e["number"], "event": e["event"], "quantity": e["quantity"], "amount": e["amount"]}
+            for e in proposed.events.filter(of_draft).to_dicts()
+        ]
+        found.append({"row": header, "lines": [_line(line) for line in lines], "links": links})
     return found
 
 
 def _settle(conn: Connection, run: Mapping[str, Any], work: Work, moment: datetime) -> None:
     """Keep drafts that would come out the same, void the others, write the new ones."""
     standing = {row["content_hash"]: row for row in work.redone if row["stale_reason"] is None}
-    wanted = {document["content_hash"]: document for document in work.drafts}
+    wanted = {document["row"]["content_hash"]: document for document in [*work.notes, *work.drafts]}
     work.kept = [reference_of(standing[digest]) for digest in sorted(standing.keys() & wanted.keys())]
     gone = [row for row in work.redone if row["stale_reason"] or row["content_hash"] not in wanted]
     end_drafts(conn, gone, "redone: what it was made of has changed", moment)
@@ -170,14 +187,14 @@ def _settle(conn: Connection, run: Mapping[str, Any], work: Work, moment: dateti
     _audit_voids(conn, run, gone)
     for digest, document in wanted.items():
         if digest not in standing:
-            work.drafted.append(_write(conn, run, work, document, moment))
+            work.drafted.append(_write(conn, run, document, moment))
 
 
 def end_drafts(conn: Connection, rows: Collection[Mapping[str, Any]], reason: str, moment: datetime) -> None:
     """Void drafts and free what they hold; a stale one was freed when it became stale."""
     for row in sorted(rows, key=lambda r: str(r["id"])):
-        if row["kind"] == "invoice" and row["stale_reason"] is None:
-            store.move(conn, row["id"], {"drafted": -1}, moment)
+        if (row["kind"] == "invoice" or row["run"]) and row["stale_reason"] is None:
+            store.move(conn, row["id"], {"drafted": -SIGNS[row["kind"]]}, moment)
             fp("billing.draft.freed")
     if rows:
         store.void(conn, [row["id"] for row in rows], reason, moment)
@@ -186,42 +203,20 @@ def end_drafts(conn: Connection, rows: Collection[Mapping[str, Any]], reason: st
 
 def _audit_voids(conn: Connection, run: Mapping[str, Any], rows: Collection[Mapping[str, Any]]) -> None:
     for row in rows:
-        audit.record(conn, run["preparer"], "void", "invoice", reference_of(row), entity=row["legal_entity"],
+        audit.record(conn, run["preparer"], "void", row["kind"], reference_of(row), entity=row["legal_entity"],
                      reason="redone", detail={"run": run["id"]})  # fmt: skip
 
 
-def _write(
-    conn: Connection, run: Mapping[str, Any], work: Work, document: Mapping[str, Any], moment: datetime
-) -> str:
+def _write(conn: Connection, run: Mapping[str, Any], document: Mapping[str, Any], moment: datetime) -> str:
     row = {
-        "id": new_id(moment), "kind": "invoice", "run": run["id"], "contract": work.contract,
-        "customer": document["customer"], "legal_entity": document["entity"], "currency": document["currency"],
-        "through": document["through"], "purchase_order": document["purchase_order"],
-        "terms_days": document["terms_days"], "net_amount": document["net_amount"],
-        "tax_amount": document["tax_amount"], "gross_amount": document["gross_amount"], "state": "draft",
-        "content_hash": document["content_hash"], "preparer": run["preparer"], "recorded_at": moment,
-        "updated_at": moment,
+        **document["row"], "id": new_id(moment), "run": run["id"], "preparer": run["preparer"],
+        "recorded_at": moment, "updated_at": moment,
     }  # fmt: skip
-    links = [
-        {"line": e["number"], "event": e["event"], "quantity": e["quantity"], "amount": e["amount"]}
-        for e in document["events"]
-    ]
-    number = store.insert_document(conn, row, [_line(line) for line in document["lines"]], links)
+    number = store.insert_document(conn, row, document["lines"], document["links"])
     fp("billing.draft.written")
-    store.move(conn, row["id"], {"drafted": 1}, moment)
+    store.move(conn, row["id"], {"drafted": SIGNS[row["kind"]]}, moment)
     fp("billing.draft.held")
-    return announce_draft(conn, {**row, "draft_number": number}, run["preparer"], len(links))
-
-
-def announce_draft(conn: Connection, row: Mapping[str, Any], preparer: str, parts: int) -> str:
-    """Event and audit row of a new draft; its reference."""
-    reference = reference_of(row)
-    said = {"kind": row["kind"], "contract": row["contract"], "gross_amount": row["gross_amount"],
-            "currency": row["currency"]}  # fmt: skip
-    events.emit(conn, [events.NewEvent(events.INVOICE_DRAFTED, reference, row["legal_entity"], said)])
-    audit.record(conn, preparer, "draft", row["kind"], reference, rows=parts, entity=row["legal_entity"],
-                 digest=bytes.fromhex(row["content_hash"]), detail=said)  # fmt: skip
-    return reference
+    return announce_draft(conn, {**row, "draft_number": number}, run["preparer"], len(document["links"]))
 
 
 def _line(line: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from tieout.hub.actors import Actor, require
 from tieout.hub.billing.decisions import locked, refuse_preparer, refuse_stale
 from tieout.hub.billing.documents import (
     NAMES,
+    SIGNS,
     books_for,
     check_version,
     external_key_of,
@@ -85,7 +86,7 @@ def _refuse_unapproved(conn: Connection, row: Mapping[str, Any]) -> None:
             code="TIE-207",
             remedy="Void it and run billing again.",
         )
-    if row["kind"] == "invoice" and store.short_of(conn, row["id"]):
+    if (row["kind"] == "invoice" or row["run"]) and store.short_of(conn, row["id"]):
         raise Conflict(
             f"{name_of(row)} holds hours that are no longer drafted for it. Nothing was written.",
             code="TIE-206",
@@ -145,7 +146,8 @@ def _credit(conn: Connection, done: Release) -> None:
     paid = settlement.paid(conn, original["external_key"])
     open_amount = max(original["gross_amount"] - credited - paid, _ZERO)
     causes = _with_open(_causes(conn, done), open_amount, row["currency"])
-    store.move(conn, row["id"], {"credited": 1}, done.moment)
+    places = {"drafted": -SIGNS[row["kind"]], "credited": 1} if row["run"] else {"credited": 1}
+    store.move(conn, row["id"], places, done.moment)
     if not row[
         "rebill"
     ]:  # a correction of an earlier invoice stays owed to the customer: only work is given up

@@ -59,7 +59,8 @@ _BALANCES = """
                sum(l.amount) FILTER (WHERE i.kind = 'invoice' AND i.number IS NOT NULL) AS billed_a,
                sum(l.quantity) FILTER (WHERE i.kind = 'credit_note' AND i.number IS NOT NULL) AS credited_q,
                sum(l.amount) FILTER (WHERE i.kind = 'credit_note' AND i.number IS NOT NULL) AS credited_a,
-               sum(l.amount) FILTER (WHERE i.kind = 'invoice' AND i.state IN ('draft', 'approved')) AS drafted_a,
+               sum(CASE i.kind WHEN 'invoice' THEN l.amount ELSE -l.amount END)
+                   FILTER (WHERE (i.kind = 'invoice' OR i.run IS NOT NULL) AND i.state IN ('draft', 'approved')) AS drafted_a,
                bool_or(i.state IN ('draft', 'approved') AND i.stale_reason IS NOT NULL) AS stale
         FROM invoice_line_event l JOIN invoice i ON i.id = l.invoice GROUP BY l.event
     )
