@@ -57,8 +57,8 @@ SET_ASIDE = _schema(entry=_S, version=_I, contract=_S, line=_S, work_date=_D, wo
 # expenses and subcontract work (`kind`: expense, subcontract); `tax_amount` is the recoverable part of `amount`
 EXPENSES = _schema(
     entry=_S, version=_I, kind=_S, contract=_S, line=_S, project=_S, project_state=_S, task=_S, task_state=_S,
-    worker=_S, worker_left=_D, category=_S, nature=_S, work_date=_D, amount=MONEY, currency=_S, tax_amount=MONEY,
-    billable=_B, state=_S, recorded_at=MOMENT,
+    worker=_S, worker_left=_D, paid_by=_S, category=_S, nature=_S, work_date=_D, amount=MONEY, currency=_S,
+    tax_amount=MONEY, billable=_B, state=_S, recorded_at=MOMENT,
 )  # fmt: skip
 EXPENSE_TERMS = _schema(
     contract=_S, line=_S, effective_from=_D, effective_to=_D, start=_D, end=_D, entity=_S, currency=_S, markup=SHARE,
@@ -100,6 +100,51 @@ CLASSIFIED = _schema(
     event=_S, contract=_S, line=_S, entry=_S, free_quantity=HOURS, free_amount=MONEY, over_cap_quantity=HOURS,
     over_cap_amount=MONEY, billing_hold_quantity=HOURS, billing_hold_amount=MONEY, disputed_quantity=HOURS,
     disputed_amount=MONEY, expected_concession_amount=MONEY, revenue_amount=MONEY, currency=_S,
+)  # fmt: skip
+
+# --- costing --------------------------------------------------------------------------------------------------------
+
+# hours of a worker as of their date: employer, whether salaried, hours a week that the salary pays
+COST_HOURS = _schema(
+    entry=_S, version=_I, contract=_S, line=_S, project=_S, worker=_S, entity=_S, work_date=_D, worked_hours=HOURS,
+    salaried=_B, weekly_capacity=HOURS,
+)  # fmt: skip
+COST_RATES = _schema(
+    worker=_S, rate=PRICE, currency=_S, burden=SHARE, effective_from=_D, effective_to=_D, known_from=MOMENT,
+)  # fmt: skip
+LABOR_COSTS = _schema(
+    entry=_S, version=_I, contract=_S, line=_S, project=_S, worker=_S, entity=_S, work_date=_D, worked_hours=HOURS,
+    costed_hours=HOURS, rate=PRICE, burden=SHARE, amount=MONEY, currency=_S,
+)  # fmt: skip
+COSTS = _schema(
+    source=_S, version=_I, kind=_S, contract=_S, line=_S, project=_S, worker=_S, entity=_S, event_date=_D, hours=HOURS,
+    amount=MONEY, currency=_S,
+)  # fmt: skip
+PERIOD_DAYS = _schema(entity=_S, period=_S, first_day=_D, last_day=_D)
+PAYROLL = _schema(payroll=_S, worker=_S, entity=_S, period=_S, amount=MONEY, currency=_S)
+VARIANCES = _schema(
+    worker=_S, entity=_S, period=_S, payroll_amount=MONEY, standard_amount=MONEY, variance_amount=MONEY, currency=_S,
+)  # fmt: skip
+COST_FINDINGS = _schema(kind=_S, source=_S, worker=_S, contract=_S, line=_S, amount=MONEY, detail=_S)
+POSTINGS = _schema(
+    cause=_S, contract=_S, line=_S, entity=_S, account=_S, currency=_S, amount=MONEY, event_date=_D,
+)  # fmt: skip
+UNAPPROVED_VALUE = _schema(
+    source=_S, kind=_S, contract=_S, line=_S, entity=_S, revenue_amount=MONEY, cost_amount=MONEY, currency=_S,
+)  # fmt: skip
+ACCRUALS = _schema(
+    accrual=_S, source=_S, kind=_S, contract=_S, line=_S, entity=_S, event_date=_D, reversal=_B, revenue_amount=MONEY,
+    cost_amount=MONEY, currency=_S,
+)  # fmt: skip
+LINE_AMOUNTS = _schema(contract=_S, line=_S, entity=_S, currency=_S, amount=MONEY)
+MARGINS = _schema(
+    contract=_S, line=_S, entity=_S, currency=_S, revenue=MONEY, cost=MONEY, margin=MONEY, margin_share=SHARE,
+)  # fmt: skip
+CONTRACT_ENTITIES = _schema(contract=_S, entity=_S)
+TRANSFER_MARGINS = _schema(supplier=_S, buyer=_S, margin=SHARE, effective_from=_D, effective_to=_D)
+TRANSFERS = _schema(
+    transfer=_S, source=_S, version=_I, contract=_S, line=_S, worker=_S, supplier=_S, buyer=_S, event_date=_D,
+    booking_date=_D, hours=HOURS, cost_amount=MONEY, margin=SHARE, amount=MONEY, currency=_S,
 )  # fmt: skip
 
 # --- billing --------------------------------------------------------------------------------------------------------

@@ -55,6 +55,10 @@ _ALL = (
     ExceptionKind("unknown-currency", "blocking", _ENGINEER, ("correct the currency in the source",)),
     ExceptionKind("amount-precision", "blocking", _ENGINEER, ("correct the amount in the source",)),
     ExceptionKind("true-up-proposed", "warning", _PREPARER, ("accept: credit and rebill", "waive")),
+    # costing
+    ExceptionKind("missing-cost-rate", "blocking", _REVENUE, ("state the worker's cost rate for the date",)),
+    ExceptionKind("ambiguous-cost-rate", "blocking", _REVENUE, ("end one of the cost rates of the date",)),
+    ExceptionKind("payroll-unplaced", "warning", _REVENUE, ("correct the payroll's period or currency",)),
     # contract and set-up
     ExceptionKind(
         "incomplete-setup", "blocking", _PREPARER, ("complete what is listed in its source system",)

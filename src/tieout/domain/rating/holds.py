@@ -74,7 +74,7 @@ def _take(hold: Mapping[str, Any], events: list[dict[str, Any]]) -> tuple[str, s
         return "exceeds-value", f"{wanted} is to be held, {there} is there"
     if not 0 <= concession <= wanted or (concession and kind != DISPUTED):
         return "invalid-concession", f"a concession of {concession} on {wanted} held as {kind}"
-    taken = []
+    taken: list[Decimal] = []
     for event in events:
         part = min(max(event["free"], ZERO), wanted - total(taken))
         event["free"] -= part
@@ -120,6 +120,6 @@ def _whole(events: pl.DataFrame) -> pl.DataFrame:
 
 def _check_conservation(events: pl.DataFrame, result: pl.DataFrame) -> None:
     for measure in ("quantity", "amount"):
-        parts = total(result[f"{part}_{measure}"].sum() for part in _PARTS)
-        if parts != events[measure].sum() or result.height != events.height:
-            raise AssertionError(f"holding lost {measure}: in {events[measure].sum()}, out {parts}")
+        parts = total(value for part in _PARTS for value in result[f"{part}_{measure}"])
+        if parts != total(events[measure]) or result.height != events.height:
+            raise AssertionError(f"holding lost {measure}: in {total(events[measure])}, out {parts}")

@@ -108,6 +108,7 @@ def _after(open_value: pl.DataFrame, written: pl.DataFrame) -> pl.DataFrame:
 
 
 def _check_conservation(before: pl.DataFrame, result: WriteResult) -> None:
-    expected = before["amount"].sum() + result.written["amount"].sum()
-    if result.after["amount"].sum() != expected or result.after["quantity"].sum() != before["quantity"].sum():
-        raise AssertionError(f"writing lost value or hours: {result.after['amount'].sum()} is not {expected}")
+    expected = total([*before["amount"], *result.written["amount"]])
+    found = total(result.after["amount"])
+    if found != expected or total(result.after["quantity"]) != total(before["quantity"]):
+        raise AssertionError(f"writing lost value or hours: {found} is not {expected}")

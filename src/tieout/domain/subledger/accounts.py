@@ -16,6 +16,17 @@ CONTRACT_COST_AMORTISATION = "contract_cost_amortisation"
 LOSS_PROVISION = "loss_provision"
 CONTRACT_LOSS = "contract_loss"
 EXPENSE_CLEARING = "expense_clearing"
+LABOR_COST = "labor_cost"
+LABOR_APPLIED = "labor_applied"
+LABOR_VARIANCE = "labor_variance"
+EXPENSE_COST = "expense_cost"
+SUBCONTRACT_COST = "subcontract_cost"
+ACCRUED_COST = "accrued_cost"
+PASS_THROUGH = "pass_through"
+INTERCOMPANY_RECEIVABLE = "intercompany_receivable"
+INTERCOMPANY_PAYABLE = "intercompany_payable"
+INTERCOMPANY_REVENUE = "intercompany_revenue"
+INTERCOMPANY_COST = "intercompany_cost"
 
 ACCOUNTS = (
     RECEIVABLE, UNBILLED_RECEIVABLE, CONTRACT_LIABILITY, REFUND_LIABILITY, BILLING_CLEARING, REVENUE, TAX_PAYABLE,
