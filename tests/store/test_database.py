@@ -138,6 +138,20 @@ def test_kill_9_in_the_middle_of_a_transaction_leaves_no_half_state_and_the_engi
         server.stop()
 
 
+def test_the_first_statement_after_a_restart_reconnects_however_short_the_rest(database_url: str) -> None:
+    """Every session of the pool was ended a moment ago, as by a restart; none was at rest for a second."""
+    engine = connect(database_url, pool_size=3)
+    with engine.connect() as one, engine.connect() as two, engine.connect() as three:
+        pids = [conn.execute(text("SELECT pg_backend_pid()")).scalar_one() for conn in (one, two, three)]
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        for pid in pids:
+            admin.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    for _ in range(3):
+        with engine.begin() as conn:
+            assert conn.execute(text("SELECT pg_backend_pid()")).scalar_one() not in pids
+    engine.dispose()
+
+
 def _write_across_a_crash(engine: Engine, server: EmbeddedPostgres) -> None:
     with engine.begin() as conn:
         conn.execute(text("INSERT INTO kept VALUES (1)"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import select
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,10 +61,14 @@ def _note_its_rest(connection: Any, record: ConnectionPoolEntry) -> None:
 
 
 def _ask_the_rested(connection: Any, record: ConnectionPoolEntry, proxy: Any) -> None:
-    """Replace a connection that no longer answers. One that was used just now is not asked: a question costs as much
-    as a statement, and the pool is renewed anyway when a statement finds its server gone.
+    """Replace a connection that no longer answers.
+
+    Asked is one that rested long, where a network may have forgotten it, or to which something was sent meanwhile: a
+    server that goes ends its sessions, and that can be seen without asking. A question each time would cost as much as
+    a statement (ADR-0001).
     """
-    if time.monotonic() - record.info.get("rests_since", time.monotonic()) < RESTED_SECONDS:
+    rested = time.monotonic() - record.info.get("rests_since", time.monotonic())
+    if rested < RESTED_SECONDS and not _was_sent_something(connection):
         return
     try:
         connection.autocommit = True
@@ -71,6 +76,16 @@ def _ask_the_rested(connection: Any, record: ConnectionPoolEntry, proxy: Any) ->
         connection.autocommit = False
     except psycopg.Error:
         raise InvalidatePoolError from None
+
+
+def _was_sent_something(connection: Any) -> bool:
+    """Whether the server's side of the connection has spoken or closed; a system call, no round trip."""
+    try:
+        watch = select.poll()
+        watch.register(connection.fileno(), select.POLLIN)
+        return bool(watch.poll(0))
+    except psycopg.Error:
+        return True
 
 
 def driver_url(url: str) -> URL:
