@@ -31,7 +31,7 @@ from tieout.domain.frames import (
 
 _ZERO = Decimal(0)
 _MICRO = Decimal("0.000001")
-_LONGEST = timedelta(days=2 * 366)
+_LONGEST = timedelta(days=366)
 """Longer than any period: a change later in the running one moves its end."""
 _Row = Mapping[str, Any]
 

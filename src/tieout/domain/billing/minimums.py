@@ -29,7 +29,7 @@ from tieout.domain.revenue.shares import amount, scale, whole
 
 KIND = "minimum"
 _INVALID = "invalid-contract"
-_LONGEST = timedelta(days=2 * 366)
+_LONGEST = timedelta(days=366)
 _PERIOD = [*LINE, "whole_start", "whole_end"]
 
 

@@ -49,7 +49,7 @@ _SAME = [
     "uplift_every",
 ]
 _PERIOD = [*LINE, "period_start", "period_end"]
-_LONGEST = timedelta(days=2 * 366)
+_LONGEST = timedelta(days=366)
 
 
 def recurring_charges(terms: pl.DataFrame, *, through: date, kind: str = KIND) -> Charged:
