@@ -70,9 +70,9 @@ def listed(
     resource = _allowed(name, actor)
     chosen = _filters(resource, filters or {})
     size = max(1, min(limit, MOST))
-    wanted = store.Wanted(chosen, decode(cursor), size + 1, actor.entities, known_at)
-    rows = store.page(conn, resource.table, wanted)
     column = store.KEY_OF.get(resource.table, "key")
+    after = None if cursor is None else _typed(resource, column, str(decode(cursor)))
+    rows = store.page(conn, resource.table, store.Wanted(chosen, after, size + 1, actor.entities, known_at))
     following = encode(rows[size - 1][column]) if len(rows) > size else None
     return Page(_views(conn, resource, rows[:size], actor), following)
 
