@@ -223,7 +223,9 @@ CHARGES_SET_BACK = _schema(event=_S, charge=_S, quantity=QUANTITY, amount=MONEY)
 BILLING_FINDINGS = _schema(
     kind=_S, record=_S, contract=_S, line=_S, day=_D, amount=MONEY, rule=_S, seen=_S,
 )  # fmt: skip
-FIXED_PLANS = _schema(contract=_S, line=_S, currency=_S, amount=MONEY, start=_D, end=_D, every=_S)
+FIXED_PLANS = _schema(
+    contract=_S, line=_S, currency=_S, amount=MONEY, start=_D, end=_D, every=_S, ended_on=_D,
+)  # fmt: skip
 FIXED_ITEMS = _schema(contract=_S, line=_S, item=_S, due_on=_D, amount=MONEY, share=SHARE)
 BILLED_ITEMS = _schema(contract=_S, line=_S, item=_S, due_on=_D, amount=MONEY, billed_amount=MONEY, currency=_S)
 MILESTONE_PLANS = _schema(contract=_S, line=_S, currency=_S, amount=MONEY, bill_on=_S)
@@ -280,6 +282,7 @@ RETAINED = _schema(
     invoice=_S, contract=_S, currency=_S, retained_amount=MONEY, deferred_tax_amount=MONEY, payable_amount=MONEY,
     account=_S, release_on=_D,
 )  # fmt: skip
+RETAINED_LINES = _schema(invoice=_S, contract=_S, line=_S, currency=_S, net_amount=MONEY)
 RETENTION_EVENTS = _schema(contract=_S, milestone=_S, day=_D)
 RETENTION_HELD = _schema(invoice=_S, contract=_S, line=_S, currency=_S, retained_amount=MONEY, release_on=_D)
 PAYER_SHARES = _schema(contract=_S, payer=_S, position=_I, share=SHARE)

@@ -43,6 +43,15 @@ def test_what_is_not_billed_comes_anew_and_what_is_billed_gets_its_difference() 
     ]
 
 
+def test_a_price_that_changed_takes_the_old_one_back_and_says_so() -> None:
+    ledger = Ledger()
+    apply(ledger, charge("a", 10, 5))
+    ledger.bill()
+    new = apply(ledger, charge("a", 10, 6)).new
+    assert new.select("kind", "price", "amount", "trail").rows() == [
+        ("adjustment", 5, -50, '{"rule":"taken back"}'), ("usage", 6, 60, "{}")]  # fmt: skip
+
+
 def test_a_charge_that_is_gone_is_taken_back() -> None:
     ledger = Ledger()
     apply(ledger, charge("a", 10, 5), charge("b", 1, 5))

@@ -31,7 +31,7 @@ from tieout.domain.frames import (
     MILESTONES,
     check_frame,
 )
-from tieout.model.money import round_to_minor
+from tieout.model.money import minor_unit, round_to_minor
 
 D = Decimal
 
@@ -70,6 +70,20 @@ def test_equal_monthly_parts_fall_due_on_the_last_day_of_their_month() -> None:
     planned = fixed(plan, [])
     assert due(planned.charges) == [
         ("2023-01-31", D("752.69")), ("2023-02-28", D("752.68")), ("2023-03-15", D("752.69"))]  # fmt: skip
+
+
+def test_after_a_termination_nothing_falls_due() -> None:
+    """12,000 over a year, ended on 30 June: six parts of 1,000, whatever was agreed for later."""
+    plan = {
+        "amount": 12000,
+        "every": "month",
+        "start": "2026-01-01",
+        "end": "2026-12-31",
+        "ended_on": "2026-06-30",
+    }
+    planned = fixed(plan, [], through="2026-05-31")
+    assert amounts(planned.charges) == [1000] * 5
+    assert due(planned.later) == [("2026-06-30", 1000)]
 
 
 def test_amounts_that_miss_the_fee_are_a_finding_and_bill_all_the_same() -> None:
@@ -151,6 +165,30 @@ def test_parts_of_a_fee_add_up_in_any_order_and_in_any_split_of_runs(
     through = pl.Series([day("2026-01-01")]).dt.offset_by(f"{cut}d")[0]
     part = fixed_fee_charges(plans, table(FIXED_ITEMS, items), through=through)
     assert pl.concat([part.charges, part.later]).sort("due_on").equals(whole.charges.sort("due_on"))
+
+
+@few
+@given(
+    st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 100)), min_size=1, max_size=8), st.integers(0, 10**7),
+    st.sampled_from(["USD", "JPY", "KWD"]), st.randoms(use_true_random=False),
+)  # fmt: skip
+def test_a_changed_fee_is_placed_or_named_and_never_touches_what_is_billed(
+    facts: list[tuple[int, int]], units: int, currency: str, rng: random.Random
+) -> None:
+    unit = D(1).scaleb(-minor_unit(currency))
+    rows = [{"item": f"i{n}", "due_on": f"2026-01-{n + 1:02}", "amount": a * unit, "billed_amount": a * b // 100 * unit,
+             "currency": currency} for n, (a, b) in enumerate(facts)]  # fmt: skip
+    fee = units * unit
+    fees = pl.DataFrame(
+        {"contract": ["C-1"], "line": ["1"], "amount": [fee]}, schema_overrides={"amount": pl.Decimal(20, 4)}
+    )
+    spread = respread_fee(table(BILLED_ITEMS, rows), fees)
+    placed = dict(spread.items.select("item", "amount").iter_rows())
+    left = sum(spread.findings["amount"].to_list(), D(0))
+    assert sum(placed.values()) + left == fee
+    assert all(placed[row["item"]] >= row["billed_amount"] for row in rows)
+    rng.shuffle(rows)
+    assert respread_fee(table(BILLED_ITEMS, rows), fees).items.equals(spread.items)
 
 
 # --- milestones -------------------------------------------------------------------------------------------------
@@ -260,3 +298,28 @@ def test_deposits_come_off_the_final_invoice_with_their_own_tax_and_never_below_
         ("D-1", 3000, D("0.20")), ("D-2", 2000, D("0.21"))]  # fmt: skip
     assert dict(deducted.left.select("deposit", "amount").iter_rows()) == {"D-1": 0, "D-2": 2000, "D-9": 1}
     check_frame("left", deducted.left, DEPOSIT_BALANCES)
+
+
+@few
+@given(
+    st.lists(st.tuples(st.integers(0, 5000), st.sampled_from(["C-1", "C-2"])), max_size=6),
+    st.lists(st.tuples(st.integers(-100, 5000), st.sampled_from(["C-1", "C-2"])), max_size=6),
+    st.randoms(use_true_random=False),
+)  # fmt: skip
+def test_deposits_are_deducted_once_and_only_from_their_contract(
+    deposits: list[tuple[int, str]], invoices: list[tuple[int, str]], rng: random.Random
+) -> None:
+    held = [{"deposit": f"d{n}", "contract": c, "asked_on": "2026-01-01", "amount": a, "tax_category": "S", "tax_rate": 0}
+            for n, (a, c) in enumerate(deposits)]  # fmt: skip
+    finals = [{"invoice": f"f{n}", "contract": c, "issued_on": "2026-06-30", "net_amount": a}
+              for n, (a, c) in enumerate(invoices)]  # fmt: skip
+    got = deduct_deposits(table(FINAL_INVOICES, finals), table(DEPOSIT_BALANCES, held))
+    for contract in ("C-1", "C-2"):
+        asked = sum(a for a, c in deposits if c == contract)
+        billed = sum(max(a, 0) for a, c in invoices if c == contract)
+        taken = got.deductions.filter(pl.col("contract") == contract)["amount"].sum() or 0
+        assert taken == min(asked, billed)
+    rng.shuffle(held)
+    rng.shuffle(finals)
+    again = deduct_deposits(table(FINAL_INVOICES, finals), table(DEPOSIT_BALANCES, held))
+    assert again.deductions.equals(got.deductions)

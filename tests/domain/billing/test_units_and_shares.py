@@ -17,6 +17,7 @@ from tieout.domain.billing import (
     Withheld,
     adjust_charges,
     release_charges,
+    retained_by_line,
     share_over_payers,
     unit_charges,
     withhold,
@@ -25,6 +26,7 @@ from tieout.domain.frames import (
     DELIVERIES,
     PAYER_SHARES,
     RETAINABLE,
+    RETAINED_LINES,
     RETENTION_EVENTS,
     RETENTION_HELD,
     RETENTION_TERMS,
@@ -160,6 +162,15 @@ def test_bad_retention_terms_are_named_and_withhold_nothing(terms: dict[str, Any
     got = kept({}, **terms)
     assert kinds(got.findings) == ["invalid-contract"]
     assert got.retained.select("retained_amount", "payable_amount").rows() == [(0, 1200)]
+
+
+def test_what_is_withheld_is_shared_over_the_lines_of_the_invoice() -> None:
+    """100.00 over nets of 1, 1, 1 and a credit line: 33.34, 33.33, 33.33, 0."""
+    lines = table(RETAINED_LINES, [{"invoice": "INV-1", "line": n, "net_amount": a}
+                                   for n, a in (("1", 400), ("2", 400), ("3", 400), ("4", -200))])  # fmt: skip
+    held = retained_by_line(kept({}).retained, lines)
+    assert amounts(held.rename({"retained_amount": "amount"})) == [D("33.34"), D("33.33"), D("33.33"), 0]
+    assert release_charges(held, through=day("2026-12-31"))["amount"].sum() == 100
 
 
 def test_a_release_is_asked_for_on_its_day_once_and_less_what_is_credited_later() -> None:

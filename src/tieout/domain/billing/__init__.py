@@ -12,7 +12,7 @@ from tieout.domain.billing.milestones import milestone_charges
 from tieout.domain.billing.minimums import minimum_charges
 from tieout.domain.billing.recurring import recurring_charges
 from tieout.domain.billing.retainers import retainer_fees
-from tieout.domain.billing.retention import Withheld, release_charges, withhold
+from tieout.domain.billing.retention import Withheld, release_charges, retained_by_line, withhold
 from tieout.domain.billing.schedules import Respread, fixed_fee_charges, respread_fee
 from tieout.domain.billing.splits import Shared, share_over_payers
 from tieout.domain.billing.tiers import usage_charges
@@ -57,6 +57,7 @@ __all__ = [
     "reconcile_usage",
     "recurring_charges",
     "release_charges",
+    "retained_by_line",
     "respread_fee",
     "retainer_fees",
     "share_over_payers",

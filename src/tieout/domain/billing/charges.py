@@ -22,6 +22,7 @@ from tieout.domain.frames import (
 )
 
 ADJUSTMENT = "adjustment"
+_TAKEN_BACK = '{"rule":"taken back"}'
 _MEASURES = {"quantity": QUANTITY, "amount": MONEY}
 _ROW = ["charge", "price"]
 _ABOUT = [name for name in CHARGES if name not in (*_MEASURES, *_ROW, "trail")]
@@ -122,22 +123,22 @@ def _new(changed: pl.DataFrame, now: pl.DataFrame, held: pl.DataFrame) -> pl.Dat
     )
     was_billed = (pl.col("billed_amount").fill_null(0) != 0) | (pl.col("billed_quantity").fill_null(0) != 0)
     rest = rest.filter((pl.col("quantity") != 0) | (pl.col("amount") != 0) | (pl.col("wanted") & ~was_billed))
-    rest = rest.select(*_ROW, *_MEASURES, was_billed.alias("#billed"))
+    rest = rest.select(*_ROW, *_MEASURES, was_billed.alias("#billed"), "wanted")
     gone = held.sort("event").unique("charge", keep="first", maintain_order=True)
     about = pl.concat(
-        [now.select("charge", *_about(), "trail"), gone.select("charge", *_about(), _no_trail())]
+        [
+            now.select("charge", *_about(), "trail"),
+            gone.select("charge", *_about(), pl.lit(_TAKEN_BACK).alias("trail")),
+        ]
     )
     told = rest.join(about.unique("charge", keep="first", maintain_order=True), on="charge")
     kind = pl.when("#billed").then(pl.lit(ADJUSTMENT)).otherwise("kind")
-    return in_charge_order(told.with_columns(kind.alias("kind")))
+    why = pl.when("wanted").then("trail").otherwise(pl.lit(_TAKEN_BACK))
+    return in_charge_order(told.with_columns(kind.alias("kind"), why.alias("trail")))
 
 
 def _about() -> list[str]:
     return [name for name in _ABOUT if name != "charge"]
-
-
-def _no_trail() -> pl.Expr:
-    return pl.lit("{}").alias("trail")
 
 
 def in_charge_order(rows: pl.DataFrame) -> pl.DataFrame:

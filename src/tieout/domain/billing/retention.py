@@ -15,13 +15,14 @@ from tieout.domain.frames import (
     MONEY,
     RETAINABLE,
     RETAINED,
+    RETAINED_LINES,
     RETENTION_EVENTS,
     RETENTION_HELD,
     RETENTION_TERMS,
     check_frame,
     conform,
 )
-from tieout.domain.revenue.shares import amount, scale, whole
+from tieout.domain.revenue.shares import amount, largest_remainder, scale, whole
 
 KIND = "retention_release"
 RELEASES = ("time", "milestone")
@@ -89,6 +90,29 @@ def _share_of(value: pl.Expr, rows: pl.DataFrame) -> pl.Expr:
     """share × value in the minor unit, half away from zero: the larger remainder of the two parts, ties kept back."""
     units = whole(value, scale(rows)) * millionths(pl.col("share").fill_null(0))
     return amount(halves_away(units, pl.lit(MILLION, pl.Int128)), scale(rows)).cast(MONEY)
+
+
+def retained_by_line(retained: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    """What is withheld of each invoice (RETAINED) over its contract lines (RETAINED_LINES: nets less credits).
+
+    Largest remainder by net, ties to the first line; lines below zero take no share. Gives RETENTION_HELD with the day
+    of release, for the balance of each obligation and for `release_charges` (domain rules §1, §3).
+    """
+    check_frame("retained", retained, RETAINED)
+    check_frame("retained lines", lines, RETAINED_LINES)
+    kept = retained.filter(pl.col("retained_amount") != 0)
+    beside = lines.join(kept.select("invoice", "retained_amount", "release_on"), on="invoice")
+    weighed = beside.with_columns(
+        pl.col("net_amount").clip(lower_bound=0).alias("weight"), pl.col("retained_amount").alias("whole")
+    ).sort("invoice", "line")
+    shared = largest_remainder(
+        weighed, total="whole", weight="weight", by=["invoice"], share="retained_amount"
+    )
+    held = conform("retention held", shared, RETENTION_HELD).sort("invoice", "line")
+    came, went = (df.select(pl.col("retained_amount").sum()).item() for df in (kept, held))
+    if came != went:
+        raise AssertionError(f"sharing retention over lines lost money: in {came}, out {went}")
+    return held
 
 
 def release_charges(held: pl.DataFrame, *, through: date) -> pl.DataFrame:

@@ -54,7 +54,8 @@ def fixed_fee_charges(
     A line has dated items, all with an amount or all with a share of the plan's amount; or `every` (month, quarter,
     year) and no items: equal parts over the calendar's periods from start to end, each due on its period's last day
     within them. Parts of an amount are spread in order of date and item by one rounding of the running total, so they
-    add up to it (domain rules §1; scenario format, `fixed_fee`). Shares that miss 1 by more than `share_tolerance`, or
+    add up to it (domain rules §1; scenario format, `fixed_fee`). Of a line that was terminated (`ended_on`) nothing
+    falls due after that day: it is in neither frame; `start` and `end` stay those the fee was agreed for. Shares that miss 1 by more than `share_tolerance`, or
     amounts that do not add up to the plan's, are `billing-plan-mismatch`; stated amounts bill all the same.
     """
     check_frame("fixed plans", plans, FIXED_PLANS)
@@ -71,9 +72,17 @@ def fixed_fee_charges(
         _by_share(good.filter(pl.col("share").is_not_null())),
         _equal(sound(plans, stopped).join(items.select(LINE).unique(), on=LINE, how="anti")),
     ]
-    charges = in_charge_order(pl.concat(parts))
+    charges = _standing(in_charge_order(pl.concat(parts)), plans)
     due = pl.col("due_on") <= through
     return Planned(charges.filter(due), charges.filter(~due), in_order(pl.concat([stopped, uneven])))
+
+
+def _standing(charges: pl.DataFrame, plans: pl.DataFrame) -> pl.DataFrame:
+    """The charges that a termination leaves standing."""
+    ends = plans.drop_nulls("ended_on").select(*LINE, "ended_on").unique(LINE)
+    ended = charges.join(ends, on=LINE, how="left", maintain_order="left")
+    over = (pl.col("due_on") > pl.col("ended_on")).fill_null(False)
+    return ended.filter(~over).drop("ended_on")
 
 
 def _judge_plans(plans: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:

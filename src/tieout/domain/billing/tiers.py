@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import polars as pl
 
 from tieout.domain.billing.amounts import (
@@ -35,7 +37,8 @@ MODES = ("graduated", "volume", "package")
 _INVALID = "invalid-contract"
 _TERMS = [*LINE, "effective_from"]
 _ZERO = pl.lit(0).cast(QUANTITY)
-_OPEN = pl.lit(10**13).cast(QUANTITY)
+_OPEN = pl.lit(Decimal("99999999999999.999999")).cast(QUANTITY)
+"""The largest quantity there is, as the end of the last tier."""
 
 
 def usage_charges(used: pl.DataFrame, terms: pl.DataFrame, tiers: pl.DataFrame) -> Charged:
