@@ -227,7 +227,9 @@ FIXED_PLANS = _schema(
     contract=_S, line=_S, currency=_S, amount=MONEY, start=_D, end=_D, every=_S, ended_on=_D,
 )  # fmt: skip
 FIXED_ITEMS = _schema(contract=_S, line=_S, item=_S, due_on=_D, amount=MONEY, share=SHARE)
-BILLED_ITEMS = _schema(contract=_S, line=_S, item=_S, due_on=_D, amount=MONEY, billed_amount=MONEY, currency=_S)
+BILLED_ITEMS = _schema(
+    contract=_S, line=_S, item=_S, due_on=_D, amount=MONEY, billed_amount=MONEY, currency=_S
+)
 MILESTONE_PLANS = _schema(contract=_S, line=_S, currency=_S, amount=MONEY, bill_on=_S)
 MILESTONES = _schema(contract=_S, line=_S, milestone=_S, position=_I, amount=MONEY, share=SHARE)
 MILESTONE_STATES = _schema(contract=_S, line=_S, milestone=_S, day=_D, sequence=_I, state=_S)
