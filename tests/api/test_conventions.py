@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -172,3 +173,25 @@ def test_the_served_description_names_every_operation(api: Api) -> None:
     listed = {(one["method"], one["path"]) for one in api.client.get("/v1/catalog").json()["data"]}
     assert described == listed
     assert document["openapi"].startswith("3.1")
+
+
+def _cursor(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "value", ["x", 5, 10**30, -1, True, None, [], ["x"], {"a": 1}, "\ud800", "a\x00b", 1.5]
+)
+def test_a_cursor_that_no_list_gave_is_refused(api: Api, value: object) -> None:
+    """Lists by text, by number, by id and by several columns: a page or a refusal, never an error of ours."""
+    lists = ("contracts", "events", "journals", "audit", "exceptions", "flows", "invoices")
+    answers = {name: api.get(f"/v1/{name}", params={"cursor": _cursor(value)}) for name in lists}
+    assert {name: a.status_code for name, a in answers.items() if a.status_code not in (200, 422)} == {}
+
+
+def test_what_no_record_can_hold_is_refused_and_not_our_error(api: Api) -> None:
+    """A zero byte in the name of a webhook's connection reaches the database, which says that nobody is called so."""
+    for path in ("/v1/ingest/a%00b", "/v1/ingest/a%00b/secret"):
+        answer = api.client.post(path, json={})
+        assert (answer.status_code, answer.json()["code"]) == (422, "TIE-115")
+        assert answer.headers["content-type"] == "application/problem+json"

@@ -110,3 +110,12 @@ def test_up_says_why_the_web_door_does_not_start(tmp_path: Path) -> None:
         supervisor.add(dying)
         with pytest.raises(Misconfigured, match="no certificate"):
             wait_for_web(replace(settings, port=1), supervisor, threading.Event().wait)
+
+
+@pytest.mark.parametrize("file", ["no\udcfftext", "x" * 5000, "a\nb", "/nonexistent/x.yaml"])
+def test_a_file_that_cannot_be_named_is_said_and_not_a_traceback(tmp_path: Path, file: str) -> None:
+    """An argument need not be text, nor a name that a file can have."""
+    done = run("scenario", "check", file, home=tmp_path)
+    assert done.returncode in (1, 2)
+    assert "Traceback" not in done.stderr
+    assert done.stderr

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
@@ -62,6 +62,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(DataError, _unkeepable)
+    app.add_exception_handler(UnicodeEncodeError, _unkeepable)
     app.add_exception_handler(OperationalError, _no_database)
     app.add_exception_handler(PoolTimeout, _no_database)
     app.add_exception_handler(RecursionError, _too_deep)
@@ -84,6 +86,19 @@ def _invalid(request: Request, error: Any) -> JSONResponse:
 def _http(request: Request, error: Any) -> JSONResponse:
     detail = error.detail if error.status_code != 404 else f"There is nothing at {request.url.path[:200]}."
     return problem(request, error.status_code, f"TIE-{error.status_code}", str(detail), headers=error.headers)
+
+
+def _unkeepable(request: Request, error: Any) -> JSONResponse:
+    """No column takes such a value (a zero byte, half a character, a number beyond its range): no record has it."""
+    log.warning(
+        "a value that the database cannot hold",
+        path=request.url.path[:200],
+        error=ascii(getattr(error, "orig", error))[:200],
+    )
+    return problem(
+        request, 422, "TIE-115", "The request holds a character or number that no record can have. Nothing was written.",
+        "Send plain text without zero bytes, and numbers in the range of the field.",
+    )  # fmt: skip
 
 
 def _no_database(request: Request, error: Any) -> JSONResponse:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -90,6 +91,11 @@ def _root(
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command and exit: 0 fine, 1 a finding, 2 usage, 3 environment."""
     given = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # an argument need not be text: it is shown all the same
     try:
         get_command(app)(given, prog_name="tieout")
     except KeyboardInterrupt:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tieout.bootstrap import Misconfigured
@@ -59,4 +59,8 @@ def explain(error: Exception) -> Explained | None:
             f"{error.filename} cannot be used: {error.strerror}.",
             remedy="Give it to the user who runs this, or set TIEOUT_HOME to a folder of your own.",
         )
+    if isinstance(error, OSError) and error.filename is not None:
+        return Explained(USAGE, f"{str(error.filename)[:200]} cannot be used: {error.strerror}.")
+    if isinstance(error, (DataError, UnicodeEncodeError)):
+        return Explained(USAGE, "A value holds a character or number that no record can have.")
     return None
