@@ -141,7 +141,7 @@ def _open(engine: Engine) -> list[str]:
 
 def _standing(engine: Engine) -> tuple[int, datetime | None]:
     with engine.connect() as conn:
-        return unsettled(conn, clock.now(conn))
+        return unsettled(conn)
 
 
 def main(order: dict[str, Any]) -> None:

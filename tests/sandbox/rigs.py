@@ -47,15 +47,10 @@ def is_write(request: httpx.Request) -> bool:
     return request.method != "GET" and not request.url.path.endswith("/suiteql")
 
 
-class SandboxRig(ABC):
-    """What is the same for all systems."""
+class Reader:
+    """A connector with its sign-in at one of the simulated systems."""
 
     system = ""
-    type = ""
-    mutation: dict[str, Any] = {}  # noqa: RUF012
-    tokens_expire = True
-    renamed = ("", "")
-    text_field = ""
 
     def __init__(self, sandbox: Sandbox, **config: Any) -> None:
         self.sandbox, self.world = sandbox, sandbox.world
@@ -68,6 +63,16 @@ class SandboxRig(ABC):
         self.connector: Any = modules[self.system].connect(
             {**told["config"], **config}, told["secrets"], self.options
         )
+
+
+class SandboxRig(Reader, ABC):
+    """What is the same for all systems that the conformance suite plays with."""
+
+    type = ""
+    mutation: dict[str, Any] = {}  # noqa: RUF012
+    tokens_expire = True
+    renamed = ("", "")
+    text_field = ""
 
     @abstractmethod
     def record(self, number: int) -> dict[str, Any]:

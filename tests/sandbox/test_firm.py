@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, insert
 
-from tests.sandbox.rigs import SandboxRig
+from tests.sandbox.rigs import Reader
 from tieout.connectors.kit.conformance import every_change
 from tieout.hub import canonical, crosswalk, exceptions, inbox
 from tieout.sandbox.firm import MESS, Firm, Timeline, generate, people
@@ -287,7 +287,7 @@ def test_every_record_of_the_firm_goes_through_the_mappings(sandbox: Sandbox, co
     counts: Counter[str] = Counter()
     sandbox.world.clear_faults()  # the planted ones have their own tests
     for system in names:
-        rig: Any = type("Rig", (SandboxRig,), {"system": system})(sandbox, page_size=200)
+        rig: Any = type("Firm", (Reader,), {"system": system})(sandbox, page_size=200)
         for object in rig.connector.objects():
             rig.object = object
             changes, _ = every_change(rig)

@@ -14,7 +14,7 @@ from tieout.store import demo as store
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.03
+LOOK_SECONDS = 0.05
 MOST_MOVES = 60
 """Moments to which a stop goes on because something waits for them; more means that something never ends."""
 LONGEST = timedelta(hours=20)
@@ -64,11 +64,11 @@ class Clocks:
         looks, quiet = 0, 0
         while True:
             with self._engine.connect() as conn:
-                open_now, following = store.unsettled(conn, clock.now(conn))
+                open_now, following = store.unsettled(conn)
             quiet = quiet + 1 if open_now == 0 else 0
             if quiet and self._outside.hints_waiting() == 0:
                 with self._engine.connect() as conn:
-                    open_now, following = store.unsettled(conn, clock.now(conn))
+                    open_now, following = store.unsettled(conn)
                 if open_now == 0:
                     return following
             looks += 1

@@ -78,6 +78,8 @@ class World:
         self._counters: dict[tuple[str, str], int] = {}
         self._webhooks: dict[str, list[str]] = {}
         self._faults = 0
+        self._late = 0
+        self._noting = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.hints = HintSender(lambda: self.webhooks("kantata"))
         self._load()
 
@@ -94,6 +96,7 @@ class World:
             for system, url in conn.execute(select(tables.webhook)):
                 self._webhooks.setdefault(system, []).append(url)
             self._faults = conn.execute(select(func.coalesce(func.sum(tables.fault.c.left), 0))).scalar_one()
+            self._late = conn.execute(select(func.count()).select_from(tables.late_call)).scalar_one()
 
     # --- transactions and time ------------------------------------------------------------------------
 
@@ -220,8 +223,9 @@ class World:
 
     def get(self, system: str, type: str, id: str, *, deleted: bool = False) -> Record | None:
         """One record; a deleted one only when asked for."""
-        found = self._select(system, type, [tables.record.c.id == id], deleted=deleted)
-        return found[0] if found else None
+        with self._reading() as conn:
+            row = conn.execute(_GET, {"system": system, "type": type, "id": id, "deleted": deleted}).first()
+        return None if row is None else Record(system, type, id, loads(row.fields), *row[1:])
 
     def find(self, system: str, type: str, **equal: Any) -> list[Record]:
         """Living records whose fields equal these, oldest first."""
@@ -319,7 +323,7 @@ class World:
             names = [t.name for t in tables.metadata.sorted_tables if t is not tables.clock]
             conn.execute(text(f"TRUNCATE {', '.join(names)} RESTART IDENTITY"))
             types = {place: count + 1 for place, count in self._versions.items()}
-            self._counters, self._webhooks, self._faults, self._versions = {}, {}, 0, types
+            self._counters, self._webhooks, self._faults, self._late, self._versions = {}, {}, 0, 0, types
             self._last = _NONE
 
     # --- webhooks -------------------------------------------------------------------------------------
@@ -349,14 +353,16 @@ class World:
             conn.execute(insert(tables.applied_write).values(values))
 
     def record_call(self, system: str, method: str, path: str, status: int) -> None:
-        """Note a request (real time). Not waited for on disk: it counts, it proves nothing."""
-        with self.engine.begin() as conn:
-            conn.execute(text("SET LOCAL synchronous_commit = off"))
-            conn.execute(
-                insert(tables.call).values(
-                    system=system, method=method, path=path[:500], status=status, at=datetime.now(UTC)
-                )
-            )
+        """Note a request (real time), in a commit of its own."""
+        told = {
+            "system": system,
+            "method": method,
+            "path": path[:500],
+            "status": status,
+            "at": datetime.now(UTC),
+        }
+        with self._noting.connect() as conn:
+            conn.execute(_NOTE_CALL, told)
 
     def ledger(self, system: str | None = None) -> list[dict[str, Any]]:
         """Every applied write in order."""
@@ -440,16 +446,21 @@ class World:
         values = {"due_at": due_at, "system": system, "method": method, "path": path, "body": body}
         with self.transaction() as conn:
             conn.execute(insert(tables.late_call).values(values))
+            self._late += 1
 
     def take_late(self) -> list[dict[str, Any]]:
         """Late writes that are due now, taken out."""
+        if self._late <= 0:
+            return []
         with self.transaction() as conn:
             gone = (
                 delete(tables.late_call)
                 .where(tables.late_call.c.due_at <= self._now)
                 .returning(tables.late_call)
             )
-            return sorted((dict(r) for r in conn.execute(gone).mappings()), key=lambda r: r["id"])
+            found = sorted((dict(r) for r in conn.execute(gone).mappings()), key=lambda r: r["id"])
+        self._late -= len(found)
+        return found
 
 
 def _is(system: str, type: str) -> tuple[Any, Any]:
@@ -461,6 +472,14 @@ def _json(value: Any) -> Any:
     return sql_cast(sql_cast(dumps(value), Text), JSONB)
 
 
+_GET = text(
+    "SELECT CAST(fields AS text) AS fields, created_at, modified_at, deleted, visible_from FROM record"
+    " WHERE system = :system AND type = :type AND id = :id AND (:deleted OR NOT deleted)"
+)
+_NOTE_CALL = text(  # not waited for on disk: it counts, it proves nothing
+    "WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)) INSERT INTO call (system, method, path, status, at)"
+    " SELECT :system, :method, :path, CAST(:status AS integer), CAST(:at AS timestamptz) FROM quick"
+)
 _INSERT = text(
     "INSERT INTO record (system, type, id, fields, created_at, modified_at, deleted)"
     " SELECT :system, :type, id, CAST(fields AS jsonb), at, at, false"

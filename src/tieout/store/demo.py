@@ -7,8 +7,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, or_, select, text
+from sqlalchemy import Connection, Select, func, or_, select, text
 
+from tieout.store import clock
 from tieout.store.tables import (
     attempt,
     audit,
@@ -34,23 +35,22 @@ ROUTINE = ("sync", "sweep", "drift", "seal")
 """Work that always waits for its next time; only a failure of it is worth waiting for."""
 
 
-def unsettled(conn: Connection, moment: datetime) -> tuple[int, datetime | None]:
+_UNSETTLED = text(
+    f"""
+    WITH present AS MATERIALIZED (SELECT {clock.NOW} AS moment)
+    SELECT count(*) FILTER (WHERE started > done OR requested > done AND due_at <= moment) AS open,
+           least(min(due_at) FILTER (WHERE requested > done AND started = done AND due_at > moment
+                                     AND (attempts > 0 OR kind <> ALL(CAST(:routine AS text[])))),
+                 (SELECT min(blocked_until) FROM connection WHERE enabled AND blocked_until > moment)) AS next
+    FROM work, present WHERE requested > done GROUP BY moment
+    """  # noqa: S608 - no value stands in it
+)
+
+
+def unsettled(conn: Connection) -> tuple[int, datetime | None]:
     """How much work runs or could run now, and the next moment at which something that waits goes on."""
-    w = work.c
-    open_now = or_(w.started > w.done, and_(w.requested > w.done, w.due_at <= moment))
-    waits = and_(w.requested > w.done, w.started == w.done, w.due_at > moment)
-    worth = or_(w.kind.not_in(ROUTINE), w.attempts > 0)
-    row = conn.execute(
-        select(
-            func.count().filter(open_now).label("open"), func.min(w.due_at).filter(waits, worth).label("next")
-        )
-    ).one()
-    blocked = conn.execute(
-        select(func.min(connection.c.blocked_until)).where(
-            connection.c.enabled, connection.c.blocked_until > moment
-        )
-    ).scalar()
-    return int(row.open), min((one for one in (row.next, blocked) if one is not None), default=None)
+    row = conn.execute(_UNSETTLED, {"routine": list(ROUTINE)}).first()
+    return (0, None) if row is None else (int(row.open), row.next)
 
 
 def failures(conn: Connection) -> list[dict[str, Any]]:
