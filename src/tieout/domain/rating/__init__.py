@@ -1,5 +1,6 @@
 """From time, expenses and subcontract work to billing events: who may be billed, for how many hours, at which price and why."""
 
+from tieout.domain.rating.estimates import estimate_expenses, estimate_time
 from tieout.domain.rating.expenses import ExpenseResult, rate_expenses
 from tieout.domain.rating.holds import HoldResult, classify_holds
 from tieout.domain.rating.policies import Lookups, RatingPolicies
@@ -18,6 +19,8 @@ __all__ = [
     "WriteResult",
     "apply_writes",
     "classify_holds",
+    "estimate_expenses",
+    "estimate_time",
     "prepare_entries",
     "rate_expenses",
     "rate_time",

@@ -35,7 +35,8 @@ def apply_overtime(entries: pl.DataFrame, policies: RatingPolicies) -> pl.DataFr
 def _premium(entries: pl.DataFrame, week_start: str) -> pl.DataFrame:
     basis = pl.when(pl.col("overtime_basis") == "work").then(millionths("worked_hours"))
     counted = entries.with_columns(
-        basis.otherwise(millionths("billable_hours")).alias("counted"), _week(week_start)
+        basis.otherwise(millionths("billable_hours")).alias("counted"),
+        first_of_week(pl.col("week_start").fill_null(week_start)),
     )
     days = in_runs(counted, WORKER_DAY, ["entry"])
     daily = _above(pl.col("counted"), "overtime_daily_after")
@@ -57,8 +58,8 @@ def _above(count: pl.Expr, threshold: str) -> pl.Expr:
     return pl.when(pl.col(threshold).is_null()).then(pl.lit(0, pl.Int64)).otherwise(part)
 
 
-def _week(default: str) -> pl.Expr:
-    """First day of the week the entry falls in, weeks starting on the line's or the policy's day."""
-    number = pl.col("week_start").fill_null(default).replace_strict({d: i for i, d in enumerate(WEEKDAYS)})
+def first_of_week(starts_on: pl.Expr) -> pl.Expr:
+    """First day of the week of `work_date`, weeks starting on the weekday named."""
+    number = starts_on.replace_strict({day: i for i, day in enumerate(WEEKDAYS)})
     back = (pl.col("work_date").dt.weekday().cast(pl.Int64) - 1 - number.cast(pl.Int64)) % 7
     return (pl.col("work_date") - pl.duration(days=back)).alias("week")

@@ -1,0 +1,116 @@
+"""Costs of every kind in one shape (COSTS): what is new against the books, how it is posted, what margin it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from tieout.domain.frames import (
+    COSTS,
+    LABOR_COSTS,
+    LINE_AMOUNTS,
+    MARGINS,
+    POSTINGS,
+    SHARE,
+    check_frame,
+    conform,
+)
+from tieout.domain.subledger import accounts as a
+from tieout.model.decimals import ratio
+
+LABOR, VARIANCE, EXPENSE, SUBCONTRACT, PASS_THROUGH = (
+    "labor",
+    "variance",
+    "expense",
+    "subcontract",
+    "pass_through",
+)
+ACCOUNTS: Mapping[str, tuple[str, str]] = {
+    LABOR: (a.LABOR_COST, a.LABOR_APPLIED),
+    VARIANCE: (a.LABOR_COST, a.LABOR_VARIANCE),
+    EXPENSE: (a.EXPENSE_COST, a.EXPENSE_CLEARING),
+    SUBCONTRACT: (a.SUBCONTRACT_COST, a.EXPENSE_CLEARING),
+    PASS_THROUGH: (a.PASS_THROUGH, a.EXPENSE_CLEARING),
+}
+"""Per kind of cost the account it debits and the one it credits."""
+
+_TERMS = ["kind", "contract", "line", "entity", "event_date", "currency"]
+
+
+def labor_as_costs(costs: pl.DataFrame) -> pl.DataFrame:
+    """Labor costs (LABOR_COSTS) as COSTS; `hours` are the hours that cost."""
+    check_frame("labor costs", costs, LABOR_COSTS)
+    named = costs.with_columns(
+        pl.col("entry").alias("source"), pl.lit(LABOR).alias("kind"), pl.col("work_date").alias("event_date"),
+        pl.col("costed_hours").alias("hours"),
+    )  # fmt: skip
+    return conform("costs", named, COSTS).sort("event_date", "source")
+
+
+def cost_changes(target: pl.DataFrame, booked: pl.DataFrame) -> pl.DataFrame:
+    """What has to be booked (COSTS) so that the books, `booked` in all (COSTS), say what `target` says now (COSTS).
+
+    Per source, kind and terms the difference in hours and amount, with the newest version: a correction reverses what
+    it moves away from under the old terms and keeps that event's date, a source that is gone is reversed whole. Run
+    again with its own output booked, nothing is left.
+    """
+    check_frame("target costs", target, COSTS)
+    check_frame("booked costs", booked, COSTS)
+    taken = booked.with_columns(-pl.col("hours").fill_null(0), -pl.col("amount"))
+    both = pl.concat([target.with_columns(pl.col("hours").fill_null(0)), taken])
+    moved = both.group_by("source", *_TERMS).agg(
+        pl.col("version").max(), pl.col("project", "worker").last(), pl.col("hours", "amount").sum()
+    )
+    return conform("cost changes", moved.filter(pl.col("amount") != 0), COSTS).sort(
+        "event_date", "source", *_TERMS[:3]
+    )
+
+
+def cost_postings(costs: pl.DataFrame) -> pl.DataFrame:
+    """Costs (COSTS) as lines for `Books.write` (POSTINGS): debit the cost, credit what stands against it.
+
+    Costs of no contract are no lines here: internal time stays in payroll, which the ERP posts.
+    """
+    check_frame("costs", costs, COSTS)
+    unknown = set(costs["kind"].unique().to_list()) - set(ACCOUNTS)
+    if unknown:
+        raise ValueError(f"no account for costs of kind {', '.join(sorted(map(str, unknown)))}")
+    placed = costs.filter(pl.col("contract").is_not_null()).with_columns(
+        pl.format("{}:{}:{}", "kind", "source", "version").alias("cause")
+    )
+    sides = [
+        placed.with_columns(
+            pl.col("kind").replace_strict({k: v[side] for k, v in ACCOUNTS.items()}, return_dtype=pl.String).alias("account"),
+            (pl.col("amount") if side == 0 else -pl.col("amount")).alias("amount"),
+        ).select(POSTINGS.names())
+        for side in (0, 1)
+    ]  # fmt: skip
+    return conform("postings", pl.concat(sides), POSTINGS).sort("cause", "account")
+
+
+def line_costs(costs: pl.DataFrame) -> pl.DataFrame:
+    """Cost per contract line, entity and currency (LINE_AMOUNTS); what is passed through is no cost."""
+    own = check_frame("costs", costs, COSTS).filter(pl.col("kind") != PASS_THROUGH)
+    sums = own.group_by("contract", "line", "entity", "currency").agg(pl.col("amount").sum())
+    return conform("line costs", sums, LINE_AMOUNTS).sort("contract", "line", "entity", "currency")
+
+
+def margins(revenue: pl.DataFrame, costs: pl.DataFrame) -> pl.DataFrame:
+    """Revenue less cost per contract line, entity and currency (MARGINS) from two LINE_AMOUNTS.
+
+    `margin_share` = margin ÷ revenue, six decimals; null without revenue. Amounts of different currencies are never
+    netted: convert them first.
+    """
+    keys = ["contract", "line", "entity", "currency"]
+    sides = [
+        check_frame(name, rows, LINE_AMOUNTS).group_by(keys).agg(pl.col("amount").sum().alias(name))
+        for name, rows in (("revenue", revenue), ("cost", costs))
+    ]
+    joined = sides[0].join(sides[1], on=keys, how="full", nulls_equal=True, coalesce=True)
+    joined = joined.with_columns(pl.col("revenue", "cost").fill_null(0))
+    joined = joined.with_columns((pl.col("revenue") - pl.col("cost")).alias("margin"))
+    share = pl.when(pl.col("revenue") != 0).then(ratio(pl.col("margin"), pl.lit(1), pl.col("revenue"), 6))
+    return conform(
+        "margins", joined.with_columns(share.cast(SHARE, strict=False).alias("margin_share")), MARGINS
+    ).sort(keys)
