@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,7 +31,7 @@ class Fault:
     times: int
 
 
-class Fake:
+class Fake(ABC):
     """One vendor: requests, faults, clock."""
 
     def __init__(self) -> None:
@@ -91,26 +92,31 @@ class Fake:
     def is_write(self, request: httpx.Request) -> bool:
         return request.method != "GET"
 
+    @abstractmethod
     def signed_in(self, token: str) -> httpx.Response:
-        raise NotImplementedError
+        """A token for good credentials."""
 
+    @abstractmethod
     def refused(self) -> httpx.Response:
-        raise NotImplementedError
+        """The token is none or has run out."""
 
+    @abstractmethod
     def throttled(self) -> httpx.Response:
-        raise NotImplementedError
+        """The budget is spent, in the vendor's dialect."""
 
+    @abstractmethod
     def serve(self, request: httpx.Request, fault: str) -> httpx.Response:
-        raise NotImplementedError
+        """The answer of a signed-in call."""
 
 
-class FakeRig:
+class FakeRig(ABC):
     """The parts of a Rig that are the same for all fakes."""
 
     fake: Fake
 
+    @abstractmethod
     def add(self, count: int) -> list[str]:
-        raise NotImplementedError
+        """People make records; their ids."""
 
     def add_late(self, seconds: int) -> str:
         newest, self.fake.now = self.fake.now, self.fake.now - timedelta(seconds=seconds)

@@ -56,6 +56,9 @@ class FakeKantata(Fake):
     def is_sign_in(self, request: httpx.Request) -> bool:
         return False
 
+    def signed_in(self, token: str) -> httpx.Response:
+        raise AssertionError("tokens of Kantata are made in its screens")
+
     def refused(self) -> httpx.Response:
         return httpx.Response(401, json={"errors": [{"type": "oauth", "message": "Invalid OAuth 2 Request"}]})
 
