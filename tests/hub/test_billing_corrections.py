@@ -271,6 +271,26 @@ def test_whatever_the_customer_sees_is_what_was_approved(conn: Connection, chang
             billing.release(conn, ref, w.ANN)
 
 
+def test_the_backup_sheet_says_what_was_approved_whatever_the_source_says_later(conn: Connection) -> None:
+    """The narrative of 501 changes after it was drafted: invoice and credit note say what was approved, the next draft not."""
+    start(conn)
+    hear(conn, rated.hours("501", "8", notes="analysis"))
+    [ref] = w.bill(conn)
+    billing.approve(conn, ref, w.ANN)
+    hear(conn, rated.hours("501", "8", version="2", notes="a long lunch"))
+    number = billing.release(conn, ref, w.ANN)
+    note = w.credited(conn, number, whole=True, rebill=True)
+    for document in (number, note):
+        assert [row["notes"] for row in billing.backup_sheet(conn, document)] == ["analysis"]
+        assert {check["check"]: check["ok"] for check in billing.show(conn, document)["checks"]}["content"]
+    [again] = w.bill(conn)
+    assert [row["notes"] for row in billing.backup_sheet(conn, again)] == ["a long lunch"]
+    conn.execute(text("UPDATE invoice_line_event SET notes = 'gifts'"))
+    billing.approve(conn, again, w.ANN)
+    with pytest.raises(Conflict, match="TIE-207"):
+        billing.release(conn, again, w.ANN)
+
+
 # --- any order ---------------------------------------------------------------------------------------------------------
 
 STEPS = st.lists(

@@ -76,6 +76,7 @@ EXPENSES_ASIDE = _schema(
     entry=_S, version=_I, contract=_S, line=_S, work_date=_D, amount=MONEY, currency=_S, reason=_S,
 )  # fmt: skip
 
+ESTIMATES = _schema(entry=_S, contract=_S, line=_S, currency=_S, amount=MONEY)
 # value still open to bill of each event; changes of it before billing; holds on it
 OPEN_VALUE = _schema(
     event=_S, contract=_S, line=_S, entry=_S, work_date=_D, quantity=HOURS, amount=MONEY, currency=_S,
@@ -173,7 +174,7 @@ REVERSALS = _schema(reverses=_S, entry=_S, version=_I, quantity=HOURS, amount=MO
 RELINKED = _schema(event=_S, entry=_S, version=_I)
 BILLABLE = _schema(
     event=_S, kind=_S, contract=_S, line=_S, project=_S, role=_S, entry=_S, work_date=_D, quantity=HOURS,
-    amount=MONEY, price=PRICE, multiplier=SHARE, discount=SHARE, currency=_S, corrects=_S,
+    amount=MONEY, price=PRICE, multiplier=SHARE, discount=SHARE, currency=_S, corrects=_S, notes=_S,
 )  # fmt: skip
 INVOICE_TERMS = _schema(
     contract=_S, line=_S, customer=_S, entity=_S, purchase_order=_S, terms_days=_I, tax_category=_S, tax_rate=SHARE,
@@ -186,7 +187,7 @@ DRAFT_LINES = _schema(
     draft=_S, number=_I, contract=_S, contract_line=_S, project=_S, role=_S, description=_S, quantity=HOURS,
     unit_price=PRICE, net_amount=MONEY, tax_category=_S, tax_rate=SHARE, corrects=_S,
 )  # fmt: skip
-DRAFT_EVENTS = _schema(draft=_S, number=_I, event=_S, quantity=HOURS, amount=MONEY)
+DRAFT_EVENTS = _schema(draft=_S, number=_I, event=_S, quantity=HOURS, amount=MONEY, notes=_S)
 WAITING_EVENTS = _schema(event=_S, contract=_S, quantity=HOURS, amount=MONEY, reason=_S)
 INVOICED = _schema(
     invoice=_S, number=_I, contract_line=_S, event=_S, kind=_S, entry=_S, unit_price=PRICE, quantity=HOURS,

@@ -129,13 +129,14 @@ def billable(
             WHERE r.contract = ANY(CAST(:contracts AS text[])) AND r.kind = 'reversal' GROUP BY r.entry
         )
         SELECT CAST(e.id AS text) AS event, e.kind, e.contract, e.line, e.legal_entity AS entity, e.project, e.role,
-               e.entry, e.work_date, e.price, e.multiplier, e.discount, e.currency, i.number AS corrects,
+               e.entry, e.work_date, e.price, e.multiplier, e.discount, e.currency, i.number AS corrects, t.notes,
                {REST.format(m="quantity")} + coalesce(h.quantity, 0) AS quantity,
                {REST.format(m="amount")} + coalesce(h.amount, 0) AS amount
         FROM billing_balance b JOIN billing_event e ON e.id = b.event
             LEFT JOIN held h ON h.event = e.id
             LEFT JOIN fixed f ON f.entry = e.entry
             LEFT JOIN invoice i ON i.draft_number = f.invoice
+            LEFT JOIN time_entry t ON t.key = e.entry AND t.superseded_at IS NULL
         WHERE e.contract = ANY(CAST(:contracts AS text[])) AND e.work_date <= :through
           AND ({REST.format(m="amount")} <> 0 OR {REST.format(m="quantity")} <> 0 OR h.event IS NOT NULL)
         ORDER BY e.work_date, e.entry, e.sequence

@@ -97,9 +97,11 @@ def lines(conn: Connection, document: str) -> list[dict[str, Any]]:
 
 
 def line_events(conn: Connection, document: str) -> list[dict[str, Any]]:
-    """The part of each event that a document's lines hold: {line, event, quantity, amount}."""
+    """The part of each event that a document's lines hold: {line, event, quantity, amount, notes}."""
     link = invoice_line_event.c
-    query = select(link.line, link.event, link.quantity, link.amount).where(link.invoice == document)
+    query = select(link.line, link.event, link.quantity, link.amount, link.notes).where(
+        link.invoice == document
+    )
     return [dict(row) for row in conn.execute(query.order_by(link.line, link.event)).mappings()]
 
 
@@ -270,6 +272,17 @@ def beyond(conn: Connection, note: str) -> int:
     return int(conn.execute(query, {"note": note}).scalar_one())
 
 
+def texts_under(conn: Connection, document: str) -> dict[str, str | None]:
+    """What an invoice and its credit notes say of the work behind each event."""
+    query = (
+        select(invoice_line_event.c.event, invoice_line_event.c.notes)
+        .join(invoice, invoice.c.id == invoice_line_event.c.invoice)
+        .where(or_(invoice.c.id == document, invoice.c.credits == document))
+        .order_by(invoice.c.draft_number.desc())
+    )
+    return {row.event: row.notes for row in conn.execute(query)}
+
+
 def lines_of_credits(conn: Connection, document: str) -> list[dict[str, Any]]:
     """Lines of the credit notes of an invoice that are not void, in order of drafting."""
     query = (
@@ -336,8 +349,7 @@ def events_behind(conn: Connection, document: str) -> list[dict[str, Any]]:
     query = text(
         "SELECT l.line, l.quantity, l.amount, CAST(e.id AS text) AS event, e.kind, e.entry, e.entry_version, e.worker,"
         " e.role, e.project, e.task, e.work_date, e.worked_hours, e.price, e.multiplier, e.discount, e.card, e.trail,"
-        " e.currency, t.notes FROM invoice_line_event l JOIN billing_event e ON e.id = l.event"
-        " LEFT JOIN time_entry t ON t.key = e.entry AND t.superseded_at IS NULL"
+        " e.currency, l.notes FROM invoice_line_event l JOIN billing_event e ON e.id = l.event"
         " WHERE l.invoice = CAST(:document AS uuid) ORDER BY l.line, e.work_date, e.entry, e.sequence"
     )
     return [dict(row) for row in conn.execute(query, {"document": document}).mappings()]

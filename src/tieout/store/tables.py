@@ -715,6 +715,7 @@ invoice_line_event = Table(
     Column("event", UUID(as_uuid=False), ForeignKey("billing_event.id"), primary_key=True),
     Column("quantity", HOURS, nullable=False),
     Column("amount", MONEY, nullable=False),
+    Column("notes", String, comment="what the backup sheet says of the work, as approved"),
     ForeignKeyConstraint(["invoice", "line"], ["invoice_line.invoice", "invoice_line.line"]),
     Index("ix_invoice_line_event_event", "event"),
 )

@@ -108,7 +108,7 @@ def _lines(ready: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         .agg(
             pl.col("quantity").sum(),
             pl.col("amount").sum().alias("net_amount"),
-            pl.struct("event", "quantity", "amount").alias("members"),
+            pl.struct("event", "quantity", "amount", "notes").alias("members"),
         )
         .sort(
             "draft",
@@ -151,7 +151,7 @@ def _headers(lines: pl.DataFrame, links: pl.DataFrame, through: date) -> pl.Data
 
 
 def content_hash(headers: pl.DataFrame, lines: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
-    """Per draft the SHA-256 of its canonical JSON: who is billed, on which terms, every total, line, text and event.
+    """Per draft the SHA-256 of its canonical JSON: who is billed, on which terms, every total, line and event with its text.
 
     An approval is bound to this digest, so it holds whatever the customer will see that is known before release; number
     and dates follow from the day of release and the terms. A draft whose sources give another digest is stale.

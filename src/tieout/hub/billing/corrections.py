@@ -37,7 +37,8 @@ def correction_notes(
         frame([_creditable(conn, original, held) for original in originals.values()], CREDITABLE),
         frame([line for key in originals for line in _lines_of(conn, key)], INVOICE_LINES),
     )
-    notes = [_note(conn, made, original, held, through) for original in originals.values()]
+    texts = {row["event"]: row["notes"] for row in rows}
+    notes = [_note(conn, made, original, held, through, texts) for original in originals.values()]
     return [note for note in notes if note is not None], set(made.parts["event"])
 
 
@@ -59,6 +60,7 @@ def _note(
     original: Mapping[str, Any],
     held: Collection[str],
     through: date,
+    texts: Mapping[str, str | None],
 ) -> dict[str, Any] | None:
     lines = [
         {name: value for name, value in row.items() if name not in ("invoice", "number")}
@@ -70,9 +72,10 @@ def _note(
         return None
     mine = [row for row in made.parts.iter_rows(named=True) if row["invoice"] == original["id"]]
     links = [
-        {"line": row["number"], "event": row["event"], "quantity": row["quantity"], "amount": row["amount"]}
+        {"line": row["number"], "event": row["event"], "quantity": row["quantity"], "amount": row["amount"],
+         "notes": texts[row["event"]]}
         for row in mine
-    ]
+    ]  # fmt: skip
     entries = sorted({row["entry"] for row in mine})
     said = {
         "credit_kind": "correction", "rebill": True, "through": through,

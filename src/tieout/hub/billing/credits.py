@@ -102,10 +102,12 @@ def _write(
 ) -> str:
     moment = clock.now(conn)
     lines = _lines(conn, original["id"], credit)
+    texts = store.texts_under(conn, original["id"])
     links = [
-        {"line": e["number"], "event": e["event"], "quantity": e["quantity"], "amount": e["amount"]}
+        {"line": e["number"], "event": e["event"], "quantity": e["quantity"], "amount": e["amount"],
+         "notes": texts.get(e["event"])}
         for e in credit.events.iter_rows(named=True)
-    ]
+    ]  # fmt: skip
     said = {"credit_kind": credit.kind, "reason": request.reason, "rebill": credit.rebill}
     row = {
         **note_of(conn, original, lines, links, said), "id": new_id(moment), "preparer": actor.name,

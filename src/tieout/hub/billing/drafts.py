@@ -169,7 +169,7 @@ def _documents(proposed: DraftSet, work: Work) -> list[dict[str, Any]]:
         header |= {name: row[name] for name in names}
         lines = proposed.lines.filter(of_draft).sort("number").to_dicts()
         links = [
-            {"line": e["number"], "event": e["event"], "quantity": e["quantity"], "amount": e["amount"]}
+            {"line": e["number"], **{name: e[name] for name in ("event", "quantity", "amount", "notes")}}
             for e in proposed.events.filter(of_draft).to_dicts()
         ]
         found.append({"row": header, "lines": [_line(line) for line in lines], "links": links})
