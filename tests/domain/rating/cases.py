@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+
+import polars as pl
 
 from tieout.domain.frames import (
     CARD_RULES,
@@ -14,7 +16,10 @@ from tieout.domain.frames import (
     ENTRY_BANDS,
     EXCHANGE_RATES,
     HOLIDAYS,
+    HOURS,
     LINES,
+    LIVE_EVENTS,
+    MONEY,
     RATES,
     frame,
 )
@@ -102,3 +107,16 @@ def hours(result: RatingResult) -> dict[str, Decimal]:
 
 def kinds(result: RatingResult) -> dict[str, str]:
     return dict(result.findings.select("entry", "kind").iter_rows())
+
+
+def stored(events: pl.DataFrame, billed: bool, entries: Collection[str] | None = None) -> pl.DataFrame:
+    """The events as a store would hold them (LIVE_EVENTS); with `billed` all, or those of `entries`, are invoiced."""
+    on = pl.lit(billed) if entries is None else pl.col("entry").is_in(sorted(entries)) & billed
+    hours, money = pl.lit(0).cast(HOURS), pl.lit(0).cast(MONEY)
+    return events.with_columns(
+        pl.col("entry").alias("event"), pl.lit("time").alias("kind"), pl.lit(None, pl.String).alias("reverses"),
+        pl.col("billable_hours").alias("quantity"),
+        pl.when(on).then("billable_hours").otherwise(hours).alias("billed_quantity"),
+        pl.when(on).then("amount").otherwise(money).alias("billed_amount"),
+        credited_quantity=hours, credited_amount=money, reversed_quantity=hours, reversed_amount=money,
+    ).select(LIVE_EVENTS.names())  # fmt: skip

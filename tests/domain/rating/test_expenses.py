@@ -7,13 +7,15 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.domain.rating.cases import EARLY, MONDAY, D, fx, lookups
-from tieout.domain.frames import EXPENSE_LIMITS, EXPENSE_TERMS, EXPENSES, frame
-from tieout.domain.rating import ExpenseResult, Lookups, RatingPolicies, rate_expenses
+from tieout.domain.billing import gone_entries, reconcile_events
+from tieout.domain.frames import EXPENSE_LIMITS, EXPENSE_TERMS, EXPENSES, HOURS, LIVE_EVENTS, MONEY, frame
+from tieout.domain.rating import ExpenseResult, Lookups, RatingPolicies, as_items, rate_expenses
 
 Row = dict[str, Any]
 
@@ -195,3 +197,45 @@ def test_limits_let_through_the_lesser_of_what_was_spent_and_the_limit(
         "amount"
     ].sum()
     assert run(random.Random(seed).sample(rows, len(rows)), *limits).events.equals(result.events)
+
+
+def stored(result: ExpenseResult, billed: bool) -> pl.DataFrame:
+    """The items as a store would hold them, on a released invoice or not."""
+    one, money = pl.lit(1).cast(HOURS), pl.lit(0).cast(MONEY)
+    zero = pl.lit(0).cast(HOURS)
+    return as_items(result.events).with_columns(
+        pl.col("entry").alias("event"), pl.lit("expense").alias("kind"), pl.lit(None, pl.String).alias("reverses"),
+        pl.col("billable_hours").alias("quantity"), billed_quantity=one if billed else zero,
+        billed_amount=pl.col("amount") if billed else money, credited_quantity=zero, credited_amount=money,
+        reversed_quantity=zero, reversed_amount=money,
+    ).select(LIVE_EVENTS.names())  # fmt: skip
+
+
+def test_a_corrected_expense_reverses_what_was_billed_and_an_unchanged_one_is_left_alone() -> None:
+    """100 billed, corrected to 80: −100 and +80. The other, untouched, gives nothing new."""
+    first = run([spent("a"), spent("b", "50")])
+    again = run([spent("a", "80", version=2), spent("b", "50")])
+    found = reconcile_events(
+        as_items(again.events), stored(first, billed=True), gone_entries(again), kind="expense"
+    )
+    assert found.reversals.select("entry", "quantity", "amount").rows() == [("a", D(-1), D(-100))]
+    assert found.new.select("entry", "amount").rows() == [("a", D(80))]
+    assert found.true_ups.is_empty()
+
+
+def test_a_markup_changed_later_is_a_true_up_for_what_is_billed() -> None:
+    first, again = run([spent("a")]), run([spent("a")], markup=D("0.10"))
+    billed, unbilled = (
+        reconcile_events(as_items(again.events), stored(first, billed), gone_entries(again), kind="expense")
+        for billed in (True, False)
+    )
+    assert (billed.true_ups["amount"].to_list(), billed.new.height) == ([D(10)], 0)
+    assert (unbilled.new["amount"].to_list(), unbilled.set_back["amount"].to_list()) == ([D(110)], [D(100)])
+
+
+def test_an_expense_withdrawn_is_taken_back() -> None:
+    again = run([spent("a", state="withdrawn", version=2)])
+    found = reconcile_events(
+        as_items(again.events), stored(run([spent("a")]), True), gone_entries(again), kind="expense"
+    )
+    assert found.reversals["amount"].to_list() == [D(-100)]

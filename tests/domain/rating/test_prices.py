@@ -1,11 +1,10 @@
 """Prices: by the day, blended, by kind of day and band, in another currency, changed after the fact."""
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-import polars as pl
 import pytest
 
 from tests.domain.rating.cases import (
@@ -21,9 +20,11 @@ from tests.domain.rating.cases import (
     lookups,
     rate,
     run,
+    stored,
 )
 from tieout.domain.billing import gone_entries, reconcile_events
-from tieout.domain.frames import HOURS, LIVE_EVENTS, MONEY
+from tieout.domain.frames import RATES, frame
+from tieout.domain.rating import as_known_at
 
 DAILY = [rate("800", unit="day")]
 TUESDAY = date(2026, 2, 3)
@@ -181,7 +182,7 @@ def test_a_day_price_in_another_currency_converts_the_day() -> None:
 def test_a_retroactive_rate_is_a_proposed_true_up_for_what_is_billed_and_never_a_silent_change() -> None:
     """8 h billed at 200 = 1,600; 210 heard later: true-up 80, nothing new, nothing set back. Unbilled is re-rated."""
     first = run([entry("billed"), entry("open")])
-    live = _stored(first.events, billed={"billed"})
+    live = stored(first.events, True, {"billed"})
     again = run([entry("billed"), entry("open")], rates=[rate("200"), rate("210", known_from=LATE)])
     changes = reconcile_events(again.events, live, gone_entries(again))
     assert changes.true_ups.select("kind", "entry", "amount").rows() == [
@@ -195,7 +196,7 @@ def test_a_retroactive_rate_is_a_proposed_true_up_for_what_is_billed_and_never_a
 def test_a_retroactive_exchange_rate_is_a_proposed_true_up_too() -> None:
     """8 × 100 EUR billed at 1.10 = 880; 1.20 heard later = 960: true-up 80."""
     first = run([entry("billed")], rates=EUR, found=lookups(rates=[fx("EUR/USD", "1.10")]))
-    live = _stored(first.events, billed={"billed"})
+    live = stored(first.events, True, {"billed"})
     known = lookups(rates=[fx("EUR/USD", "1.10"), fx("EUR/USD", "1.20", known=LATE)])
     again = run([entry("billed")], rates=EUR, found=known)
     changes = reconcile_events(again.events, live, gone_entries(again))
@@ -205,18 +206,12 @@ def test_a_retroactive_exchange_rate_is_a_proposed_true_up_too() -> None:
 def test_a_price_that_disappears_keeps_what_was_rated() -> None:
     first = run([entry("a")], rates=EUR, found=lookups(rates=[fx("EUR/USD", "1.10", known=EARLY)]))
     gone = run([entry("a")], rates=EUR)
-    changes = reconcile_events(gone.events, _stored(first.events, billed=set()), gone_entries(gone))
+    changes = reconcile_events(gone.events, stored(first.events, False), gone_entries(gone))
     assert [df.height for df in vars(changes).values()] == [0, 0, 0, 0, 0]
 
 
-def _stored(events: pl.DataFrame, billed: set[str]) -> pl.DataFrame:
-    """The events as a store would hold them, with those named on a released invoice."""
-    on = pl.col("entry").is_in(sorted(billed))
-    hours, money = pl.lit(0).cast(HOURS), pl.lit(0).cast(MONEY)
-    return events.with_columns(
-        pl.col("entry").alias("event"), pl.lit("time").alias("kind"), pl.lit(None, pl.String).alias("reverses"),
-        pl.col("billable_hours").alias("quantity"),
-        pl.when(on).then("billable_hours").otherwise(hours).alias("billed_quantity"),
-        pl.when(on).then("amount").otherwise(money).alias("billed_amount"),
-        credited_quantity=hours, credited_amount=money, reversed_quantity=hours, reversed_amount=money,
-    ).select(LIVE_EVENTS.names())  # fmt: skip
+def test_as_known_before_a_rate_was_heard_the_price_is_the_one_of_then() -> None:
+    rates = frame([rate("200"), rate("210", known_from=LATE)], RATES)
+    for moment, price in ((LATE, 210), (LATE - timedelta(microseconds=1), 200)):
+        known = as_known_at(rates, moment).to_dicts()
+        assert amounts(run([entry("a", "1")], rates=known)) == {"a": D(price)}

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from tests.domain.rating.cases import MONDAY, D, entry, fx, line, lookups, rate, run
+from tests.domain.rating.cases import MONDAY, D, entry, fx, line, lookups, rate, run, stored
+from tieout.domain.billing import gone_entries, reconcile_events
 from tieout.domain.rating import RatingPolicies, RatingResult
 
 few = settings(
@@ -137,3 +138,14 @@ def test_a_day_price_is_paid_once_however_many_entries_share_it(hundredths: list
     exact = Decimal(days.numerator) * price / days.denominator
     assert result.events["amount"].sum() == exact.quantize(D("0.01"), rounding=ROUND_HALF_UP)
     assert result.events["units"].sum() == D(days.numerator) / days.denominator
+
+
+@few
+@given(work(), terms(), st.booleans())
+def test_rating_again_on_its_own_output_changes_nothing(
+    entries: list[dict[str, Any]], lines: list[dict[str, Any]], billed: bool
+) -> None:
+    """Billed or not, by the hour or the day, in a foreign currency or not."""
+    first = rated(entries, lines)
+    changes = reconcile_events(first.events, stored(first.events, billed), gone_entries(first))
+    assert [rows.height for rows in vars(changes).values()] == [0, 0, 0, 0, 0]

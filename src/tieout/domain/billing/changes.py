@@ -24,6 +24,7 @@ from tieout.domain.frames import (
     check_frame,
     conform,
 )
+from tieout.domain.rating.expenses import ExpenseResult
 from tieout.domain.rating.rate import RatingResult
 from tieout.model.decimals import ratio
 from tieout.model.money import minor_unit
@@ -49,8 +50,10 @@ class Changes:
     true_ups: pl.DataFrame
 
 
-def reconcile_events(rated: pl.DataFrame, live: pl.DataFrame, gone: pl.DataFrame) -> Changes:
-    """Compare what is rated now (RATED) with the stored events (LIVE_EVENTS, reversal events included).
+def reconcile_events(
+    rated: pl.DataFrame, live: pl.DataFrame, gone: pl.DataFrame, *, kind: str = "time"
+) -> Changes:
+    """Compare what is rated now (RATED) with the stored events of that kind (LIVE_EVENTS, reversal events included).
 
     `gone` (GONE) names the entries of this run that have no event now, with the effect on a stored event of the same
     version: `reverse` all of it, `set_back` the unbilled part and propose a true-up for the billed part, or `keep`
@@ -66,7 +69,7 @@ def reconcile_events(rated: pl.DataFrame, live: pl.DataFrame, gone: pl.DataFrame
     target = target.with_columns(pl.lit(False).alias("is_gone"), pl.lit("").alias("effect"))
     absent = gone.with_columns(pl.lit(True).alias("is_gone"))
     target = pl.concat([target, absent], how="diagonal")
-    parts = _live_parts(live).join(target, on="entry", suffix="_now")
+    parts = _live_parts(live, kind).join(target, on="entry", suffix="_now")
     parts = parts.with_columns(_same_terms().alias("same")).with_columns(_unchanged(), _is_correction())
     parts = parts.filter((pl.col("effect") != "keep") | pl.col("correction"))
     return Changes(
@@ -78,7 +81,7 @@ def reconcile_events(rated: pl.DataFrame, live: pl.DataFrame, gone: pl.DataFrame
     )
 
 
-def gone_entries(rating: RatingResult) -> pl.DataFrame:
+def gone_entries(rating: RatingResult | ExpenseResult) -> pl.DataFrame:
     """GONE of one rating: what the source took back is reversed; what our rules now refuse is set back or kept.
 
     A task closed, or a price that went missing, after the work was rated does not unbill it: the event keeps the
@@ -90,19 +93,19 @@ def gone_entries(rating: RatingResult) -> pl.DataFrame:
         taken_back.with_columns(pl.lit("reverse").alias("effect")),
         rating.refused.with_columns(effect.alias("effect")),
     ]
-    return pl.concat(rows).select(GONE.names())
+    return pl.concat(part.select(GONE.names()) for part in rows)
 
 
-def _live_parts(live: pl.DataFrame) -> pl.DataFrame:
-    """Time events with what still stands of them: `live_*` in all, `billed_*` net of credit and of reversal events."""
+def _live_parts(live: pl.DataFrame, kind: str) -> pl.DataFrame:
+    """Events of the kind with what still stands of them: `live_*` in all, `billed_*` net of credit and of reversal events."""
     reversed_later = (
         live.filter(pl.col("kind") == "reversal")
         .group_by(pl.col("reverses").alias("event"))
         .agg(pl.col("quantity").sum().alias("undone_quantity"), pl.col("amount").sum().alias("undone_amount"))
     )
-    time = live.filter(pl.col("kind") == "time").join(reversed_later, on="event", how="left")
-    time = time.with_columns(pl.col("undone_quantity", "undone_amount").fill_null(0))
-    return time.with_columns(
+    own = live.filter(pl.col("kind") == kind).join(reversed_later, on="event", how="left")
+    own = own.with_columns(pl.col("undone_quantity", "undone_amount").fill_null(0))
+    return own.with_columns(
         (pl.col("quantity") - pl.col("reversed_quantity") + pl.col("undone_quantity")).alias("live_quantity"),
         (pl.col("amount") - pl.col("reversed_amount") + pl.col("undone_amount")).alias("live_amount"),
         (pl.col("billed_quantity") - pl.col("credited_quantity") + pl.col("undone_quantity")).alias(

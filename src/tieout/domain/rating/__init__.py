@@ -1,8 +1,9 @@
 """From time, expenses and subcontract work to billing events: who may be billed, for how many hours, at which price and why."""
 
 from tieout.domain.rating.estimates import estimate_expenses, estimate_time
-from tieout.domain.rating.expenses import ExpenseResult, rate_expenses
+from tieout.domain.rating.expenses import ExpenseResult, as_items, rate_expenses
 from tieout.domain.rating.holds import HoldResult, classify_holds
+from tieout.domain.rating.known import as_known_at
 from tieout.domain.rating.policies import Lookups, RatingPolicies
 from tieout.domain.rating.prepare import Prepared, prepare_entries
 from tieout.domain.rating.prices import resolve_prices
@@ -18,6 +19,8 @@ __all__ = [
     "RatingResult",
     "WriteResult",
     "apply_writes",
+    "as_items",
+    "as_known_at",
     "classify_holds",
     "estimate_expenses",
     "estimate_time",

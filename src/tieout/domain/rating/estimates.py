@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import polars as pl
 
-from tieout.domain.frames import MONEY, conform
+from tieout.domain.frames import ESTIMATES, conform
 from tieout.domain.rating.expenses import rate_expenses
 from tieout.domain.rating.policies import Lookups, RatingPolicies
 from tieout.domain.rating.rate import rate_time
 
 SUBMITTED = "submitted"
-ESTIMATE = pl.Schema(
-    {"entry": pl.String, "contract": pl.String, "line": pl.String, "currency": pl.String, "amount": MONEY}
-)
 
 
 def estimate_time(
     entries: pl.DataFrame, lines: pl.DataFrame, rates: pl.DataFrame, cards: pl.DataFrame, *,
     policies: RatingPolicies, lookups: Lookups | None = None,
 ) -> pl.DataFrame:  # fmt: skip
-    """Per entry what approving all submitted time would add (ESTIMATE: entry, contract, line, currency, amount).
+    """Per entry what approving all submitted time would add (ESTIMATES).
 
     `entries` holds approved and submitted time: a submitted hour can push an approved one over a threshold or share
     its day, so approved entries may carry a difference too. Submitted time that no rule would let through adds nothing.
@@ -38,7 +35,7 @@ def estimate_expenses(
     expenses: pl.DataFrame, terms: pl.DataFrame, limits: pl.DataFrame, *, policies: RatingPolicies,
     lookups: Lookups | None = None,
 ) -> pl.DataFrame:  # fmt: skip
-    """Per expense the revenue that approving all submitted ones would add (ESTIMATE): their share of limits included.
+    """Per expense the revenue that approving all submitted ones would add (ESTIMATES): their share of limits included.
 
     Received subcontract work and expenses nobody has reported come as rows in state `submitted`.
     """
@@ -56,8 +53,8 @@ def _as_approved(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _difference(now: pl.DataFrame, then: pl.DataFrame) -> pl.DataFrame:
-    taken = now.select(ESTIMATE.names()).with_columns(-pl.col("amount"))
-    both = pl.concat([then.select(ESTIMATE.names()), taken])
+    taken = now.select(ESTIMATES.names()).with_columns(-pl.col("amount"))
+    both = pl.concat([then.select(ESTIMATES.names()), taken])
     keys = ["entry", "contract", "line", "currency"]
     sums = both.group_by(keys).agg(pl.col("amount").sum()).filter(pl.col("amount") != 0)
-    return conform("estimate", sums, ESTIMATE).sort("entry")
+    return conform("estimates", sums, ESTIMATES).sort("entry")

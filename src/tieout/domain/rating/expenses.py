@@ -19,6 +19,7 @@ from tieout.domain.frames import (
     EXPENSES_ASIDE,
     FINDINGS,
     MONEY,
+    RATED,
     RATED_EXPENSES,
     SHARE,
     check_frame,
@@ -207,6 +208,21 @@ def _limited(rows: pl.DataFrame, limits: pl.DataFrame, per: str, named: bool) ->
     before = pl.when("run_starts").then(pl.lit(0).cast(WIDE)).otherwise(upto.shift(1))
     kept = without_runs(runs.with_columns((upto - before).alias("allowed")))
     return pl.concat([free, kept.select(free.columns)]).drop("limit")
+
+
+def as_items(events: pl.DataFrame) -> pl.DataFrame:
+    """Rated expenses (RATED_EXPENSES) in the shape of rated time (RATED): one item each, its price the amount.
+
+    So reconciling, caps and drafts treat both alike: an item is a quantity of one, which a cap splits by value.
+    """
+    check_frame("rated expenses", events, RATED_EXPENSES)
+    one, zero = pl.lit(1), pl.lit(0)
+    items = events.with_columns(
+        pl.lit(None, pl.String).alias("role"), pl.lit(None, pl.String).alias("card"), zero.alias("worked_hours"),
+        one.alias("billable_hours"), one.alias("units"), one.alias("multiplier"), zero.alias("discount"),
+        pl.col("amount").alias("price"), pl.lit("item").alias("unit"),
+    )  # fmt: skip
+    return conform("items", items, RATED)
 
 
 def _trail() -> pl.Expr:
