@@ -56,8 +56,9 @@ class Reader:
         self.sandbox, self.world = sandbox, sandbox.world
         told = sandbox.credentials[self.system]
         self.wire = Wire(told["config"]["ca"])
+        self.clock = CLOCK
         self.options = HttpOptions(
-            environment="dev", clock=lambda: CLOCK, read_seconds=20, transport=self.wire
+            environment="dev", clock=lambda: self.clock, read_seconds=20, transport=self.wire
         )
         modules = {"salesforce": salesforce, "kantata": kantata, "netsuite": netsuite}
         self.connector: Any = modules[self.system].connect(

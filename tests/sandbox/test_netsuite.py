@@ -241,6 +241,24 @@ def test_reference_data_is_found_by_what_a_person_would_type(rig: NetSuiteRig) -
         reference("password", "x")
 
 
+def test_settings_are_believed_for_half_a_minute_and_what_is_missing_is_asked_for_anew(
+    rig: NetSuiteRig,
+) -> None:
+    """Bursts of invoices ask for the same ones; a period is asked for each time, since it may close."""
+    reference, before = rig.connector.reference, rig.calls()
+    assert reference("term", "30") == reference("term", "30")
+    assert rig.calls() == before + 1
+    rig.clock += timedelta(seconds=30)
+    reference("term", "30")
+    assert rig.calls() == before + 2
+    assert reference("term", "31") is None
+    rig.put("term", {"name": "Net 31", "daysUntilNetDue": 31})
+    assert reference("term", "31") is not None
+    periods = rig.calls()
+    assert reference("period", "2026-01-31") == reference("period", "2026-01-31")
+    assert rig.calls() > periods + 1
+
+
 def test_a_period_is_one_change_per_entity(rig: NetSuiteRig) -> None:
     """Periods belong to the account; ours belong to a legal entity."""
     rig.put("subsidiary", {"externalId": "DE01", "name": "DE", "country": "DE", "currency": {"id": rig.usd}})

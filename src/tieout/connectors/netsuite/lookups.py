@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from tieout.connectors.kit.interface import Drift, Rejected
 from tieout.connectors.netsuite.suiteql import SuiteQl, literal, number
 
 KINDS = ("subsidiary", "currency", "term", "item", "account", "tax_code", "period", "customer")
+_SETTINGS = ("currency", "term", "tax_code")
+"""Records of which only matters whether they are there."""
+_KEPT_FOR = timedelta(seconds=30)
+"""How long one that was found is believed: projects and invoices come in bursts that ask for the same ones."""
 
 
 class Lookups:
-    """Reference data of one connection."""
+    """Reference data of one connection. `clock`: the moment of business time."""
 
-    def __init__(self, suiteql: SuiteQl):
-        self._ql = suiteql
+    def __init__(self, suiteql: SuiteQl, clock: Callable[[], datetime]):
+        self._ql, self._clock = suiteql, clock
         self._kept: dict[str, dict[str, dict[str, Any]]] = {}
+        self._found: dict[tuple[str, str], tuple[datetime, Mapping[str, Any]]] = {}
 
     def forget(self) -> None:
         """Read everything again when next asked (at the start of each sweep)."""
@@ -69,7 +74,20 @@ class Lookups:
         """One record of reference data by the key a person would type; None when NetSuite has none."""
         if kind not in KINDS:
             raise Rejected(f"netsuite has no reference data of kind {kind}", "unknown-reference-kind")
-        return getattr(self, f"_{kind}")(key)
+        ask: Callable[[str], Mapping[str, Any] | None] = getattr(self, f"_{kind}")
+        return self._recent(kind, key, ask) if kind in _SETTINGS else ask(key)
+
+    def _recent(
+        self, kind: str, key: str, ask: Callable[[str], Mapping[str, Any] | None]
+    ) -> Mapping[str, Any] | None:
+        now = self._clock()
+        since, held = self._found.get((kind, key), (now, None))
+        if held is not None and abs(now - since) < _KEPT_FOR:
+            return held
+        found = ask(key)
+        if found is not None:
+            self._found[kind, key] = (now, found)
+        return found
 
     def _subsidiary(self, code: str) -> Mapping[str, Any] | None:
         row = self._ql.one(
