@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,13 +26,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Text, delete, func, insert, select, text, update
 from sqlalchemy import cast as sql_cast
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tieout.sandbox import tables
 from tieout.sandbox.exact import dumps, loads
 from tieout.sandbox.hints import HintSender
 from tieout.sandbox.ids import make_id
+from tieout.sandbox.rows import CHANGE_MANY, GET, NOTE_CALL, as_json, insert_rows, is_of, replace_row
 
 HINTED = ("time_entry", "workspace", "story", "user")
 STANDING = ("drift",)
@@ -187,9 +187,9 @@ class World:
             moment = at or self.stamp()
             if held is None:
                 id = self._next_id(system, type) if id is None else id
-                _insert(conn, system, type, [id], [fields], [moment])
+                insert_rows(conn, system, type, [id], [fields], [moment])
             else:
-                _replace(conn, held, {**held.fields, **fields}, moment)
+                replace_row(conn, system, type, held.id, {**held.fields, **fields}, moment)
             self._changed(system, type)
             kind = "created" if held is None else "updated"
             self._event(system, type, str(id), kind, moment, silent, hint_copies, hint_delay)
@@ -202,7 +202,7 @@ class World:
         with self.transaction() as conn:
             listed = list(rows)
             given = [self._next_id(system, type) for _ in listed] if ids is None else list(ids)
-            _insert(conn, system, type, given, listed, [self.stamp() for _ in listed])
+            insert_rows(conn, system, type, given, listed, [self.stamp() for _ in listed])
             self._changed(system, type)
             return given
 
@@ -218,18 +218,18 @@ class World:
                 "fields": dumps(dict(fields)),
                 "at": stamps,
             }
-            conn.execute(_CHANGE_MANY, told)
+            conn.execute(CHANGE_MANY, told)
             self._changed(system, type)
 
     def get(self, system: str, type: str, id: str, *, deleted: bool = False) -> Record | None:
         """One record; a deleted one only when asked for."""
         with self._reading() as conn:
-            row = conn.execute(_GET, {"system": system, "type": type, "id": id, "deleted": deleted}).first()
+            row = conn.execute(GET, {"system": system, "type": type, "id": id, "deleted": deleted}).first()
         return None if row is None else Record(system, type, id, loads(row.fields), *row[1:])
 
     def find(self, system: str, type: str, **equal: Any) -> list[Record]:
         """Living records whose fields equal these, oldest first."""
-        holds = tables.record.c.fields.op("@>")(_json(equal))
+        holds = tables.record.c.fields.op("@>")(as_json(equal))
         return self._select(system, type, [holds] if equal else [])
 
     def all(self, system: str, type: str, *, deleted: bool = False) -> list[Record]:
@@ -243,7 +243,7 @@ class World:
         """Living records that meet conditions on the columns of `tables.record`, one page of them, and their number."""
         listed = list(conditions)
         columns = tables.record.c
-        query = select(func.count()).where(*_is(system, type), *listed, ~columns.deleted)
+        query = select(func.count()).where(*is_of(system, type), *listed, ~columns.deleted)
         with self._reading() as conn:
             total = conn.execute(query).scalar_one()
         by = order if order is not None else columns.modified_at
@@ -258,14 +258,14 @@ class World:
             if held is None:
                 return
             moment = self.stamp()
-            _replace(conn, held, held.fields, moment, deleted=True)
+            replace_row(conn, system, type, id, held.fields, moment, deleted=True)
             self._changed(system, type)
             self._event(system, type, id, "deleted", moment, silent, 1, 0)
 
     def hide(self, system: str, type: str, id: str, until: datetime) -> None:
         """Searches do not find a record before this moment (an index that lags behind)."""
         with self.transaction() as conn:
-            where = (*_is(system, type), tables.record.c.id == id)
+            where = (*is_of(system, type), tables.record.c.id == id)
             conn.execute(update(tables.record).where(*where).values(visible_from=until))
 
     def _select(
@@ -274,7 +274,7 @@ class World:
     ) -> list[Record]:  # fmt: skip
         c = tables.record.c
         query = select(c.id, sql_cast(c.fields, Text), c.created_at, c.modified_at, c.deleted, c.visible_from)
-        query = query.where(*_is(system, type), *conditions)
+        query = query.where(*is_of(system, type), *conditions)
         query = query if deleted else query.where(~c.deleted)
         query = query.order_by(*([order] if order is not None else [c.modified_at]), c.id)
         with self._reading() as conn:
@@ -310,7 +310,7 @@ class World:
         }  # fmt: skip
         if self._conn is None:
             raise RuntimeError("an event belongs to the transaction of its change")
-        _insert(self._conn, system, "subscribed_event", [number], [fields], [self.stamp()])
+        insert_rows(self._conn, system, "subscribed_event", [number], [fields], [self.stamp()])
         if not silent and (kind != "deleted" or type == "time_entry"):
             body = {
                 "event_id": number, "event_type": fields["event_type"], "subject_type": type, "subject_id": id
@@ -362,7 +362,7 @@ class World:
             "at": datetime.now(UTC),
         }
         with self._noting.connect() as conn:
-            conn.execute(_NOTE_CALL, told)
+            conn.execute(NOTE_CALL, told)
 
     def ledger(self, system: str | None = None) -> list[dict[str, Any]]:
         """Every applied write in order."""
@@ -392,7 +392,7 @@ class World:
     def plant(self, what: str, kind: str, key: str, detail: Mapping[str, Any] | None = None) -> None:
         """Note mess that the firm made on purpose: the exception kind and key it should lead to."""
         with self.transaction() as conn:
-            told = _json(dict(detail or {}))
+            told = as_json(dict(detail or {}))
             conn.execute(insert(tables.planted).values(what=what, kind=kind, key=key, detail=told))
 
     def planted(self) -> list[dict[str, Any]]:
@@ -405,7 +405,7 @@ class World:
         """The next `times` requests of this method (`` = any) whose path matches (regular expression) meet this."""
         re.compile(path)
         with self.transaction() as conn:
-            told = _json(detail)
+            told = as_json(detail)
             values = {"system": system, "method": method, "path": path, "kind": kind, "left": times}
             conn.execute(insert(tables.fault).values(**values, detail=told))
             self._faults += times
@@ -461,51 +461,3 @@ class World:
             found = sorted((dict(r) for r in conn.execute(gone).mappings()), key=lambda r: r["id"])
         self._late -= len(found)
         return found
-
-
-def _is(system: str, type: str) -> tuple[Any, Any]:
-    return tables.record.c.system == system, tables.record.c.type == type
-
-
-def _json(value: Any) -> Any:
-    """A value as jsonb, with the digits of its numbers."""
-    return sql_cast(sql_cast(dumps(value), Text), JSONB)
-
-
-_GET = text(
-    "SELECT CAST(fields AS text) AS fields, created_at, modified_at, deleted, visible_from FROM record"
-    " WHERE system = :system AND type = :type AND id = :id AND (:deleted OR NOT deleted)"
-)
-_NOTE_CALL = text(  # not waited for on disk: it counts, it proves nothing
-    "WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)) INSERT INTO call (system, method, path, status, at)"
-    " SELECT :system, :method, :path, CAST(:status AS integer), CAST(:at AS timestamptz) FROM quick"
-)
-_INSERT = text(
-    "INSERT INTO record (system, type, id, fields, created_at, modified_at, deleted)"
-    " SELECT :system, :type, id, CAST(fields AS jsonb), at, at, false"
-    " FROM unnest(CAST(:ids AS text[]), CAST(:fields AS text[]), CAST(:at AS timestamptz[])) AS given (id, fields, at)"
-)
-_CHANGE_MANY = text(
-    "UPDATE record SET fields = record.fields || CAST(:fields AS jsonb), modified_at = given.at"
-    " FROM unnest(CAST(:ids AS text[]), CAST(:at AS timestamptz[])) AS given (id, at)"
-    " WHERE system = :system AND type = :type AND record.id = given.id AND NOT deleted"
-)
-
-
-def _insert(
-    conn: Connection, system: str, type: str, ids: Sequence[str], fields: Iterable[Mapping[str, Any]],
-    stamps: Sequence[datetime],
-) -> None:  # fmt: skip
-    made = [dumps(dict(one)) for one in fields]
-    if made:
-        conn.execute(
-            _INSERT, {"system": system, "type": type, "ids": list(ids), "fields": made, "at": list(stamps)}
-        )
-
-
-def _replace(
-    conn: Connection, held: Record, fields: Mapping[str, Any], moment: datetime, *, deleted: bool = False
-) -> None:
-    c = tables.record.c
-    values = {"fields": _json(dict(fields)), "modified_at": moment, "deleted": deleted}
-    conn.execute(update(tables.record).where(*_is(held.system, held.type), c.id == held.id).values(**values))
