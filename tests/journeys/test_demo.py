@@ -100,8 +100,15 @@ def play(home: Home) -> Played:
     worker = int((home.demo / "run" / "worker-1.pid").read_text())
     os.kill(worker, signal.SIGKILL)
     out, err = second.communicate(timeout=LONGEST_SECONDS)
-    assert second.returncode == 0, err[-3000:] + out[-3000:]
+    assert second.returncode == 0, err[-3000:] + _what_failed(out)
     return Played(home, json.loads(out), err, worker)
+
+
+def _what_failed(out: str) -> str:
+    summary = json.loads(out) if out.startswith("{") else {"mess": [], "invariants": []}
+    missed = [one for one in summary["mess"] if one["outcome"] == "missed"]
+    failed = [one for one in summary["invariants"] if one["status"] == "failed"]
+    return json.dumps(missed + failed, indent=1) if missed + failed else out[-3000:]
 
 
 def _wait_for_stops(home: Home, process: subprocess.Popen[str], count: int) -> None:

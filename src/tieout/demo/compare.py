@@ -145,15 +145,23 @@ def _contract(conn: Connection, item: Planted) -> Mapping[str, Any]:
 
 
 def _partial_batch(conn: Connection, item: Planted) -> str:
-    """Rows that failed for a moment went through later; the one that was refused is an exception of its own."""
+    """Rows that failed for a moment got their answer later; the one that was refused is an exception of its own."""
     if item.expected == FOUND:
         return _when(bool(_told(conn, item, item.key)), FOUND)
-    failed = store.troubled(conn, item.hints["system"], _FAILED, "UNABLE_TO_LOCK_ROW")
-    return _when(bool(failed) and all(row["state"] in ("done", "cancelled") for row in failed))
+    failed = store.troubled(conn, item.hints["system"], _FAILED, _LOCKED)
+    return _when(bool(failed) and all(_went_on(row) for row in failed))
+
+
+def _went_on(row: Mapping[str, Any]) -> bool:
+    """Done, withdrawn, or refused for a reason of its own: not given up on the lock."""
+    return row["state"] in ("done", "cancelled") or (
+        row["state"] == "rejected" and row["last_code"] != _LOCKED
+    )
 
 
 # --- connections and the ERP ------------------------------------------------------------------------------
 
+_LOCKED = "UNABLE_TO_LOCK_ROW"
 _FAILED = ("retryable", "rejected", "conflict", "rate_limited", "unknown")
 
 

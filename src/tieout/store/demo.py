@@ -214,9 +214,18 @@ def deliveries(conn: Connection, source_id: str) -> dict[str, int]:
 def troubled(
     conn: Connection, system: str, outcomes: Sequence[str], code: str | None = None
 ) -> list[dict[str, Any]]:
-    """Effects of which an attempt ended so (with this code): key, operation and how they stand now."""
+    """Effects of which an attempt ended so (with this code): key, operation, how they stand, the last code."""
+    last = attempt.alias()
+    last_code = (
+        select(last.c.code)
+        .where(last.c.intent == intent.c.id, last.c.code.is_not(None))
+        .order_by(last.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+        .label("last_code")
+    )
     query = (
-        select(intent.c.key, intent.c.operation, intent.c.state)
+        select(intent.c.key, intent.c.operation, intent.c.state, last_code)
         .join(attempt, attempt.c.intent == intent.c.id)
         .where(attempt.c.connection == system, attempt.c.outcome.in_(outcomes))
         .distinct()
