@@ -280,10 +280,10 @@ def test_reads_of_one_connection_at_once_do_not_deadlock(
     source.before = both.wait
 
     def read(object: str) -> None:
-        with durable.bound(outside):
-            intake.read_page("salesforce", object)
-            both.wait()
-            intake.end_read("salesforce", object, {"hints": [], "arrived": 0})
+        intake.read_page(outside, "salesforce", object)
+        both.wait()
+        with outside.begin() as conn:
+            intake.end_read(conn, "salesforce", object, intake.Begun([], 0))
 
     with ThreadPoolExecutor(2) as pool:
         for round in range(60):

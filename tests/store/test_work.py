@@ -26,7 +26,7 @@ def conn(conn: Connection) -> Connection:
 
 def take(conn: Connection, moment: datetime = MOMENT) -> list[tuple[str, int, int]]:
     """What is handed out: (key, number, attempts)."""
-    taken = store.take(conn, store.due(conn, ["rate"], 10, moment), moment)
+    taken = store.take(conn, store.due(conn, {"rate": None}, 10, moment), moment)
     return [(piece.key, piece.number, piece.attempts) for piece in taken]
 
 
@@ -118,7 +118,7 @@ def test_a_run_that_was_given_up_can_end_nothing(conn: Connection) -> None:
 
 def test_pieces_carried_together_name_their_run_until_they_are_taken_anew(conn: Connection) -> None:
     hub.request_all(conn, [("rate", "K-1"), ("rate", "K-2")])
-    pieces = store.take(conn, store.due(conn, ["rate"], 10, MOMENT), MOMENT)
+    pieces = store.take(conn, store.due(conn, {"rate": None}, 10, MOMENT), MOMENT)
     store.carry(conn, pieces, "rate/K-1/1.0")
     assert store.running(conn) == [(piece, "rate/K-1/1.0") for piece in pieces]
     store.finish(conn, pieces, None, MOMENT)
@@ -139,8 +139,8 @@ def test_what_a_run_asks_of_itself_for_later_waits_until_then(conn: Connection) 
     now = datetime(2026, 1, 5, tzinfo=MOMENT.tzinfo)
     later = now + timedelta(days=10)
     store.request(conn, {("rate", "C-1")}, now, now)
-    [run] = store.take(conn, store.due(conn, ["rate"], 10, now), now)
+    [run] = store.take(conn, store.due(conn, {"rate": None}, 10, now), now)
     store.request(conn, {("rate", "C-1")}, later, now)
     store.finish(conn, [run], None, now)
-    assert store.due(conn, ["rate"], 10, now) == []
-    assert [piece.key for piece in store.due(conn, ["rate"], 10, later)] == ["C-1"]
+    assert store.due(conn, {"rate": None}, 10, now) == []
+    assert [piece.key for piece in store.due(conn, {"rate": None}, 10, later)] == ["C-1"]

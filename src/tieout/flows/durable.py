@@ -2,8 +2,9 @@
 
 Our own work table remembers what must be done; the engine only drives it. A flow is a function of a business key that
 may be run again at any time: it runs top to bottom, skips what our tables say is done, and either ends or returns
-`Later`. Its body reads and writes through `@transaction` and calls outside systems through `@step` only, so that a
-crashed run goes on from its last record. Failures are retried here and nowhere else.
+`Later`. Where a run that crashed should go on behind what it has done, the body reads and writes through `@transaction`
+and calls outside systems through `@step`; what is one piece of work, or keeps in our tables how far it came, needs no
+record: it is simply carried out again. Failures are retried here and nowhere else.
 """
 
 from __future__ import annotations
@@ -76,12 +77,16 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True)
 class Flow:
-    """A registered kind of work: its queue, the function that carries it out, and how many pieces a run takes."""
+    """A registered kind of work: its queue, the function that carries it out, and how many pieces a run takes.
+
+    `after`: the kind of work that comes first when both are due for the same key.
+    """
 
     kind: str
     queue: str
     body: BatchBody
     most: int = 1
+    after: str | None = None
 
 
 _flows: dict[str, Flow] = {}
@@ -91,13 +96,13 @@ _current: ContextVar[tuple[Environment, Recorder]] = ContextVar("current")
 # --- what flows are written with ---------------------------------------------------------------------
 
 
-def workflow(kind: str, queue: str) -> Callable[[Body], Body]:
-    """Register the function that carries out one kind of work; it takes the work's key."""
+def workflow(kind: str, queue: str, after: str | None = None) -> Callable[[Body], Body]:
+    """Register the function that carries out one kind of work; it takes the work's key. `after`: see `Flow`."""
 
     _check_queue(queue)
 
     def register(body: Body) -> Body:
-        _flows[kind] = Flow(kind, queue, lambda keys: body(keys[0]))
+        _flows[kind] = Flow(kind, queue, lambda keys: body(keys[0]), after=after)
         return body
 
     return register
@@ -180,7 +185,7 @@ def bound(environment: Environment, recorder: Recorder | None = None) -> Iterato
 
 
 def committed(environment: Environment, function: Callable[[Connection], R]) -> R:
-    """Inside a step: one transaction that nobody records, again when another one was in its way."""
+    """One transaction of which the engine keeps no record, again when another one was in its way."""
     result: R = Plain(environment.engine).transaction("committed", function)
     return result
 
@@ -314,7 +319,7 @@ def run_due(environment: Environment, kinds: Collection[str] | None = None) -> i
     A flow that fails is due again later, as in a worker; nothing is raised for it.
     """
     known = flows()
-    chosen = set(known) if kinds is None else set(kinds) & set(known)
+    chosen = {kind: known[kind].after for kind in known if kinds is None or kind in kinds}
     runs: Counter[tuple[str, str]] = Counter()
     with bound(environment):
         while pieces := _take_next(environment.engine, chosen):
@@ -326,7 +331,7 @@ def run_due(environment: Environment, kinds: Collection[str] | None = None) -> i
     return runs.total()
 
 
-def _take_next(engine: Engine, kinds: Collection[str]) -> list[Piece]:
+def _take_next(engine: Engine, kinds: Mapping[str, str | None]) -> list[Piece]:
     with engine.begin() as conn:
         due = store.due(conn, kinds, MOST_TOGETHER)
         taken = store.take(conn, next_run(due)) if due else []

@@ -41,11 +41,16 @@ class Environment:
         return self.engine.begin()
 
     def connector(self, name: str) -> Connector:
-        """The open connector of a connection; opened anew when its row changed. Secrets are resolved here only."""
+        """The open connector of a connection; opened anew when its row changed."""
         with self.engine.connect() as conn:
             row = store.read(conn, name)
         if row is None or not row["enabled"]:
             raise NotFound(f"There is no enabled connection {name!r}.")
+        return self.opened(row)
+
+    def opened(self, row: Mapping[str, Any]) -> Connector:
+        """The open connector of a connection whose row was read just now."""
+        name = row["name"]
         stated = json.dumps([row["connector"], row["config"]], sort_keys=True)
         with self._lock:
             known = self._connectors.get(name)

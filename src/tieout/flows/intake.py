@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -19,7 +19,7 @@ from tieout.connectors.kit.interface import (
     Retryable,
     UnknownOutcome,
 )
-from tieout.flows.durable import Later, committed, environment, step, transaction, workflow
+from tieout.flows.durable import Later, committed, environment, workflow
 from tieout.flows.environment import Environment
 from tieout.flows.reactions import react
 from tieout.hub import connections, exceptions, inbox, work
@@ -35,7 +35,6 @@ from tieout.telemetry.failpoints import fp
 
 SWEPT = timedelta(days=10)
 DAY = timedelta(days=1)
-AFTER_POLL = timedelta(minutes=1)
 BUDGET_PAUSE_SECONDS = 60
 """What a source is left alone when it says that its budget is spent and not for how long."""
 TROUBLE_PAUSE_SECONDS = 5
@@ -51,82 +50,104 @@ Outcome = dict[str, Any]
 def sync(key: str) -> Later | None:
     """Read one object of a connection to its end and apply what is new; due again after the poll interval."""
     connection, _, object = key.partition("/")
-    begun = begin_read(connection, object)
-    page = read_on(connection, object)
-    if _stops(page):
-        return _later(page)
-    ended = end_read(connection, object, begun)
-    if ended["waited"]:
-        apply_all(connection)
-    return Later(datetime.fromisoformat(ended["next"]), "the next poll")
+    return _later(read_to_the_end(connection, object))
 
 
-@workflow("sweep", queue="intake")
+@workflow("sweep", queue="intake", after="sync")
 def sweep(key: str) -> Later | None:
     """Fetch what the last ten days of a source hold and the inbox lacks; due again in a day.
 
     What reading alone brings is no gap, so a poll that is due comes first: it reads in pages, this record by record.
     """
     connection, _, object = key.partition("/")
-    after_poll = poll_first(key)
-    if after_poll is not None:
-        return Later(datetime.fromisoformat(after_poll), "the poll that is due comes first")
-    swept = fetch_gaps(connection, object)
-    if _stops(swept):
-        return _later(swept)
-    apply_all(connection)
-    return Later(datetime.fromisoformat(swept["next"]), "the next sweep")
+    return _later(fetch_gaps(connection, object))
 
 
 @workflow("drift", queue="intake")
 def drift(key: str) -> Later | None:
     """Compare a source's fields with those last seen; due again in a day."""
-    described = compare_fields(key)
-    if _stops(described):
-        return _later(described)
-    apply_all(key)
-    return Later(datetime.fromisoformat(described["next"]), "the next look")
-
-
-def read_on(connection: str, object: str) -> Outcome:
-    """Read and apply page after page to the end; the last call's answer."""
-    while True:
-        page = read_page(connection, object)
-        if page.get("apply", True):
-            apply_all(connection)
-        if _stops(page) or not page["more"]:
-            return page
-
-
-def _stops(outcome: Outcome) -> bool:
-    return "later" in outcome or "gone" in outcome
+    return _later(compare_fields(key))
 
 
 def _later(outcome: Outcome) -> Later | None:
     return Later(datetime.fromisoformat(outcome["later"]), outcome["why"]) if "later" in outcome else None
 
 
-def apply_all(connection: str) -> None:
-    """Apply everything new of a connection, also what another object's arrival set free."""
-    while apply_page(connection)["more"]:
-        pass
+# --- what they do: several commits, of which a run that is repeated finds the last ---------------------
 
 
-# --- steps -------------------------------------------------------------------------------------------
-
-
-@step
-def begin_read(connection: str, object: str) -> dict[str, Any]:
-    """What the read that follows answers: the hints that came, and the rows that came before it (up to an id)."""
-    with environment().begin() as conn:
-        hints = [row["event_id"] for row in store.open_hints(conn, connection, object, _MOST_HINTS)]
-        return {"hints": hints, "arrived": store.last_id(conn)}
-
-
-@step
-def read_page(connection: str, object: str) -> Outcome:
-    """Fetch the next page and keep it; the cursor moves in the same commit, so it is never ahead of the inbox."""
+def read_to_the_end(connection: str, object: str) -> Outcome:
+    """Read and apply page after page; when the next poll is due."""
     outside = environment()
+    with outside.begin() as conn:
+        begun = begin_read(conn, connection, object)
+    more = True
+    while more:
+        page = read_page(outside, connection, object)
+        if _stops(page):
+            return page
+        if page["apply"]:
+            apply_all(outside, connection)
+        more = page["more"]
+    ended = committed(outside, lambda conn: end_read(conn, connection, object, begun))
+    if ended.waited:
+        apply_all(outside, connection)
+    return {"later": ended.next.isoformat(), "why": "the next poll"}
+
+
+def fetch_gaps(connection: str, object: str) -> Outcome:
+    """Compare the source's records of the last days with the inbox, fetch what is missing and apply it."""
+    outside = environment()
+
+    def call(connector: Connector) -> Outcome:
+        with outside.begin() as conn:
+            now = clock.now(conn)
+        gaps.sweep(outside.begin, connection, connector, object, (now - SWEPT).date(), now.date())
+        return {"later": (now + DAY).isoformat(), "why": "the next sweep"}
+
+    return _then_apply(
+        outside, connection, guarded(outside, connection, ("sweep", f"{connection}/{object}"), call)
+    )
+
+
+def compare_fields(connection: str) -> Outcome:
+    """Compare the source's description of itself with the fingerprint that is kept, and apply what that set free."""
+    outside = environment()
+
+    def call(connector: Connector) -> Outcome:
+        described = connector.describe()
+        with outside.begin() as conn:
+            fields.check(conn, connection, described)
+            return {"later": (clock.now(conn) + DAY).isoformat(), "why": "the next look"}
+
+    return _then_apply(outside, connection, guarded(outside, connection, ("drift", connection), call))
+
+
+# --- what they are made of ---------------------------------------------------------------------------
+
+
+class Begun(NamedTuple):
+    """What a read answers: the hints that came before it, and the rows (up to an id)."""
+
+    hints: list[str]
+    arrived: int
+
+
+class Ended(NamedTuple):
+    """An object was read to its end: how many rows that named what did not come are judged again; the next poll."""
+
+    waited: int
+    next: datetime
+
+
+def begin_read(conn: Connection, connection: str, object: str) -> Begun:
+    """What the read that follows answers."""
+    hints = [row["event_id"] for row in store.open_hints(conn, connection, object, _MOST_HINTS)]
+    return Begun(hints, store.last_id(conn))
+
+
+def read_page(outside: Environment, connection: str, object: str) -> Outcome:
+    """Fetch the next page and keep it; the cursor moves in the same commit, so it is never ahead of the inbox."""
 
     def call(connector: Connector) -> Outcome:
         with outside.begin() as conn:
@@ -135,12 +156,11 @@ def read_page(connection: str, object: str) -> Outcome:
         fp("intake.page_fetched")
 
         def keep(conn: Connection) -> Outcome:
-            received = inbox.receive(conn, connection, page.changes)
+            inbox.receive(conn, connection, page.changes)
             moved = connections.save_cursor(conn, connection, object, cursor, page.cursor)
             connections.succeeded(conn, connection)
             _readable_again(conn, connection, object)
-            to_apply = inbox.has_new(conn, connection)
-            return {"new": received.new, "more": page.more and moved, "apply": to_apply}
+            return {"more": page.more and moved, "apply": inbox.has_new(conn, connection)}
 
         kept = committed(outside, keep)
         fp("intake.page_kept")
@@ -149,16 +169,29 @@ def read_page(connection: str, object: str) -> Outcome:
     return guarded(outside, connection, ("sync", f"{connection}/{object}"), call)
 
 
-@step
-def apply_page(connection: str) -> Outcome:
+def end_read(conn: Connection, connection: str, object: str, begun: Begun) -> Ended:
+    """The object was read to its end: its hints are answered, and what named something that did not come is judged."""
+    waited = store.note_read(conn, connection, object, begun.arrived)
+    store.close_hints(conn, connection, begun.hints)
+    if len(begun.hints) == _MOST_HINTS:
+        work.request(conn, "sync", f"{connection}/{object}")
+    return Ended(waited, connections.read_to_the_end(conn, connection))
+
+
+def apply_all(outside: Environment, connection: str) -> None:
+    """Apply everything new of a connection, also what another object's arrival set free."""
+    while apply_page(outside, connection):
+        pass
+
+
+def apply_page(outside: Environment, connection: str) -> bool:
     """Take a batch of new rows into the canonical objects and request what follows, in one commit; whether more wait.
 
     The attempt is counted in a commit before, so that rows which end the process are found and set aside.
     """
-    outside = environment()
     ids = committed(outside, lambda conn: inbox.begin_apply(conn, connection))
     if not ids:
-        return {"more": False}
+        return False
     fp("intake.apply_begun")
 
     def apply(conn: Connection) -> bool:
@@ -169,53 +202,16 @@ def apply_page(connection: str) -> Outcome:
 
     more = committed(outside, apply)
     fp("intake.applied")
-    return {"more": more}
+    return more
 
 
-@transaction
-def poll_first(conn: Connection, key: str) -> str | None:
-    """When to sweep instead, while the object's poll runs or is due."""
-    if not work.is_open(conn, "sync", key):
-        return None
-    return (clock.now(conn) + AFTER_POLL).isoformat()
+def _stops(outcome: Outcome) -> bool:
+    return "later" in outcome or "gone" in outcome
 
 
-@transaction
-def end_read(conn: Connection, connection: str, object: str, begun: dict[str, Any]) -> dict[str, Any]:
-    """The object was read to its end: {"waited": rows to judge again that named what did not come, "next": poll}."""
-    waited = store.note_read(conn, connection, object, begun["arrived"])
-    store.close_hints(conn, connection, begun["hints"])
-    if len(begun["hints"]) == _MOST_HINTS:
-        work.request(conn, "sync", f"{connection}/{object}")
-    return {"waited": waited, "next": connections.read_to_the_end(conn, connection).isoformat()}
-
-
-@step
-def fetch_gaps(connection: str, object: str) -> Outcome:
-    """Compare the source's records of the last days with the inbox and fetch what is missing."""
-    outside = environment()
-
-    def call(connector: Connector) -> Outcome:
-        with outside.begin() as conn:
-            now = clock.now(conn)
-        swept = gaps.sweep(outside.begin, connection, connector, object, (now - SWEPT).date(), now.date())
-        return {"missing": len(swept.missing), "next": (now + DAY).isoformat()}
-
-    return guarded(outside, connection, ("sweep", f"{connection}/{object}"), call)
-
-
-@step
-def compare_fields(connection: str) -> Outcome:
-    """Compare the source's description of itself with the fingerprint that is kept."""
-    outside = environment()
-
-    def call(connector: Connector) -> Outcome:
-        described = connector.describe()
-        with outside.begin() as conn:
-            fields.check(conn, connection, described)
-            return {"next": (clock.now(conn) + DAY).isoformat()}
-
-    return guarded(outside, connection, ("drift", connection), call)
+def _then_apply(outside: Environment, connection: str, outcome: Outcome) -> Outcome:
+    apply_all(outside, connection)
+    return outcome
 
 
 # --- calling a source --------------------------------------------------------------------------------
@@ -229,13 +225,13 @@ def guarded(
     Passing trouble with no stated moment is raised: the work backs off, and after enough failures a person sees it.
     """
     with outside.begin() as conn:
-        in_use, until = connections.may_call(conn, connection)
-    if not in_use:
+        row, until = connections.may_call(conn, connection)
+    if row is None:
         return {"gone": True}
     if until is not None:
         return {"later": until.isoformat(), "why": f"{connection} may not be called before"}
     try:
-        return call(outside.connector(connection))
+        return call(outside.opened(row))
     except RateLimited as error:
         return _pause(outside, connection, error.after_seconds or BUDGET_PAUSE_SECONDS, error.message)
     except (Retryable, UnknownOutcome) as error:

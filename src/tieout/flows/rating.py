@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
-
-from tieout.flows.durable import batch_workflow, transaction
+from tieout.flows.durable import batch_workflow, committed, environment
 from tieout.hub import rating
 from tieout.hub.events import UNASSIGNED
 
@@ -14,18 +12,6 @@ def rate(keys: list[str]) -> None:
     """Bring events, revenue and exceptions of contracts to what the facts say now; `unassigned`: time without one."""
     contracts = sorted(set(keys) - {UNASSIGNED})
     if contracts:
-        rate_contracts(contracts)
+        committed(environment(), lambda conn: rating.rate_contracts(conn, contracts))
     if UNASSIGNED in keys:
-        judge_unassigned()
-
-
-@transaction
-def rate_contracts(conn: Connection, contracts: list[str]) -> None:
-    """These contracts, with those they share a purchase order or an entry with."""
-    rating.rate_contracts(conn, contracts)
-
-
-@transaction
-def judge_unassigned(conn: Connection) -> None:
-    """Time that belongs to no contract."""
-    rating.rate_unassigned(conn)
+        committed(environment(), rating.rate_unassigned)

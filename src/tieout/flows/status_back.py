@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection
-
-from tieout.flows.durable import Later, environment, step, transaction, workflow
+from tieout.flows.durable import Later, committed, environment, workflow
+from tieout.flows.environment import Environment
 from tieout.hub import outbox, status_back
 from tieout.telemetry.failpoints import fp
 
@@ -18,12 +17,7 @@ from tieout.telemetry.failpoints import fp
 @workflow("status_back", queue="flows")
 def send_status_back(connection: str) -> Later | None:
     """Collect what changed, send it in calls of up to 200 rows, come back for rows without a proven outcome."""
-    tried: set[str] = set()
-    while ids := [one for one in collect(connection) if one not in tried]:
-        for start in range(0, len(ids), status_back.ROWS):
-            send(ids[start : start + status_back.ROWS])
-        tried.update(ids)
-    again = next_moment(connection)
+    again = tell(connection)
     return (
         Later(datetime.fromisoformat(again), f"rows without a proven outcome in {connection}")
         if again
@@ -31,25 +25,24 @@ def send_status_back(connection: str) -> Later | None:
     )
 
 
-@transaction
-def collect(conn: Connection, connection: str) -> list[str]:
-    """Freeze what changed; the commands that may go now."""
-    return status_back.collect(conn, connection)
+def tell(connection: str) -> str | None:
+    """Freeze what changed and send it, until nothing is left that may go now; when the first open row goes on.
 
-
-@step
-def send(ids: list[str]) -> dict[str, int]:
-    """One call for what was never sent, single look-ups for the rest; how many rows stand where."""
-    fp("status_back.sending")
-    found: dict[str, int] = {}
-    for stands in outbox.deliver_batch(environment(), ids).values():
-        found[stands.state] = found.get(stands.state, 0) + 1
-    fp("status_back.sent")
-    return dict(sorted(found.items()))
-
-
-@transaction
-def next_moment(conn: Connection, connection: str) -> str | None:
-    """When the first row that is still open goes on."""
-    moment = status_back.next_moment(conn, connection)
+    Several commits: what is frozen is sent once, however often this is repeated.
+    """
+    outside = environment()
+    tried: set[str] = set()
+    while ids := [one for one in _collect(outside, connection) if one not in tried]:
+        for start in range(0, len(ids), status_back.ROWS):
+            fp("status_back.sending")
+            outbox.deliver_batch(outside, ids[start : start + status_back.ROWS])
+            fp("status_back.sent")
+        tried.update(ids)
+    with outside.begin() as conn:
+        moment = status_back.next_moment(conn, connection)
     return None if moment is None else moment.isoformat()
+
+
+def _collect(outside: Environment, connection: str) -> list[str]:
+    """Freeze what changed; the commands that may go now."""
+    return committed(outside, lambda conn: status_back.collect(conn, connection))

@@ -134,7 +134,7 @@ def _open(records: Iterable[Record]) -> list[Record]:
 
 
 def _hold_drifted(conn: Connection, connection: str, records: Sequence[Record]) -> None:
-    drifted = exception_store.open_keys(conn, "schema-drift")
+    drifted = exception_store.open_keys(conn, ["schema-drift"])["schema-drift"]
     for record in _open(records):
         if f"{connection}/{record.row['object']}" in drifted:
             record.settle("held", DRIFTED)

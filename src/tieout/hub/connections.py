@@ -34,13 +34,13 @@ def request_sync(conn: Connection, name: str) -> list[str]:
     return objects
 
 
-def may_call(conn: Connection, name: str) -> tuple[bool, datetime | None]:
-    """Whether the connection is in use, and the moment before which it may not be called (None: call now)."""
+def may_call(conn: Connection, name: str) -> tuple[dict[str, Any] | None, datetime | None]:
+    """The connection if it is in use, and the moment before which it may not be called (None: call now)."""
     row = store.read(conn, name)
     if row is None or not row["enabled"]:
-        return False, None
+        return None, None
     until = row["blocked_until"]
-    return True, until if until is not None and until > clock.now(conn) else None
+    return row, until if until is not None and until > clock.now(conn) else None
 
 
 def block(conn: Connection, name: str, seconds: int) -> datetime:

@@ -59,9 +59,9 @@ class Page:
 
 def open_exceptions(conn: Connection, found: Sequence[NewException]) -> list[str]:
     """Open what is not open yet, refresh what is and changed; the ids of the newly opened."""
-    rows = _new_rows(found, clock.now(conn))
-    if not rows:
+    if not found:
         return []
+    rows = _new_rows(found, clock.now(conn))
     created = set(store.upsert(conn, rows))
     opened = [row for row in rows if row["id"] in created]
     events.emit(

@@ -11,7 +11,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from tieout.store import clock
 from tieout.store import work as store
 from tieout.telemetry.failpoints import fp
 
@@ -29,13 +28,3 @@ def request_all(
         return
     store.request(conn, set(pieces), due_at)
     fp("work.requested")
-
-
-def is_open(conn: Connection, kind: str, key: str) -> bool:
-    """Whether a piece of work runs or is due now."""
-    moment = clock.now(conn)
-    return any(
-        row["started"] > row["done"] or (row["due_at"] is not None and row["due_at"] <= moment)
-        for row in store.read(conn, [(kind, key)])
-        if row["requested"] > row["done"]
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import cast
 
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.dialects.postgresql import insert
@@ -12,12 +13,16 @@ from tieout.store.tables import clock
 NOW = "coalesce((SELECT now FROM clock), now())"
 """The present moment inside a statement: a statement that says it itself saves its caller a question."""
 _NOW = text(f"SELECT {NOW}")
+_ASKED = "business_moment"
 
 
 def now(conn: Connection) -> datetime:
-    """The present moment of the business, in UTC."""
-    moment: datetime = conn.execute(_NOW).scalar_one()
-    return moment.astimezone(timezone.utc)
+    """The present moment of the business, in UTC; asked once in a transaction."""
+    transaction, moment = conn.info.get(_ASKED, (None, None))
+    if moment is None or transaction is not conn.get_transaction():
+        moment = conn.execute(_NOW).scalar_one().astimezone(timezone.utc)
+        conn.info[_ASKED] = (conn.get_transaction(), moment)
+    return cast(datetime, moment)
 
 
 def injected(conn: Connection) -> datetime | None:
@@ -38,3 +43,4 @@ def set_now(conn: Connection, moment: datetime | None) -> None:
         raise ValueError("the injected moment needs a time zone")
     statement = insert(clock).values(only=True, now=moment)
     conn.execute(statement.on_conflict_do_update(index_elements=[clock.c.only], set_={"now": moment}))
+    conn.info.pop(_ASKED, None)

@@ -105,9 +105,13 @@ def about_sources(conn: Connection, kinds: Collection[str], connection: str) -> 
     return [dict(row) for row in conn.execute(query).mappings()]
 
 
-def open_keys(conn: Connection, kind: str) -> set[str]:
-    """Keys of the open exceptions of one kind."""
-    return set(conn.execute(select(exception.c.key).where(_OPEN, exception.c.kind == kind)).scalars())
+def open_keys(conn: Connection, kinds: Collection[str]) -> dict[str, set[str]]:
+    """Keys of the open exceptions of each of these kinds."""
+    found: dict[str, set[str]] = {kind: set() for kind in kinds}
+    query = select(exception.c.kind, exception.c.key).where(_OPEN, exception.c.kind.in_(kinds))
+    for kind, key in conn.execute(query):
+        found[kind].add(key)
+    return found
 
 
 def open_of(conn: Connection, kind: str) -> list[dict[str, Any]]:

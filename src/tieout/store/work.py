@@ -60,7 +60,13 @@ _DUE = f"""
 _LIST_DUE = text(
     f"""
     SELECT kind, key, requested AS number, attempts FROM work
-    WHERE kind = ANY(CAST(:kinds AS text[])) AND {_DUE} ORDER BY due_at, kind, key LIMIT :most
+    JOIN unnest(CAST(:kinds AS text[]), CAST(:firsts AS text[])) AS wanted(kind, first) USING (kind)
+    WHERE {_DUE} AND NOT EXISTS (
+      SELECT FROM work AS before WHERE before.kind = wanted.first AND before.key = work.key
+      AND (before.started > before.done OR before.requested > before.done
+           AND before.due_at <= coalesce(CAST(:moment AS timestamptz), {clock.NOW}))
+    )
+    ORDER BY due_at, kind, key LIMIT :most
     """  # noqa: S608 - no value stands in it
 )
 _TAKE = text(
@@ -78,10 +84,15 @@ _TAKE = text(
 )
 
 
-def due(conn: Connection, kinds: Collection[str], limit: int, moment: datetime | None = None) -> list[Piece]:
-    """Pieces of these kinds that are due and not running, oldest first; `moment` None = the clock's."""
-    rows = conn.execute(_LIST_DUE, {"kinds": list(kinds), "moment": moment, "most": limit})
-    return [Piece(*row) for row in rows]
+def due(
+    conn: Connection, kinds: Mapping[str, str | None], limit: int, moment: datetime | None = None
+) -> list[Piece]:
+    """Pieces of these kinds that are due and not running, oldest first; `moment` None = the clock's.
+
+    `kinds`: each with the kind that comes first. A piece waits while that kind's piece of the same key runs or is due.
+    """
+    told = {"kinds": list(kinds), "firsts": list(kinds.values()), "moment": moment, "most": limit}
+    return [Piece(*row) for row in conn.execute(_LIST_DUE, told)]
 
 
 def take(conn: Connection, pieces: Collection[Piece], moment: datetime | None = None) -> list[Piece]:

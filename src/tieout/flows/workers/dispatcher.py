@@ -6,6 +6,7 @@ two has no run in the engine, and the sweeper gives it back.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -21,6 +22,9 @@ ROOM = {"intake": 8, "flows": 8, "runs": 2}
 ROOM_OF_CONNECTION = 2
 """Reads of one connection at once in one worker, so that a slow source does not keep the others waiting."""
 MOST_LOOKED_AT = 200
+REST_SECONDS = 0.3
+"""Between two beginnings of the same piece in one worker: what comes in bursts (webhooks of one object, changes of one
+contract) is answered together."""
 
 
 class Dispatcher:
@@ -31,15 +35,19 @@ class Dispatcher:
         self._engine = engine
         self._flows = flows()
         self._asking = environment.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._begun: dict[tuple[str, str], float] = {}
 
     def tick(self) -> int:
         """Begin what is due now by the injected clock and has room; how many runs."""
         running = self._engine.running()
         load = Counter(self._flows[piece.kind].queue for piece in running)
-        kinds = [kind for kind, flow in self._flows.items() if load[flow.queue] < ROOM[flow.queue]]
+        kinds = {
+            kind: flow.after for kind, flow in self._flows.items() if load[flow.queue] < ROOM[flow.queue]
+        }
         with self._asking.connect() as conn:
             due = store.due(conn, kinds, MOST_LOOKED_AT)
-        chosen = choose(due, running, self._flows) if due else []
+        rested = self._rested(due)
+        chosen = choose(rested, running, self._flows) if rested else []
         if not chosen:
             return 0
         with self._environment.begin() as conn:
@@ -50,8 +58,15 @@ class Dispatcher:
             fp("durable.taking")
         fp("durable.taken")
         for pieces in runs:
+            self._begun.update(dict.fromkeys((piece[:2] for piece in pieces), time.monotonic()))
             self._engine.start(pieces)
         return len(runs)
+
+    def _rested(self, due: Sequence[Piece]) -> list[Piece]:
+        """Those that were not begun here a moment ago."""
+        since = time.monotonic() - REST_SECONDS
+        self._begun = {piece: moment for piece, moment in self._begun.items() if moment > since}
+        return [piece for piece in due if piece[:2] not in self._begun]
 
 
 def choose(due: Sequence[Piece], running: Iterable[Piece], known: Mapping[str, Flow]) -> list[list[Piece]]:

@@ -22,7 +22,7 @@ from tieout.flows.durable import MOST_TRIES, Plain, bound, flows, is_away, run_f
 from tieout.flows.environment import Environment
 from tieout.store import clock
 from tieout.store import work as store
-from tieout.store.database import plain_url
+from tieout.store.database import connect, plain_url
 from tieout.store.work import Piece
 
 APPLICATION = "tieout"
@@ -34,6 +34,8 @@ MOST_RESTARTS = 5
 KEEP = timedelta(hours=1)
 """How long ended runs stay listed in the engine; the facts are in our tables."""
 _PATIENCE_SECONDS = 60.0
+POOL = 10
+"""Connections that the engine keeps for its own records."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ class Engine:
         """Bind and start; what this executor had begun when it died goes on."""
         flows()
         url = plain_url(self._environment.engine)
+        self._pool = connect(url, pool_size=POOL)
 
         def carry_out(pieces: list[list[Any]]) -> None:
             self._carry_out([Piece(*piece) for piece in pieces])
@@ -119,7 +122,7 @@ class Engine:
         DBOS(
             config={
                 "name": APPLICATION, "system_database_url": url, "application_version": VERSION,
-                "executor_id": self._executor, "log_level": "ERROR", "sys_db_pool_size": 10,
+                "executor_id": self._executor, "log_level": "ERROR", "system_database_engine": self._pool,
             }
         )  # fmt: skip
         DBOS.listen_queues([])  # but for the engine's own, on which runs that were taken over go on
@@ -130,6 +133,7 @@ class Engine:
     def close(self, seconds: int) -> None:
         """Give what runs that long to end; what does not goes on elsewhere."""
         DBOS.destroy(workflow_completion_timeout_sec=seconds)
+        self._pool.dispose()
 
     # --- runs ------------------------------------------------------------------------------------------
 

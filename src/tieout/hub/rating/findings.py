@@ -35,10 +35,9 @@ def settle(
     drafts = [_stale(row) for row in stale]
     opened = exceptions.open_exceptions(conn, [*found, *over, *drafts])
     scope = set(facts.scope.to_list())
-    resolved = sum(_heal(conn, kind, scope, found) for kind in _OF_ENTRIES)
     orders = {f"{row['customer']}/{row['purchase_order']}" for row in facts.contracts.values()}
-    resolved += _heal(conn, _CAPS, set(facts.contracts), over) + _heal(conn, _ORDERS, orders, over)
-    return len(opened), resolved
+    scopes = {**dict.fromkeys(_OF_ENTRIES, scope), _CAPS: set(facts.contracts), _ORDERS: orders}
+    return len(opened), _heal(conn, scopes, [*found, *over])
 
 
 def settle_unassigned(conn: Connection, missing: pl.DataFrame) -> tuple[int, int]:
@@ -50,15 +49,14 @@ def settle_unassigned(conn: Connection, missing: pl.DataFrame) -> tuple[int, int
         if (MISSING_PROJECT, row["entry"], row["detail"]) not in waived
     ]  # fmt: skip
     opened = exceptions.open_exceptions(conn, found)
-    scope = exception_store.open_keys(conn, MISSING_PROJECT)
-    return len(opened), _heal(conn, MISSING_PROJECT, scope, found)
+    return len(opened), _heal(conn, {MISSING_PROJECT: None}, found)
 
 
 def tipped_neighbours(conn: Connection, decision: Decision) -> set[str]:
     """Contracts whose entries became implausible, or are no longer, by the hours of a worker-day seen from here."""
     if decision.neighbours.is_empty():
         return set()
-    open_now = exception_store.open_keys(conn, _CROWDED)
+    open_now = exception_store.open_keys(conn, [_CROWDED])[_CROWDED]
     left_as_is = {key for _, key, _ in store.waived(conn, [_CROWDED])}
     others = decision.neighbours.filter(pl.col("contract").is_not_null())
     said = pl.col("entry").is_in(list(open_now))
@@ -66,10 +64,17 @@ def tipped_neighbours(conn: Connection, decision: Decision) -> set[str]:
     return set(others.filter(said != seen)["contract"].to_list())
 
 
-def _heal(conn: Connection, kind: str, scope: Collection[str], found: Collection[NewException]) -> int:
-    judged = exception_store.open_keys(conn, kind).intersection(scope)
-    still = [item.key for item in found if item.kind == kind]
-    return exceptions.resolve_where_healed(conn, kind, judged, still)
+def _heal(
+    conn: Connection, scopes: Mapping[str, Collection[str] | None], found: Collection[NewException]
+) -> int:
+    """Close what was judged (of each kind these keys, None: all) and not found again; how many."""
+    resolved = 0
+    for kind, open_now in exception_store.open_keys(conn, scopes).items():
+        scope = scopes[kind]
+        judged = open_now if scope is None else open_now.intersection(scope)
+        still = [item.key for item in found if item.kind == kind]
+        resolved += exceptions.resolve_where_healed(conn, kind, judged, still)
+    return resolved
 
 
 def _of_entries(conn: Connection, findings: pl.DataFrame, facts: Facts) -> list[NewException]:
