@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tieout.flows.durable import MOST_TOGETHER, flows
 from tieout.flows.workers.dispatcher import ROOM, choose
+from tieout.flows.workers.pace import BETWEEN_RUNS_SECONDS, Rests
 from tieout.store.work import Piece
 
 
@@ -49,3 +50,13 @@ def test_what_failed_before_is_rated_alone() -> None:
     due = [piece("rate", "K-1"), piece("rate", "K-2", attempts=1), piece("rate", "K-3")]
     assert chosen(due) == [["K-1", "K-3"]]
     assert chosen([due[1], due[0]]) == [["K-2"]]
+
+
+def test_what_was_begun_a_moment_ago_waits_for_what_follows_it() -> None:
+    now = 100.0
+    rests = Rests(lambda: now)
+    first, second = piece("sync", "crm/Account"), piece("sync", "crm/Contract")
+    rests.begin([first])
+    assert rests.over([first._replace(number=2), second]) == [second]
+    now += BETWEEN_RUNS_SECONDS
+    assert rests.over([first]) == [first]

@@ -43,6 +43,7 @@ class Source:
         self.trouble: list[Exception] = []
         self.calls: list[tuple[str, str | None]] = []
         self.opened = 0
+        self.fetched: list[str] = []
         self.listed: dict[str, list[tuple[str, str]]] = {}
         self.fields: dict[str, list[str]] = {}
         self.before: Callable[[], Any] = lambda: None
@@ -68,6 +69,7 @@ class Source:
 
     def fetch(self, object: str, source_id: str) -> Change | None:
         """One record."""
+        self.fetched.append(source_id)
         return entry(source_id, "2")
 
     def describe(self) -> Mapping[str, Sequence[str]]:
@@ -378,6 +380,25 @@ def test_the_sweep_fetches_what_never_came_and_comes_again_in_a_day(
     run(outside, ("sweep", "kantata/time_entry"))
     assert sum(counts(outside).values()) == 2
     assert due(outside, "sweep", "kantata/time_entry") == timedelta(days=1)
+
+
+def test_a_sweep_waits_while_the_poll_of_the_same_object_is_due(outside: Environment, source: Source) -> None:
+    """What reading brings is no gap: it comes in pages, not record by record."""
+    source.pages = {"time_entry": [[entry()]]}
+    source.listed = {"time_entry": [("501", "1")]}
+    with outside.begin() as conn:
+        work.request_all(conn, [("sync", "kantata/time_entry"), ("sweep", "kantata/time_entry")])
+    assert durable.run_due(outside, ["sweep"]) == 0
+    assert durable.run_due(outside, ["sync", "sweep"]) == 2
+    assert source.fetched == []
+
+
+def test_a_sweep_goes_on_while_the_poll_waits_for_its_time(outside: Environment, source: Source) -> None:
+    source.listed = {"time_entry": [("501", "1")]}
+    with outside.begin() as conn:
+        work.request(conn, "sync", "kantata/time_entry", MOMENT + MINUTE)
+    assert run(outside, ("sweep", "kantata/time_entry")) == 1
+    assert source.fetched == ["501"]
 
 
 def test_a_vanished_field_is_found_by_the_daily_look(outside: Environment, source: Source) -> None:

@@ -6,13 +6,13 @@ two has no run in the engine, and the sweeper gives it back.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from tieout.flows.durable import Flow, flows, next_run
 from tieout.flows.environment import Environment
 from tieout.flows.workers.engine import Engine, run_id
+from tieout.flows.workers.pace import Rests
 from tieout.store import work as store
 from tieout.store.work import Piece
 from tieout.telemetry.failpoints import fp
@@ -22,9 +22,6 @@ ROOM = {"intake": 8, "flows": 8, "runs": 2}
 ROOM_OF_CONNECTION = 2
 """Reads of one connection at once in one worker, so that a slow source does not keep the others waiting."""
 MOST_LOOKED_AT = 200
-REST_SECONDS = 0.3
-"""Between two beginnings of the same piece in one worker: what comes in bursts (webhooks of one object, changes of one
-contract) is answered together."""
 
 
 class Dispatcher:
@@ -35,7 +32,7 @@ class Dispatcher:
         self._engine = engine
         self._flows = flows()
         self._asking = environment.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._begun: dict[tuple[str, str], float] = {}
+        self._rests = Rests()
 
     def tick(self) -> int:
         """Begin what is due now by the injected clock and has room; how many runs."""
@@ -46,7 +43,7 @@ class Dispatcher:
         }
         with self._asking.connect() as conn:
             due = store.due(conn, kinds, MOST_LOOKED_AT)
-        rested = self._rested(due)
+        rested = self._rests.over(due)
         chosen = choose(rested, running, self._flows) if rested else []
         if not chosen:
             return 0
@@ -58,15 +55,9 @@ class Dispatcher:
             fp("durable.taking")
         fp("durable.taken")
         for pieces in runs:
-            self._begun.update(dict.fromkeys((piece[:2] for piece in pieces), time.monotonic()))
+            self._rests.begin(pieces)
             self._engine.start(pieces)
         return len(runs)
-
-    def _rested(self, due: Sequence[Piece]) -> list[Piece]:
-        """Those that were not begun here a moment ago."""
-        since = time.monotonic() - REST_SECONDS
-        self._begun = {piece: moment for piece, moment in self._begun.items() if moment > since}
-        return [piece for piece in due if piece[:2] not in self._begun]
 
 
 def choose(due: Sequence[Piece], running: Iterable[Piece], known: Mapping[str, Flow]) -> list[list[Piece]]:
