@@ -43,7 +43,10 @@ UNREADABLE_PAUSE_SECONDS = 300
 _MOST_HINTS = 1000
 
 Outcome = dict[str, Any]
-"""A call's answer, or {"later": moment, "why": text}, or {"gone": true} for a connection that is not in use."""
+"""A call's answer, or {"later": moment, "why": text}, or {"gone": true} for a connection that is not in use.
+
+`apply`: something new came or was set free.
+"""
 
 
 @workflow("sync", queue="intake")
@@ -86,9 +89,7 @@ def read_to_the_end(connection: str, object: str) -> Outcome:
         page = read_page(outside, connection, object)
         if _stops(page):
             return page
-        if page["apply"]:
-            apply_all(outside, connection)
-        more = page["more"]
+        more = _applied(outside, connection, page)["more"]
     ended = committed(outside, lambda conn: end_read(conn, connection, object, begun))
     if ended.waited:
         apply_all(outside, connection)
@@ -102,12 +103,12 @@ def fetch_gaps(connection: str, object: str) -> Outcome:
     def call(connector: Connector) -> Outcome:
         with outside.begin() as conn:
             now = clock.now(conn)
-        gaps.sweep(outside.begin, connection, connector, object, (now - SWEPT).date(), now.date())
-        return {"later": (now + DAY).isoformat(), "why": "the next sweep"}
+        swept = gaps.sweep(outside.begin, connection, connector, object, (now - SWEPT).date(), now.date())
+        later = (now + DAY).isoformat()
+        return {"later": later, "why": "the next sweep", "apply": swept.fetched > 0}
 
-    return _then_apply(
-        outside, connection, guarded(outside, connection, ("sweep", f"{connection}/{object}"), call)
-    )
+    outcome = guarded(outside, connection, ("sweep", f"{connection}/{object}"), call)
+    return _applied(outside, connection, outcome)
 
 
 def compare_fields(connection: str) -> Outcome:
@@ -118,9 +119,10 @@ def compare_fields(connection: str) -> Outcome:
         described = connector.describe()
         with outside.begin() as conn:
             fields.check(conn, connection, described)
-            return {"later": (clock.now(conn) + DAY).isoformat(), "why": "the next look"}
+            later = (clock.now(conn) + DAY).isoformat()
+            return {"later": later, "why": "the next look", "apply": inbox.has_new(conn, connection)}
 
-    return _then_apply(outside, connection, guarded(outside, connection, ("drift", connection), call))
+    return _applied(outside, connection, guarded(outside, connection, ("drift", connection), call))
 
 
 # --- what they are made of ---------------------------------------------------------------------------
@@ -158,7 +160,6 @@ def read_page(outside: Environment, connection: str, object: str) -> Outcome:
         def keep(conn: Connection) -> Outcome:
             inbox.receive(conn, connection, page.changes)
             moved = connections.save_cursor(conn, connection, object, cursor, page.cursor)
-            connections.succeeded(conn, connection)
             _readable_again(conn, connection, object)
             return {"more": page.more and moved, "apply": inbox.has_new(conn, connection)}
 
@@ -205,13 +206,14 @@ def apply_page(outside: Environment, connection: str) -> bool:
     return more
 
 
+def _applied(outside: Environment, connection: str, outcome: Outcome) -> Outcome:
+    if outcome.get("apply"):
+        apply_all(outside, connection)
+    return outcome
+
+
 def _stops(outcome: Outcome) -> bool:
     return "later" in outcome or "gone" in outcome
-
-
-def _then_apply(outside: Environment, connection: str, outcome: Outcome) -> Outcome:
-    apply_all(outside, connection)
-    return outcome
 
 
 # --- calling a source --------------------------------------------------------------------------------
@@ -231,7 +233,7 @@ def guarded(
     if until is not None:
         return {"later": until.isoformat(), "why": f"{connection} may not be called before"}
     try:
-        return call(outside.opened(row))
+        outcome = call(outside.opened(row))
     except RateLimited as error:
         return _pause(outside, connection, error.after_seconds or BUDGET_PAUSE_SECONDS, error.message)
     except (Retryable, UnknownOutcome) as error:
@@ -245,6 +247,10 @@ def guarded(
         return _refused(outside, connection, piece, str(error))
     except Drift as error:
         return _unreadable(outside, connection, piece, error.message)
+    if row["state"] != "ok" or row["state_detail"] is not None:
+        with outside.begin() as conn:
+            connections.succeeded(conn, connection)
+    return outcome
 
 
 def _pause(outside: Environment, connection: str, seconds: int, why: str) -> Outcome:

@@ -11,6 +11,7 @@ from tieout.hub import audit, events, exceptions
 from tieout.hub.actors import SYSTEM
 from tieout.hub.settings import load_settings
 from tieout.store import clock
+from tieout.store import exceptions as exception_store
 from tieout.store import inbox as store
 
 HELD = "schema-drift"
@@ -34,6 +35,7 @@ def check(conn: Connection, connection: str, described: Mapping[str, Sequence[st
     """
     settings = load_settings(conn, connection)
     stored = store.fingerprints(conn, connection)
+    held = exception_store.open_keys(conn, [HELD])[HELD]
     found: list[Drift] = []
     for object, names in sorted(described.items()):
         mapping = settings.mappings.inbound(object)
@@ -42,7 +44,7 @@ def check(conn: Connection, connection: str, described: Mapping[str, Sequence[st
         drift = _compare(object, before if before is not None else names, names, read)
         if drift.needed:
             _hold(conn, connection, drift)
-        else:
+        elif f"{connection}/{object}" in held:
             _heal(conn, connection, object)
         if drift.added or drift.removed:
             found.append(drift)
@@ -71,7 +73,7 @@ def _hold(conn: Connection, connection: str, drift: Drift) -> None:
         conn,
         [
             exceptions.NewException(
-                "schema-drift",
+                HELD,
                 f"{connection}/{drift.object}",
                 f"{drift.object} has no {names} any more{came}; its records are held",
                 evidence={
@@ -90,5 +92,5 @@ def _hold(conn: Connection, connection: str, drift: Drift) -> None:
 
 def _heal(conn: Connection, connection: str, object: str) -> None:
     key = f"{connection}/{object}"
-    if exceptions.resolve(conn, "schema-drift", [key], "the mapping finds every field it reads"):
+    if exceptions.resolve(conn, HELD, [key], "the mapping finds every field it reads"):
         store.release_object(conn, connection, object, HELD)

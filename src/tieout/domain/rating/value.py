@@ -26,9 +26,11 @@ def with_value(priced: pl.DataFrame, card_rules: pl.DataFrame) -> pl.DataFrame:
     `priced` holds billable and premium hours, the card's price and unit, discount and multiplier of the line, and the
     exchange rate from the card's currency to the contract's.
     """
-    by_hour = _by_hour(priced.filter(pl.col("unit") == "hour"))
-    by_day = _by_day(priced.filter(pl.col("unit") == "day"), card_rules)
-    return pl.concat([by_hour, by_day.select(by_hour.columns)]).with_columns(
+    valued = _by_hour(priced.filter(pl.col("unit") == "hour"))
+    by_day = priced.filter(pl.col("unit") == "day")
+    if not by_day.is_empty():
+        valued = pl.concat([valued, _by_day(by_day, card_rules).select(valued.columns)])
+    return valued.with_columns(
         pl.col("price").alias("card_price"),
         converted(pl.col("price")).round(6, mode="half_away_from_zero").cast(PRICE).alias("price"),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -15,6 +16,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from tieout.bootstrap import Misconfigured, Settings, open_database
+from tieout.flows.durable import flows
 from tieout.flows.environment import Environment
 from tieout.flows.workers.dispatcher import Dispatcher
 from tieout.flows.workers.engine import Engine as DurableEngine
@@ -24,7 +26,7 @@ from tieout.store import leases
 
 log = logging.getLogger(__name__)
 
-SWEEP_SECONDS = 1.0
+SWEEP_SECONDS = 2.0
 WAIT_FOR_SLOT_SECONDS = 5.0
 """How long a killed predecessor's session may linger before its slot counts as taken."""
 DRAIN_SECONDS = 5
@@ -96,6 +98,8 @@ class Worker:
             lease = Lease(database, self._slot)
             lease.acquire()
             environment = Environment(database, self._settings)
+            flows()
+            gc.freeze()  # what was loaded stays: the collector need not look through it again and again
             engine = DurableEngine(environment, f"worker-{self._slot}")
             engine.launch()
             dispatcher, pace = Dispatcher(environment, engine), Pace()
