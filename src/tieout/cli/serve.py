@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import typer
 
 from tieout.cli.context import read_settings
@@ -19,8 +21,10 @@ def serve() -> None:
 
     settings = read_settings()
     configure_logs()
+    web = create_app(settings)
+    gc.freeze()  # what was loaded stays: the collector need not look through it again and again
     uvicorn.run(
-        create_app(settings),
+        web,
         host="127.0.0.1",
         port=settings.port,
         log_config=None,

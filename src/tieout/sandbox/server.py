@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import secrets
@@ -50,6 +51,7 @@ def run(own_url: str, folder: Path, port: int, seed: int, workers: int, months: 
     timeline = Timeline(firm)
     if not world.all("netsuite", "subsidiary"):
         timeline.advance(world, firm.actions[0].moment)
+    gc.freeze()  # the firm stays as it is: the collector need not look through it again and again
     Sandbox(world, folder, port, lambda to: timeline.advance(world, to)).serve()
 
 

@@ -130,10 +130,11 @@ class Engine:
         self._recorder = Recorded(datasource, self._environment.engine)
         DBOS.launch()
 
-    def close(self, seconds: int) -> None:
-        """Give what runs that long to end; what does not goes on elsewhere."""
-        DBOS.destroy(workflow_completion_timeout_sec=seconds)
-        self._pool.dispose()
+    def drain(self, seconds: float) -> None:
+        """Give what runs that long to end; what does not goes on elsewhere. The process ends after that."""
+        deadline = time.monotonic() + seconds
+        while self.running() and time.monotonic() < deadline:
+            self.wait(0.05)
 
     # --- runs ------------------------------------------------------------------------------------------
 

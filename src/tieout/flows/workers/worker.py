@@ -117,7 +117,7 @@ class Worker:
                 log.error("%s This one ends at once.", taken)
                 os._exit(3)  # its threads must not go on beside those of the slot's new holder
             handing_out.join(1.0)
-            engine.close(DRAIN_SECONDS)
+            engine.drain(DRAIN_SECONDS)
             lease.release()
             logging.shutdown()
         os._exit(0)  # a thread that hangs in a call to the outside must not keep the slot's process
