@@ -25,10 +25,12 @@ ALLOWED: dict[str, set[str]] = {
     "connectors": {"connectors", "model"},
     "sandbox": {"sandbox", "model"},
     "hub": {"hub", "store", "domain", "model", "telemetry", "connectors"},
+    "documents": {"documents", "domain", "model"},
     "workspace": {"workspace", "hub", "store", "domain", "model", "telemetry", "connectors"},
     "flows": {
         "flows",
         "hub",
+        "documents",
         "workspace",
         "store",
         "domain",
@@ -48,6 +50,7 @@ ADVICE = {
     "connectors": "a connector knows one outside system: rules belong to domain/, effects on our rows to hub/",
     "sandbox": "the sandbox is the outside world: it may not know how Tieout works inside",
     "hub": "hub/ is below the flows and the doors: start work through hub/work, pass real parts in from bootstrap.py",
+    "documents": "documents/ turn a record into a file: let hub/ gather the record and a flow or door pass it in",
     "workspace": "workspace/ stands beside hub/: the doors and flows call it",
     "flows": "flows/ are called by the doors, never the other way round",
 }
