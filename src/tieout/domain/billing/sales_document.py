@@ -6,6 +6,7 @@ document says beyond them (tax per category and rate, the difference of a line) 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -19,6 +20,7 @@ from tieout.model.money import round_to_minor
 INVOICE, CREDIT_NOTE, SELF_BILLED, SELF_BILLED_CREDIT = "380", "381", "389", "261"
 """Type codes of UNTDID 1001 that we issue."""
 CREDITS = frozenset({CREDIT_NOTE, SELF_BILLED_CREDIT})
+_ZERO = Decimal(0)
 LINE_TOLERANCE = Decimal("0.02")
 """How far a line's net may lie from quantity × price before the difference is stated on the line."""
 
@@ -154,4 +156,33 @@ def line_difference(line: DocumentLine, currency: str) -> Decimal:
     Before -> after: 3 entries of 0.333333 h at 100 are 33.33 each; 0.999999 h × 100 = 100.00, net 99.99: left at that.
     """
     difference = line.net_amount - round_to_minor(line.quantity * line.unit_price, currency)
-    return difference if abs(difference) > LINE_TOLERANCE else Decimal(0)
+    return difference if abs(difference) > LINE_TOLERANCE else _ZERO
+
+
+@dataclass(frozen=True)
+class BackupRow:
+    """One hour, day or item behind a line: what was done, by whom, when; `amount` is its share of the line's net."""
+
+    line: int
+    day: date | None
+    worker: str | None
+    role: str | None
+    text: str | None
+    quantity: Decimal
+    price: Decimal
+    amount: Decimal
+
+
+def refuse_unequal(document: SalesDocument, rows: Sequence[BackupRow]) -> None:
+    """Raise ValueError unless the rows sum to the quantity and net of every line of the document."""
+    sums = {line.number: (_ZERO, _ZERO) for line in document.lines}
+    for row in rows:
+        quantity, amount = sums.get(row.line, (_ZERO, _ZERO))
+        sums[row.line] = (quantity + row.quantity, amount + row.amount)
+    wanted = {line.number: (line.quantity, line.net_amount) for line in document.lines}
+    wrong = sorted(number for number in sums.keys() | wanted.keys() if sums.get(number) != wanted.get(number))
+    if wrong:
+        number = wrong[0]
+        raise ValueError(
+            f"line {number} of {document.number} says {wanted.get(number)}, the rows behind it sum to {sums[number]}"
+        )
