@@ -90,7 +90,7 @@ def test_an_error_names_its_line_and_what_was_expected(
         ),
         ("time: {hours: 8}", "expense: {id: X, amount: 5}", "the verb expense"),
         ("revenue: 1600.80", "utilization: 1", "the measure utilization"),
-        ("rate_card: STD}}]", "rate_card: STD, overtime: {daily_after: 8}}}]", "`overtime`"),
+        ("rate_card: STD}}]", "rate_card: STD, expenses: {markup: 0.1}}}]", "`expenses`"),
     ],
 )
 def test_what_cannot_be_played_yet_is_told_apart_from_what_is_wrong(

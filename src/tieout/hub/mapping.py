@@ -17,8 +17,13 @@ from jmespath.exceptions import JMESPathError
 from jmespath.parser import ParsedResult
 from ruamel.yaml import YAML, YAMLError
 
-from tieout.hub.converters import CONVERTERS, Unfit, Unmapped, enum, text
+from tieout.hub import contract_lines, converters
+from tieout.hub.converters import Unfit, Unmapped, enum, text
 from tieout.hub.outbound import InvalidBody, OutboundMapping, parse_outbound
+
+CONVERTERS = {
+    **converters.CONVERTERS, "contract_lines": contract_lines.lines, "contract_caps": contract_lines.caps,
+}  # fmt: skip
 
 KEY_LENGTH = 200
 _RULE_KEYS = {"group", "path", "convert", "required", "default", "values", "object"}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict
 
 from sqlalchemy import Connection
 
@@ -33,6 +33,14 @@ class Check:
     trace: tuple[str, ...] = ()
 
 
+class Of(TypedDict):
+    """What a figure is asked of; null: of all."""
+
+    contract: str | None
+    entity: str | None
+    line: str | None
+
+
 @dataclass(frozen=True)
 class Asked:
     """What a measure is asked of."""
@@ -41,21 +49,25 @@ class Asked:
     at: date
     contract: str | None
     entity: str | None
+    line: str | None = None
+
+    @property
+    def of(self) -> Of:
+        """What the question is about."""
+        return {"contract": self.contract, "entity": self.entity, "line": self.line}
 
     def account(self, name: str, sign: int = 1, since: date | None = None) -> Decimal:
         """Balance of one account with its sign turned to the measure's."""
-        found = store.account_balances(
-            self.conn, contract=self.contract, entity=self.entity, at=self.at, since=since
-        )
+        found = store.account_balances(self.conn, **self.of, at=self.at, since=since)
         return sign * found.get(name, Decimal(0))
 
     def events(self, name: str) -> Decimal:
         """One sum over the billing events."""
-        return store.event_totals(self.conn, contract=self.contract, entity=self.entity)[name]
+        return store.event_totals(self.conn, **self.of)[name]
 
     def documents(self, name: str) -> Decimal:
         """One sum over the released documents."""
-        return store.document_totals(self.conn, contract=self.contract, entity=self.entity, at=self.at)[name]
+        return store.document_totals(self.conn, **self.of, at=self.at)[name]
 
 
 _NUMBERS: Mapping[str, Callable[[Asked], Decimal]] = {
@@ -74,7 +86,7 @@ _NUMBERS: Mapping[str, Callable[[Asked], Decimal]] = {
     "deferred": lambda a: max(Decimal(0), a.events("billed") - a.events("recognised")),
     "held": lambda a: a.events("held"),
     "written_off": lambda a: a.events("written_off"),
-    "hours_worked": lambda a: store.worked_hours(a.conn, a.contract),
+    "hours_worked": lambda a: store.worked_hours(a.conn, a.contract, a.line),
     "hours_billed": lambda a: a.events("hours_billed"),
     "hours_unbilled": lambda a: a.events("hours_unbilled"),
 }
@@ -83,7 +95,7 @@ _NUMBERS: Mapping[str, Callable[[Asked], Decimal]] = {
 def check_expectation(conn: Connection, scenario: Scenario, expectation: Expectation) -> list[Check]:
     """Every measure of one expectation."""
     where = expectation.where
-    asked = Asked(conn, expectation.at, where.get("contract"), where.get("entity"))
+    asked = Asked(conn, expectation.at, where.get("contract"), where.get("entity"), where.get("line"))
     found = []
     for measure, expected in expectation.measures.items():
         if measure in _NUMBERS:
@@ -100,16 +112,12 @@ def check_expectation(conn: Connection, scenario: Scenario, expectation: Expecta
 def _number(asked: Asked, expectation: Expectation, measure: str, expected: Any) -> Check:
     actual = _NUMBERS[measure](asked)
     ok = isinstance(expected, int | Decimal) and abs(actual - Decimal(expected)) <= expectation.tolerance
-    trace = (
-        ()
-        if ok
-        else tuple(store.bookings(asked.conn, contract=asked.contract, entity=asked.entity, at=asked.at))
-    )
+    trace = () if ok else tuple(store.bookings(asked.conn, **asked.of, at=asked.at))
     return Check(expectation.at, expectation.where, measure, _plain(expected), _plain(actual), ok, trace)
 
 
 def _journal(asked: Asked, expectation: Expectation, expected: Mapping[str, Any]) -> list[Check]:
-    held = store.account_balances(asked.conn, contract=asked.contract, entity=asked.entity, at=asked.at)
+    held = store.account_balances(asked.conn, **asked.of, at=asked.at)
     checks = []
     for account, amount in expected.items():
         actual = held.get(account, Decimal(0))

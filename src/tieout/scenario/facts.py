@@ -12,12 +12,10 @@ from typing import Any
 
 from tieout.connectors.kit.interface import Change
 from tieout.model.periods import next_period, period_bounds
-from tieout.scenario.model import Amend, Contract, Correct, Entity, Line, TimeEntry, Worker
-from tieout.scenario.parsing import DEFAULT_WORKER, Scenario
+from tieout.scenario.model import Amend, Cap, Contract, Correct, Entity, Line, TimeEntry, Worker
+from tieout.scenario.parsing import DEFAULT_WORKER, Scenario, default_project
 
 CONNECTION = "scenario"
-_OF_THE_DAY = ("rate_card", "discount", "increment_minutes", "increment_mode")
-"""Terms that the day of the work decides."""
 
 
 @dataclass
@@ -27,6 +25,7 @@ class Facts:
     scenario: Scenario
     contracts: dict[str, dict[str, Any]] = field(default_factory=dict)
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    projects: set[str] = field(default_factory=set)
     versions: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def change(
@@ -61,7 +60,8 @@ class Facts:
 
     def _projects(self, contract: Contract, moment: datetime) -> list[Change]:
         stated = {p.code: p.tasks for p in self.scenario.header.projects if p.contract == contract.number}
-        stated.setdefault(str(contract.lines[0].project), [])
+        for line in contract.lines:
+            stated.setdefault(str(line.project), [])
         found = []
         for code, tasks in stated.items():
             project = {
@@ -70,6 +70,9 @@ class Facts:
                 "state": "active",
                 "currency": contract.currency,
             }
+            if code in self.projects:
+                continue
+            self.projects.add(code)
             found.append(self.change("project", code, project, moment))
             for task in tasks:
                 key = f"{code}/{task}"
@@ -79,11 +82,11 @@ class Facts:
 
     def time(self, body: TimeEntry, at: date, moment: datetime) -> Change:
         """A time entry."""
-        contract = self.scenario.contract(body.contract)
+        line = self.scenario.line(body.contract, body.line)
         entry_id = body.id or f"T-{len(self.entries) + 1}"
         default = self.scenario.header.workers[0].id
         document = {
-            "id": entry_id, "project": contract.lines[0].project, "task": _task(contract.lines[0], body.task),
+            "id": entry_id, "project": line.project, "task": _task(line, body.task),
             "worker": body.worker or (default if default else DEFAULT_WORKER), "date": body.date or at,
             "hours": body.hours, "billable": body.billable, "approved": body.approved, "role": body.role,
         }  # fmt: skip
@@ -96,8 +99,8 @@ class Facts:
         told = body.model_dump(
             exclude_none=True, exclude={"id", "arrives", "version", "again", "contract", "line"}
         )
-        if body.contract is not None:
-            told["project"] = self.scenario.contract(body.contract).lines[0].project
+        if body.contract is not None or body.line is not None:
+            told["project"] = self.scenario.line(body.contract, body.line).project
         document = {**held, **told}
         self.entries[body.id] = document
         return self.change("time_entry", body.id, document, moment, version=body.version)
@@ -113,7 +116,7 @@ class Facts:
         self.contracts[number] |= facts
         return self.change("contract", number, self.contracts[number], moment, version=version)
 
-    def amend(self, number: str, body: Amend, at: date, moment: datetime) -> Change:
+    def amend(self, number: str, body: Amend, at: date, moment: datetime) -> list[Change]:
         """A new version of the contract. New terms hold from the day after: that day's work is on the old ones.
 
         What does not depend on the day of work (the cap, the end) holds at the end of the day itself.
@@ -123,11 +126,15 @@ class Facts:
         before = dict(document)
         if "end" in body.change:
             document["end"] = body.change["end"]
-        for change in body.change.get("lines", []):
-            document |= _billing_facts(_merged(contract.lines[0], change))
-        priced = any(document[name] != before[name] for name in _OF_THE_DAY)
+        for place, told in enumerate(body.change.get("lines", [])):
+            _amend_line(contract, told, place)
+        document |= _terms(contract)
+        priced = document["lines"] != before["lines"]
         document["effective_from"] = at + timedelta(days=1) if priced else at
-        return self.change("contract", number, document, moment, version=body.version)
+        return [
+            *self._projects(contract, moment),
+            self.change("contract", number, document, moment, version=body.version),
+        ]
 
     def period(self, entity: str, code: str, state: str, moment: datetime) -> Change:
         """A fiscal period as the ERP states it."""
@@ -162,31 +169,67 @@ def _worker(worker: Worker) -> dict[str, Any]:
 
 
 def _contract(contract: Contract, signed: bool) -> dict[str, Any]:
-    return {
+    told = {
         "number": contract.number, "customer": contract.customer, "entity": contract.entity,
         "currency": contract.currency, "start": contract.start, "end": contract.end, "effective_from": contract.start,
         "terms": contract.invoicing.terms, "state": "signed" if signed else "draft",
         "signed_on": contract.start if signed else None, "purchase_order": contract.purchase_order,
-        **_billing_facts(contract.lines[0]),
     }  # fmt: skip
+    return told | _terms(contract)
 
 
-def _billing_facts(line: Line) -> dict[str, Any]:
+def _terms(contract: Contract) -> dict[str, Any]:
+    """The lines and caps of a contract; the cap of its only line is the contract's."""
+    caps = [
+        _cap(line.billing.cap, name=None, lines=None)
+        if len(contract.lines) == 1
+        else _cap(line.billing.cap, name=line.id, lines=[line.id])
+        for line in contract.lines
+        if line.billing.cap is not None
+    ]
+    caps += [
+        _cap(cap, name=cap.id or f"cap {place}", lines=None if cap.lines == "all" else list(cap.lines))
+        for place, cap in enumerate(contract.caps, 1)
+    ]
+    return {"lines": [_line(line) for line in contract.lines], "caps": caps}
+
+
+def _line(line: Line) -> dict[str, Any]:
     plan = line.billing
-    return {
-        "billing_method": plan.method, "rate_card": plan.rate_card,
-        "cap_amount": plan.cap.amount if plan.cap else None, "cap_over": plan.cap.over if plan.cap else None,
-        "discount": plan.discount, "increment_minutes": plan.increment.minutes if plan.increment else None,
-        "increment_mode": plan.increment.mode if plan.increment else None,
+    told: dict[str, Any] = {
+        "line": line.id, "name": line.name, "project": line.project, "billing_method": plan.method,
+        "rate_card": plan.rate_card, "discount": plan.discount, "minimum_hours_per_day": plan.minimum_hours_per_day,
     }  # fmt: skip
+    if plan.increment:
+        told |= {f"increment_{name}": value for name, value in plan.increment.model_dump().items()}
+    if plan.overtime:
+        told |= {f"overtime_{name}": value for name, value in plan.overtime.model_dump().items()}
+    return _without_nulls(told)
 
 
-def _merged(line: Line, change: Mapping[str, Any]) -> Line:
-    """The line with a change merged into it, key by key."""
-    told = _deep(line.model_dump(by_alias=True, exclude_none=True), change)
-    merged = Line.model_validate(told)
+def _cap(cap: Cap, *, name: str | None, lines: list[str] | None) -> dict[str, Any]:
+    told = {
+        "cap": name, "lines": lines, "includes": cap.includes, "amount": cap.amount, "hours": cap.hours,
+        "over": cap.over,
+    }  # fmt: skip
+    return _without_nulls(told)
+
+
+def _without_nulls(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _json(value) for name, value in told.items() if value is not None}
+
+
+def _amend_line(contract: Contract, told: Mapping[str, Any], place: int) -> None:
+    """Merge a change into the line that it names (the only one when it names none), or add a line."""
+    named = str(told.get("id", contract.lines[0].id if len(contract.lines) == 1 else ""))
+    line = next((one for one in contract.lines if one.id == named), None)
+    if line is None:
+        added = Line.model_validate(told)
+        added.project = added.project or default_project(contract.number, added.id, len(contract.lines) + 1)
+        contract.lines.append(added)
+        return
+    merged = Line.model_validate(_deep(line.model_dump(by_alias=True, exclude_none=True), told))
     line.billing, line.revenue = merged.billing, merged.revenue
-    return merged
 
 
 def _deep(held: Any, change: Any) -> Any:
@@ -202,4 +245,6 @@ def _task(line: Line, task: str | None) -> str | None:
 def _json(value: Any) -> Any:
     if isinstance(value, Decimal):
         return format(value, "f")
+    if isinstance(value, list):
+        return [_json(one) for one in value]
     return value.isoformat() if isinstance(value, date) else value

@@ -21,6 +21,7 @@ from tieout.scenario.model import (
     Event,
     Expectation,
     Header,
+    Line,
     Worker,
     validated,
 )
@@ -42,6 +43,11 @@ class Scenario:
     def name(self) -> str:
         """Its name in the file."""
         return self.header.name
+
+    def line(self, number: str | None, line: str | None) -> Line:
+        """A line of a contract; its first when none is named."""
+        lines = self.contract(number).lines
+        return lines[0] if line is None else next(one for one in lines if one.id == line)
 
     def contract(self, number: str | None) -> Contract:
         """A contract by number; the only one when none is named."""
@@ -126,8 +132,13 @@ def _fill(header: Header, first_day: date) -> None:
         contract.customer = contract.customer or header.customers[0].code
         contract.currency = contract.currency or currencies.get(contract.entity, "USD")
         contract.start = contract.start or first_day
-        for line in contract.lines:
-            line.project = line.project or f"P-{contract.number}"
+        for place, line in enumerate(contract.lines, 1):
+            line.project = line.project or default_project(contract.number, line.id, place)
+
+
+def default_project(contract: str, line: str, place: int) -> str:
+    """The project of a line that names none: `P-CONTRACT`, of every line but the first with the line's id."""
+    return f"P-{contract}" if place == 1 else f"P-{contract}-{line}"
 
 
 def _check_policies(source: Source, header: Header) -> None:
@@ -171,6 +182,7 @@ def _check_references(scenario: Scenario) -> None:
             need(kind, getattr(event.body, kind, None), (*event.place, kind))
         if event.verb in ("correct", "withdraw"):
             need("entry", event.body.id, (*event.place, "id"))
+        _check_line(scenario, event)
         if event.verb == "worker":
             need("worker", event.body.id, (*event.place, "id"))
         if event.verb == "rate":
@@ -179,6 +191,27 @@ def _check_references(scenario: Scenario) -> None:
     for expectation in scenario.expectations:
         for kind in ("contract", "entity", "worker"):
             need(kind, expectation.where.get(kind), (*expectation.place, kind))
+
+
+def _check_line(scenario: Scenario, event: Event) -> None:
+    """A line that an event names is there, now or by an amendment; where there are several, one is named."""
+    contract = scenario.contract(getattr(event.body, "contract", None)) if scenario.header.contracts else None
+    if contract is None:
+        return
+    added = [
+        str(line.get("id"))
+        for other in scenario.timeline
+        if other.verb == "amend" and (other.body.contract or contract.number) == contract.number
+        for line in other.body.change.get("lines", [])
+    ]
+    known = {line.id for line in contract.lines} | set(added)
+    named = getattr(event.body, "line", None)
+    if named is not None and named not in known:
+        raise scenario.source.bad((*event.place, "line"), f"contract {contract.number} has no line {named}")
+    if event.verb == "time" and named is None and len(contract.lines) > 1:
+        raise scenario.source.bad(
+            event.place, f"time must name its line: contract {contract.number} has {len(contract.lines)}"
+        )
 
 
 def _check_contract_is_named(scenario: Scenario, event: Event, contracts: set[str]) -> None:

@@ -168,7 +168,9 @@ class Player:
         self._fact(event, self.facts.withdraw(event.body.id, event.body.version, self.moment))
 
     def _amend(self, event: Event) -> None:
-        self._fact(event, self.facts.amend(self._number(event), event.body, event.at, self.moment))
+        *projects, contract = self.facts.amend(self._number(event), event.body, event.at, self.moment)
+        self._hear(projects)
+        self._fact(event, contract)
 
     def _worker(self, event: Event) -> None:
         self._fact(event, self.facts.worker(event.body.id, event.body.model_dump(), self.moment))

@@ -55,8 +55,12 @@ MEASURES = frozenset(
     ]
 )
 SELECTORS = frozenset({"contract", "line", "entity", "invoice"})
+OF_DOCUMENTS = frozenset({"tax", "billed_gross", "paid", "receivable", "invoices", "exceptions", "events"})
+"""Measures of whole documents, contracts or entities, not of one line."""
 AMENDED = frozenset({"lines", "end"})
-BILLING = frozenset({"method", "rate_card", "cap", "increment", "discount"})
+BILLING = frozenset(
+    {"method", "rate_card", "cap", "increment", "overtime", "minimum_hours_per_day", "discount"}
+)
 
 
 def refuse_unsupported(scenario: Scenario) -> None:
@@ -85,32 +89,24 @@ def refuse_unsupported(scenario: Scenario) -> None:
     for expectation in scenario.expectations:
         if unknown := set(expectation.measures) - MEASURES:
             raise no(expectation.place, f"the measure {sorted(unknown)[0]}")
+        if "line" in expectation.where and (whole := set(expectation.measures) & OF_DOCUMENTS):
+            raise no(expectation.place, f"the measure {sorted(whole)[0]} of one line")
         if unknown := set(expectation.where) - SELECTORS:
             raise no(expectation.place, f"the selector {sorted(unknown)[0]}")
 
 
 def _contract(contract: Contract, place: tuple[Any, ...], no: Any) -> None:
-    if len(contract.lines) > 1:
-        raise no((*place, "lines"), "a contract of several lines")
-    if (
-        contract.caps
-        or contract.rules
-        or contract.variable
-        or contract.combine_with
-        or not contract.collectible
-    ):
-        raise no(
-            place, "caps over lines, client rules, variable consideration, combination or collectability"
-        )
+    if contract.rules or contract.variable or contract.combine_with or not contract.collectible:
+        raise no(place, "client rules, variable consideration, combination or collectability")
     if contract.invoicing.retention or contract.invoicing.split:
         raise no((*place, "invoicing"), "retention or split billing")
-    line = contract.lines[0]
-    where = (*place, "lines", 0, "billing")
-    if line.billing.method != "time_and_materials":
-        raise no((*where, "method"), f"billing method {line.billing.method}")
-    if line.revenue.method != "as_invoiced":
-        raise no((*place, "lines", 0, "revenue", "method"), f"revenue method {line.revenue.method}")
-    refuse_billing(line.billing, where, no)
+    for number, line in enumerate(contract.lines):
+        where = (*place, "lines", number, "billing")
+        if line.billing.method != "time_and_materials":
+            raise no((*where, "method"), f"billing method {line.billing.method}")
+        if line.revenue.method != "as_invoiced":
+            raise no((*place, "lines", number, "revenue", "method"), f"revenue method {line.revenue.method}")
+        refuse_billing(line.billing, where, no)
 
 
 def refuse_billing(billing: Billing, where: tuple[Any, ...], no: Any) -> None:
@@ -118,7 +114,3 @@ def refuse_billing(billing: Billing, where: tuple[Any, ...], no: Any) -> None:
     for name in type(billing).model_fields:
         if name not in BILLING and getattr(billing, name) is not None:
             raise no((*where, name.rstrip("_")), f"`{name.rstrip('_')}` of time and materials")
-    if billing.cap and (billing.cap.hours is not None or billing.cap.includes):
-        raise no((*where, "cap"), "a cap in hours or with `includes`")
-    if billing.increment and billing.increment.per == "day":
-        raise no((*where, "increment", "per"), "an increment per day")

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, column, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 
 from tieout.store.tables import CANONICAL, contract_terms, rate
 
@@ -70,7 +71,13 @@ def contracts_using(
 ) -> list[str]:
     """Contracts that name one of the cards in any version of their terms, or are of these customers or entities."""
     contract = CANONICAL["contract"]
-    named = select(contract_terms.c.contract).where(contract_terms.c.rate_card.in_(list(cards)))
+    line = func.jsonb_array_elements(contract_terms.c.lines).table_valued(
+        column("value", JSONB), joins_implicitly=True
+    )
+    in_lines = select(contract_terms.c.contract).where(line.c.value["rate_card"].astext.in_(list(cards)))
+    named = (
+        select(contract_terms.c.contract).where(contract_terms.c.rate_card.in_(list(cards))).union(in_lines)
+    )
     query = (
         select(contract.c.key)
         .where(

@@ -65,35 +65,45 @@ def drafts_of_run(conn: Connection, run_id: str) -> list[str]:
 
 
 def account_balances(
-    conn: Connection, *, contract: str | None, entity: str | None, at: date, since: date | None = None
+    conn: Connection,
+    *,
+    contract: str | None,
+    entity: str | None,
+    line: str | None,
+    at: date,
+    since: date | None = None,
 ) -> dict[str, Decimal]:
     """Balance by account, debit positive, of what was booked from `since` to `at`."""
     query = text(
         "SELECT l.account, sum(l.amount) AS amount FROM journal_line l WHERE l.booking_date <= :at"
         " AND (CAST(:since AS date) IS NULL OR l.booking_date >= :since)"
         " AND (CAST(:contract AS text) IS NULL OR l.contract = :contract)"
+        " AND (CAST(:line AS text) IS NULL OR l.line = :line)"
         " AND (CAST(:entity AS text) IS NULL OR l.legal_entity = :entity) GROUP BY l.account HAVING sum(l.amount) <> 0"
     )
-    told = {"at": at, "since": since, "contract": contract, "entity": entity}
+    told = {"at": at, "since": since, "contract": contract, "entity": entity, "line": line}
     return {row.account: row.amount for row in conn.execute(query, told)}
 
 
 def bookings(
-    conn: Connection, *, contract: str | None, entity: str | None, at: date, most: int = 12
+    conn: Connection, *, contract: str | None, entity: str | None, line: str | None, at: date, most: int = 12
 ) -> list[str]:
     """The newest journals up to a day in words: booking date, cause, and each account's amount, debit positive."""
     query = text(
         "SELECT j.booking_date, j.cause_type, j.cause, string_agg(l.account || ' ' || trim_scale(l.amount), ', '"
         " ORDER BY l.number) AS lines FROM journal j JOIN journal_line l ON l.journal = j.id"
         " WHERE j.booking_date <= :at AND (CAST(:contract AS text) IS NULL OR j.contract = :contract)"
+        " AND (CAST(:line AS text) IS NULL OR l.line = :line)"
         " AND (CAST(:entity AS text) IS NULL OR j.legal_entity = :entity)"
         " GROUP BY j.id, j.booking_date, j.cause_type, j.cause ORDER BY j.booking_date DESC, j.id DESC LIMIT :most"
     )
-    told = {"at": at, "contract": contract, "entity": entity, "most": most}
+    told = {"at": at, "contract": contract, "entity": entity, "line": line, "most": most}
     return [f"{r.booking_date} {r.cause_type} {r.cause}: {r.lines}" for r in conn.execute(query, told)]
 
 
-def event_totals(conn: Connection, *, contract: str | None, entity: str | None) -> dict[str, Decimal]:
+def event_totals(
+    conn: Connection, *, contract: str | None, entity: str | None, line: str | None
+) -> dict[str, Decimal]:
     """Sums over the balances of billing events: amounts and hours by what became of them."""
     query = text(
         "SELECT coalesce(sum(bb.over_cap_amount), 0) AS held, coalesce(sum(bb.written_off_amount), 0) AS written_off,"
@@ -105,14 +115,20 @@ def event_totals(conn: Connection, *, contract: str | None, entity: str | None) 
         " FROM billing_event b JOIN billing_balance bb ON bb.event = b.id"
         " WHERE (CAST(:contract AS text) IS NULL OR b.contract = :contract)"
         " AND (CAST(:entity AS text) IS NULL OR b.legal_entity = :entity)"
+        " AND (CAST(:line AS text) IS NULL OR b.line = :line)"
     )
-    return dict(conn.execute(query, {"contract": contract, "entity": entity}).mappings().one())
+    return dict(conn.execute(query, {"contract": contract, "entity": entity, "line": line}).mappings().one())
 
 
 def document_totals(
-    conn: Connection, *, contract: str | None, entity: str | None, at: date
+    conn: Connection, *, contract: str | None, entity: str | None, line: str | None, at: date
 ) -> dict[str, Decimal]:
-    """Released invoices less released credit notes issued by a day: net, tax, gross; credits net."""
+    """Released invoices less released credit notes issued by a day: net, tax, gross; credits net.
+
+    Of one contract line the net amounts only: tax is of the whole document.
+    """
+    if line is not None:
+        return _line_totals(conn, contract, entity, line, at)
     sign = text(
         "SELECT coalesce(sum(CASE WHEN kind = 'invoice' THEN net_amount ELSE -net_amount END), 0) AS net,"
         " coalesce(sum(CASE WHEN kind = 'invoice' THEN tax_amount ELSE -tax_amount END), 0) AS tax,"
@@ -125,14 +141,31 @@ def document_totals(
     return dict(conn.execute(sign, {"contract": contract, "entity": entity, "at": at}).mappings().one())
 
 
-def worked_hours(conn: Connection, contract: str | None) -> Decimal:
-    """Hours as recorded, withdrawn entries apart."""
+def _line_totals(
+    conn: Connection, contract: str | None, entity: str | None, line: str, at: date
+) -> dict[str, Decimal]:
+    query = text(
+        "SELECT coalesce(sum(CASE WHEN i.kind = 'invoice' THEN l.net_amount ELSE -l.net_amount END), 0) AS net,"
+        " coalesce(sum(l.net_amount) FILTER (WHERE i.kind = 'credit_note'), 0) AS credited"
+        " FROM invoice i JOIN invoice_line l ON l.invoice = i.id WHERE i.number IS NOT NULL AND i.issue_date <= :at"
+        " AND l.contract_line = :line AND (CAST(:contract AS text) IS NULL OR i.contract = :contract)"
+        " AND (CAST(:entity AS text) IS NULL OR i.legal_entity = :entity)"
+    )
+    told = {"contract": contract, "entity": entity, "line": line, "at": at}
+    return dict(conn.execute(query, told).mappings().one())
+
+
+def worked_hours(conn: Connection, contract: str | None, line: str | None) -> Decimal:
+    """Hours as recorded, withdrawn entries apart; of a line those of the projects that the contract's terms give it."""
     query = text(
         "SELECT coalesce(sum(t.worked_hours), 0) FROM time_entry t LEFT JOIN project p"
         " ON p.key = t.project AND p.superseded_at IS NULL WHERE t.superseded_at IS NULL AND t.state <> 'withdrawn'"
         " AND (CAST(:contract AS text) IS NULL OR p.contract = :contract)"
+        " AND (CAST(:line AS text) IS NULL OR EXISTS (SELECT FROM contract_terms c,"
+        " jsonb_array_elements(c.lines) AS one WHERE c.contract = p.contract"
+        " AND one->>'project' = p.key AND one->>'line' = :line))"
     )
-    return Decimal(conn.execute(query, {"contract": contract}).scalar_one())
+    return Decimal(conn.execute(query, {"contract": contract, "line": line}).scalar_one())
 
 
 def invoices(conn: Connection, *, contract: str | None, entity: str | None, at: date) -> list[dict[str, Any]]:

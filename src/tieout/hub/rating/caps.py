@@ -19,15 +19,28 @@ CONTRACT, ORDER = "contract", "purchase order"
 
 @dataclass(frozen=True)
 class Limit:
-    """One limit: of a contract, or of a purchase order over all contracts that name it for the same customer."""
+    """One limit: of a contract or lines of it, or of a purchase order over all contracts that name it for the customer.
+
+    `lines` (CONTRACT/LINE; null: all of the contracts), `includes` (null: everything) and `hours` are those of CAPS.
+    """
 
     kind: str
     key: str
-    amount: Decimal
+    amount: Decimal | None
     currency: str
     over: str
     contracts: tuple[str, ...]
     since: date | None
+    lines: tuple[str, ...] | None = None
+    includes: tuple[str, ...] | None = None
+    hours: Decimal | None = None
+
+    @property
+    def size(self) -> str:
+        """Its amount, its hours, or both, in words."""
+        amount = None if self.amount is None else f"{self.amount:f} {self.currency}"
+        hours = None if self.hours is None else f"{self.hours:f} hours"
+        return " and ".join(one for one in (amount, hours) if one)
 
 
 @dataclass(frozen=True)
@@ -49,20 +62,31 @@ def cap_events(facts: Facts, standing: pl.DataFrame) -> Capped:
         if limit.kind == ORDER:
             group |= dict.fromkeys(limit.contracts, name)
     events = standing.select(
-        "event", pl.lit("time").alias("kind"), pl.col("contract").replace(group), pl.col("contract").alias("line"), "work_date", "entry",
+        "event", pl.lit("time").alias("kind"), pl.col("contract").replace(group),
+        pl.format("{}/{}", "contract", "line").alias("line"), "work_date", "entry",
         (pl.col("quantity") - pl.col("reversed_quantity") - pl.col("given_up_quantity")).alias("quantity"),
         (pl.col("amount") - pl.col("reversed_amount") - pl.col("given_up_amount")).alias("amount"),
         (pl.col("billed_quantity") - pl.col("credited_quantity")).alias("released_quantity"),
         (pl.col("billed_amount") - pl.col("credited_amount")).alias("released_amount"), "sequence", "currency",
     )  # fmt: skip
+    lines = dict(
+        events.select(standing["contract"].alias("of"), "line").unique().sort("of", "line").group_by("of", maintain_order=True)
+        .agg("line").iter_rows()
+    )  # fmt: skip
     caps = [
         {
-            "cap": name, "contract": group[limit.contracts[0]], "lines": list(limit.contracts),
-            "amount": limit.amount, "over": limit.over,
+            "cap": name, "contract": group[limit.contracts[0]], "lines": _covered(limit, lines),
+            "includes": limit.includes, "amount": limit.amount, "hours": limit.hours, "over": limit.over,
         }
         for name, limit in limits.items()
     ]  # fmt: skip
     return Capped(apply_caps(_cast(events), frame(caps, CAPS)), limits)
+
+
+def _covered(limit: Limit, lines: Mapping[str, Sequence[str]]) -> list[str]:
+    if limit.lines is not None:
+        return list(limit.lines)
+    return [line for contract in limit.contracts for line in lines.get(contract, ())]
 
 
 def _cast(events: pl.DataFrame) -> pl.DataFrame:
@@ -77,10 +101,15 @@ def _contract_limits(facts: Facts) -> list[Limit]:
     found = []
     for key, contract in facts.contracts.items():
         terms = in_force(facts.terms.get(key, []), facts.today)
-        if terms is not None and terms["cap_amount"] is not None:
-            over = terms["cap_over"] or "hold"
+        for cap in terms["caps"] if terms is not None else ():
+            lines = None if cap.get("lines") is None else tuple(f"{key}/{line}" for line in cap["lines"])
+            name = key if cap.get("cap") is None else f"{key}/{cap['cap']}"
             found.append(
-                Limit(CONTRACT, key, terms["cap_amount"], contract["currency"], over, (key,), terms["effective_from"])
+                Limit(
+                    CONTRACT, name, cap.get("amount"), contract["currency"], cap["over"], (key,),
+                    terms["effective_from"] if terms else None, lines,
+                    None if cap.get("includes") is None else tuple(cap["includes"]), cap.get("hours"),
+                )
             )  # fmt: skip
     return found
 

@@ -12,12 +12,10 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tieout.domain.frames import CARDS, LINES, RATES, check_frame, frame
+from tieout.hub.contract_lines import read_caps, read_lines
 from tieout.hub.policies import Policies
 from tieout.store import billing_events, clock
 from tieout.store import rating as store
-
-LINE = "1"
-"""The one line of a contract until contracts carry several."""
 
 _UNNAMED = ""
 """The card of terms that name none."""
@@ -48,7 +46,7 @@ def gather(conn: Connection, keys: Collection[str], policies: Policies) -> Facts
     contracts = store.contracts_of(conn, keys)
     terms = segments(store.terms_of(conn, keys))
     cards = _cards(contracts, terms, policies)
-    entries = store.entries_of(conn, keys)
+    entries = with_lines(store.entries_of(conn, keys), terms)
     return Facts(
         contracts=contracts,
         terms=terms,
@@ -64,7 +62,7 @@ def gather(conn: Connection, keys: Collection[str], policies: Policies) -> Facts
 
 
 def segments(versions: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Per contract the terms that hold, without overlap, in order of date, each with its `effective_to`.
+    """Per contract the terms that hold, without overlap, in order of date, each with its `effective_to`, lines and caps.
 
     Of two versions that cover a date the later source version stands, whatever the order they were heard in.
     """
@@ -81,7 +79,7 @@ def _segments(versions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             continue
         if found and row["effective_from"] == found[-1]["effective_from"]:
             found.pop()
-        found.append(dict(row))
+        found.append({**row, "lines": read_lines(row), "caps": read_caps(row)})
     for segment, following in zip(found, [*found[1:], None], strict=True):
         segment["effective_to"] = None if following is None else _day_before(following["effective_from"])
     return found
@@ -98,18 +96,40 @@ def _lines(
     foreign = _foreign(contracts)
     rows = [
         {
-            "contract": key, "line": LINE, "effective_from": segment["effective_from"],
+            **{name: value for name, value in line.items() if name in LINES}, "rate_card": line.get("rate_card") or _UNNAMED,
+            "contract": key, "effective_from": segment["effective_from"],
             "effective_to": segment["effective_to"], "start": segment["start_date"], "end": segment["end_date"],
             "customer": contract["customer"], "entity": contract["legal_entity"],
-            "currency": None if key in foreign else segment["currency"],
-            "billing_method": segment["billing_method"], "rate_card": segment["rate_card"] or _UNNAMED,
-            "discount": segment["discount"], "increment_minutes": segment["increment_minutes"],
-            "increment_mode": segment["increment_mode"], "contract_state": contract["state"],
+            "currency": None if key in foreign else segment["currency"], "contract_state": contract["state"],
         }
         for key, contract in contracts.items() if contract["legal_entity"] and contract["customer"]
         for segment in terms.get(key, [])
+        for line in segment["lines"]
     ]  # fmt: skip
     return frame(rows, LINES)
+
+
+def with_lines(entries: pl.DataFrame, terms: Mapping[str, Sequence[Mapping[str, Any]]]) -> pl.DataFrame:
+    """The entries with the line that their project belongs to; null where no line of the contract names the project.
+
+    The last terms that name a project decide. A contract's only line takes every project when it names none.
+    """
+    places = {
+        (key, line.get("project")): line["line"]
+        for key, versions in terms.items()
+        for segment in versions
+        for line in segment["lines"]
+    }
+    keys = ["contract", "project"]
+    rows = [{"contract": key, "project": project, "own": line} for (key, project), line in places.items()]
+    named = pl.DataFrame(rows, {"contract": pl.String, "project": pl.String, "own": pl.String})
+    any_project = named.filter(pl.col("project").is_null()).select("contract", pl.col("own").alias("only"))
+    placed = entries.join(named, on=keys, how="left", maintain_order="left").join(
+        any_project, on="contract", how="left", maintain_order="left"
+    )
+    ours = pl.col("contract").is_in(list(terms))
+    line = pl.when(ours).then(pl.coalesce("own", "only")).otherwise("line").alias("line")
+    return placed.with_columns(line).select(entries.columns)
 
 
 def _cards(
@@ -119,9 +139,13 @@ def _cards(
 ) -> pl.DataFrame:
     """CARDS: for each card that terms name (or none) the contract's, the customer's, the entity's, in that order."""
     rows = [
-        {"contract": key, "line": LINE, "rate_card": named or _UNNAMED, "rank": rank, "card": card}
+        {"contract": key, "line": line, "rate_card": named or _UNNAMED, "rank": rank, "card": card}
         for key, contract in contracts.items()
-        for named in dict.fromkeys(segment["rate_card"] for segment in terms.get(key, []))
+        for line, named in dict.fromkeys(
+            (line["line"], line.get("rate_card"))
+            for segment in terms.get(key, [])
+            for line in segment["lines"]
+        )
         for rank, card in enumerate(policies.cards_for(named, contract["customer"], contract["legal_entity"]))
     ]
     return frame(rows, CARDS)

@@ -71,10 +71,15 @@ def _heal(
     resolved = 0
     for kind, open_now in exception_store.open_keys(conn, scopes).items():
         scope = scopes[kind]
-        judged = open_now if scope is None else open_now.intersection(scope)
+        judged = {key for key in open_now if scope is None or _within(key, scope)}
         still = [item.key for item in found if item.kind == kind]
         resolved += exceptions.resolve_where_healed(conn, kind, judged, still)
     return resolved
+
+
+def _within(key: str, scope: Collection[str]) -> bool:
+    """Whether a key, or the contract of a cap that has a name (CONTRACT/NAME), was judged."""
+    return key in scope or key.rpartition("/")[0] in scope
 
 
 def _of_entries(conn: Connection, findings: pl.DataFrame, facts: Facts) -> list[NewException]:
@@ -118,7 +123,7 @@ def _over_limits(facts: Facts, decision: Decision) -> list[NewException]:
         found.append(
             NewException(
                 _CAPS if limit.kind == CONTRACT else _ORDERS, limit.key,
-                f"{limit.kind} {limit.key} is limited to {limit.amount:f} {limit.currency}; {value}",
+                f"{limit.kind} {limit.key} is limited to {limit.size}; {value}",
                 contract=contract, legal_entity=entity, amount=row["over_cap_amount"], currency=limit.currency,
                 evidence=_evidence(row["contract"][0], limit.kind) | {"contracts": row["contract"],
                                                                       "hours": row["over_cap_quantity"]},
