@@ -21,6 +21,10 @@ _SHOWN: dict[str, dict[str, Any]] = {
     "event": {"sequence": (str | None, None)},
     "billing_event": {"state": (str | None, None), "balance": (dict[str, Any], {})},
     "journal": {"lines": (list[dict[str, Any]], [])},
+    "contract": {
+        "lines": (list[dict[str, Any]] | None, None),
+        "caps": (list[dict[str, Any]] | None, None),
+    },
 }
 """What a record shows beside its columns, or otherwise than they hold it."""
 
