@@ -13,7 +13,7 @@ from tieout.cli import main
 from tieout.connectors.kit.interface import AuthFailed
 from tieout.flows.environment import Environment
 from tieout.store.database import plain_url
-from tieout.store.tables import work
+from tieout.store.tables import work, workspace_version
 
 
 @pytest.fixture(autouse=True)
@@ -103,3 +103,43 @@ def test_a_connection_whose_secret_is_missing_says_which(
     code, tested, _ = run(capsys, "connections", "test", "kantata", "--json")
     assert (code, tested[0]["ok"]) == (1, False)
     assert "env:KANTATA_TOKEN" in tested[0]["detail"]
+
+
+def test_only_dev_can_be_applied_to_whichever_way_another_is_named(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, "init", str(tmp_path), "--name", "firm")
+    run(capsys, "apply", "--workspace", str(tmp_path))
+    (tmp_path / "billing.yaml").write_text("items: {time: OTHER}\n")
+    monkeypatch.setenv("TIEOUT_ENVIRONMENT", "prod")
+    code, answer, _ = run(capsys, "apply", "--workspace", str(tmp_path), "--json")
+    assert (code, answer["error"]["code"], answer["error"]["fields"]) == (
+        2,
+        "TIE-141",
+        {"environment": "prod"},
+    )
+    assert "TIEOUT_ENVIRONMENT" in answer["error"]["remedy"]
+    with engine.connect() as conn:
+        assert list(conn.execute(select(workspace_version.c.version)).scalars()) == [1]
+    code, answer, _ = run(capsys, "apply", "--workspace", str(tmp_path), "--environment", "dev", "--json")
+    assert (code, answer["version"]) == (0, 2)
+
+
+def test_check_and_apply_judge_the_scenarios_of_the_workspace(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, "init", str(tmp_path), "--name", "firm")
+    (tmp_path / "scenarios" / "deep").mkdir(parents=True)
+    wrong = tmp_path / "scenarios" / "deep" / "wrong.yaml"
+    wrong.write_text("scenario: 1\nname: x\ntimeline:\n  - {at: 2026-01-01, dance: {}}\n")
+    (tmp_path / "scenarios" / "broken.yaml").write_text("a: [\n")
+    code, found, _ = run(capsys, "check", "--workspace", str(tmp_path), "--json")
+    assert (code, [(f["file"], f["line"]) for f in found]) == (
+        1, [("scenarios/broken.yaml", 2), ("scenarios/deep/wrong.yaml", 4)],
+    )  # fmt: skip
+    assert "unknown verb dance" in found[1]["seen"]
+    code, answer, _ = run(capsys, "apply", "--workspace", str(tmp_path), "--json")
+    assert (code, list(answer["error"]["fields"])) == (
+        2,
+        ["scenarios/broken.yaml:2", "scenarios/deep/wrong.yaml:4"],
+    )

@@ -110,6 +110,7 @@ CASES = [
     ("rates/standard.yaml", "card: STANDARD\nfile: ../../etc/passwd\n", 2, "file", "there is no", ""),
     ("rates/standard.yaml", "card: STANDARD\nfile: other.csv\n", 2, "file", "there is no rates/other.csv", ""),
     ("rates/standard.yaml", "card: STANDARD\nrates:\n  - {role: A, price: 10, from: 2026-01-01}\n  - {role: B, price: -1, from: 2026-01-01}\n", 4, "price", "'-1'", ""),
+    ("policies/x.yaml", "x: 1\n", 1, "", "files in policies/ are not read yet; policies are stated in billing.yaml: items", "Move it"),
     ("rates/zz.yaml", "card: STANDARD\nfile: standard.csv\n", 1, "card", "states this card too", ""),
 ]  # fmt: skip
 
@@ -166,3 +167,52 @@ def test_a_hostile_file_is_a_finding(folder: Path, text: str) -> None:
     found = check(folder, {})
     assert found
     assert found[0].file == "tieout.yaml"
+
+
+LINKS = [
+    # link in the workspace, what it leads to outside
+    ("ownership.yaml", "secret.yaml"),
+    ("billing.yaml", "gone.yaml"),
+    ("connections/kantata.yaml", "secret.yaml"),
+    ("scenarios/s.yaml", "secret.yaml"),
+    ("rates/standard.csv", "secret.yaml"),
+    ("accounts", "folder"),
+    ("policies", "folder"),
+]
+
+
+@pytest.mark.parametrize(("link", "target"), LINKS)
+def test_a_link_that_leads_out_of_the_folder_is_refused_and_nothing_of_it_is_shown(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, link: str, target: str
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "folder").mkdir()
+    for place in (
+        elsewhere / "secret.yaml",
+        elsewhere / "folder" / "hunter2.yaml",
+        elsewhere / "folder" / "hunter2.yml",
+    ):
+        place.write_text("hunter2: hunter2\nhunter2 hunter2\n")
+    path = folder / link
+    path.parent.mkdir(exist_ok=True)
+    if path.is_dir():
+        for file in path.iterdir():
+            file.unlink()
+        path.rmdir()
+    path.unlink(missing_ok=True)
+    path.symlink_to(elsewhere / target)
+    found = check(folder, {})
+    told = [f for f in found if f.file == link]
+    assert [(f.line, "leads out of the folder" in f.seen) for f in told] == [(1, True)], [
+        str(f) for f in found
+    ]
+    assert "hunter2" not in str(found)
+
+
+def test_a_link_inside_the_folder_is_followed_and_links_in_a_circle_are_a_finding(folder: Path) -> None:
+    (folder / "billing.yaml").rename(folder / "kept.txt")
+    (folder / "billing.yaml").symlink_to("kept.txt")
+    assert check(folder, {}) == []
+    (folder / "kept.txt").unlink()
+    (folder / "kept.txt").symlink_to("billing.yaml")
+    assert "leads out" in one(folder).seen

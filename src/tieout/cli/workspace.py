@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,8 @@ from tieout.bootstrap import open_database, settings_in_use
 from tieout.cli.context import read_settings
 from tieout.cli.output import FINDING, Json, note, print_json, table
 from tieout.hub.actors import SYSTEM
+from tieout.scenario.parsing import load_scenario
+from tieout.scenario.reading import BadScenario
 
 app = typer.Typer(add_completion=False)
 
@@ -51,6 +54,7 @@ def check(folder: Folder = None, json: Json = False) -> None:
     """Say everything that is wrong with the workspace, by file and line (exit 1); touches no database."""
     place = _folder(folder)
     findings = workspace.check(place, os.environ)
+    findings = sorted([*findings, *_scenarios(place, findings)])
     if json:
         print_json([asdict(finding) for finding in findings])
     elif findings:
@@ -66,12 +70,18 @@ def check(folder: Folder = None, json: Json = False) -> None:
 @app.command(epilog="Example: tieout apply --workspace my-firm")
 def apply(
     folder: Folder = None,
-    environment: Annotated[str, typer.Option(help="Where to; dev so far.")] = "dev",
+    environment: Annotated[
+        str | None,
+        typer.Option(help="Where to, else TIEOUT_ENVIRONMENT; dev so far.", show_default=False),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Put the workspace into force: connections, ownership, mappings, tax, accounts, policies, rate cards."""
-    with open_database(settings_in_use(read_settings())) as engine, engine.begin() as conn:
-        applied = workspace.apply(conn, _folder(folder), SYSTEM, environment)
+    settings, place = read_settings(), _folder(folder)
+    target = environment if environment is not None else settings.environment
+    further = _scenarios(place, workspace.check(place, os.environ))
+    with open_database(settings_in_use(settings)) as engine, engine.begin() as conn:
+        applied = workspace.apply(conn, place, SYSTEM, target, further=further)
     if json:
         print_json(asdict(applied))
         return
@@ -79,6 +89,24 @@ def apply(
         note(f"Version {applied.version} is in force already; nothing changed.")
         return
     table(["what", "now"], [(name, value) for name, value in _shown(applied).items()])
+
+
+def _scenarios(place: Path, known: Sequence[workspace.Finding]) -> list[workspace.Finding]:
+    """What is wrong with the workspace's scenarios; a file that has a finding already is not opened again."""
+    seen = {finding.file for finding in known}
+    findings = []
+    for path in sorted((place / "scenarios").glob("**/*.yaml")):
+        name = path.relative_to(place).as_posix()
+        if name in seen or "scenarios" in seen or not path.is_file():
+            continue
+        try:
+            load_scenario(path)
+        except BadScenario as bad:
+            expected = "what docs/scenarios.md describes is expected"
+            findings.append(
+                workspace.Finding(name, bad.line, "", bad.message.rstrip("."), expected, "Correct it.")
+            )
+    return findings
 
 
 def _shown(applied: workspace.AppliedVersion) -> dict[str, object]:

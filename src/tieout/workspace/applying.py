@@ -46,18 +46,23 @@ def apply(
     actor: Actor,
     environment: str = "dev",
     environ: Mapping[str, str] | None = None,
+    further: Sequence[Finding] = (),
 ) -> AppliedVersion:
-    """Put a folder into force; refused with every finding when it does not pass the check."""
+    """Put a folder into force; refused with every finding when it does not pass the check.
+
+    `further` are findings of checks that the workspace cannot make itself, such as those of its scenarios.
+    """
     if actor is not SYSTEM:
         require(actor, "workspace:apply")
     if environment not in ENVIRONMENTS:
         raise Invalid(
             f"Applying to {environment!r} is not supported yet: there is no plan and no approval for it. "
             "Nothing was written.",
-            code="TIE-141", fields={"environment": environment}, remedy="Apply to dev, on a database of its own.",
+            code="TIE-141", fields={"environment": environment},
+            remedy="Apply to dev (--environment, else TIEOUT_ENVIRONMENT), on a database of its own.",
         )  # fmt: skip
     loaded = load(folder, os.environ if environ is None else environ)
-    _refuse(folder, loaded.findings)
+    _refuse(folder, sorted([*loaded.findings, *further]))
     version, digest, before = store.head(conn)
     if digest == loaded.digest:
         return AppliedVersion(version, digest, changed=False, connections=_names(loaded))

@@ -20,7 +20,7 @@ from tieout.workspace.shapes import (
     WorkspaceFile,
     parse,
 )
-from tieout.workspace.yamlfile import YamlFile, read_yaml
+from tieout.workspace.yamlfile import YamlFile, outside, read_yaml
 
 FILES = frozenset({"tieout.yaml", "ownership.yaml", "billing.yaml"})
 FOLDERS = frozenset(
@@ -71,22 +71,40 @@ def load(folder: Path, environ: Mapping[str, str]) -> Loaded:
     _billing(folder, loaded)
     _cards(folder, loaded)
     loaded.findings += [f for file in _each(folder, "scenarios", deep=True) for f in file.findings]
+    _policies(folder, loaded)
     loaded.document = plain(loaded.document)
     loaded.findings.sort()
     return loaded
 
 
 def _one(folder: Path, name: str) -> YamlFile | None:
-    return read_yaml(folder, folder / name) if (folder / name).is_file() else None
+    path = folder / name
+    return read_yaml(folder, path) if path.is_file() or path.is_symlink() else None
 
 
 def _each(folder: Path, part: str, deep: bool = False) -> list[YamlFile]:
-    pattern = "**/*.yaml" if deep else "*.yaml"
-    return [read_yaml(folder, path) for path in sorted((folder / part).glob(pattern)) if path.is_file()]
+    if outside(folder, folder / part):  # said once, by _unknown_files
+        return []
+    found = sorted((folder / part).glob("**/*.yaml" if deep else "*.yaml"))
+    return [read_yaml(folder, path) for path in found if path.is_file() or path.is_symlink()]
+
+
+def _policies(folder: Path, loaded: Loaded) -> None:
+    for path in sorted((folder / "policies").glob("*")):
+        if not outside(folder, path.parent) and not path.name.startswith("."):
+            expected = f"policies are stated in billing.yaml: {', '.join(BillingFile.model_fields)}"
+            name = path.relative_to(folder).as_posix()
+            loaded.findings.append(
+                Finding(name, 1, "", "files in policies/ are not read yet", expected, "Move it there.")
+            )
 
 
 def _unknown_files(folder: Path, loaded: Loaded) -> None:
     for path in sorted(folder.iterdir()):
+        led_out = outside(folder, path) if path.name in FOLDERS else None
+        if led_out is not None:
+            loaded.findings.append(led_out)
+            continue
         known = path.name in FOLDERS if path.is_dir() else path.name in FILES
         if not known and path.suffix in (".yaml", ".yml", ""):
             if path.name.startswith(".") or (path.is_file() and not path.suffix):
@@ -95,7 +113,8 @@ def _unknown_files(folder: Path, loaded: Loaded) -> None:
             loaded.findings.append(
                 Finding(path.name, 1, "", "this is not read", expected, "Rename or move it.")
             )
-    for path in sorted(p for part in FOLDERS for p in (folder / part).glob("**/*.yml")):
+    parts = [part for part in sorted(FOLDERS) if not outside(folder, folder / part)]
+    for path in sorted(p for part in parts for p in (folder / part).glob("**/*.yml")):
         name = path.relative_to(folder).as_posix()
         loaded.findings.append(Finding(name, 1, "", "this is not read", "files end in .yaml", "Rename it."))
 

@@ -16,7 +16,7 @@ from tieout.hub.price_list import PLAIN_COLUMNS, PriceList, RatePrice, prices_of
 from tieout.hub.refusals import Invalid
 from tieout.workspace.findings import Finding
 from tieout.workspace.shapes import CardFile, parse
-from tieout.workspace.yamlfile import YamlFile
+from tieout.workspace.yamlfile import YamlFile, outside
 
 
 @dataclass
@@ -62,6 +62,8 @@ def _prices(folder: Path, file: YamlFile, shape: CardFile) -> tuple[str, Sequenc
             (),
             [file.finding(("file",), f"there is no {name}", expected, "Name a file that exists.")],
         )
+    if (led_out := outside(folder, path)) is not None:
+        return name, (), [led_out]
     try:
         sheets = read_sheets(str(shape.file), path.read_bytes())
         found = prices_of(

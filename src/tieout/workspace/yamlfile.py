@@ -58,9 +58,26 @@ class YamlFile:
         return self.value if isinstance(self.value, dict) else {}
 
 
+def outside(root: Path, path: Path) -> Finding | None:
+    """The finding when a path of the folder leads out of it by a link: nothing there is opened, shown or sent."""
+    try:
+        inside = path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # links that lead to each other
+        inside = False
+    if inside:
+        return None
+    return Finding(
+        path.relative_to(root).as_posix(), 1, "", "this leads out of the folder and is not read",
+        "a file of this folder is expected", "Put the file itself there instead of a link.",
+    )  # fmt: skip
+
+
 def read_yaml(root: Path, path: Path) -> YamlFile:
     """The file as it stands; what cannot be read is in its findings."""
     file = YamlFile(path.relative_to(root).as_posix())
+    if (led_out := outside(root, path)) is not None:
+        file.findings.append(led_out)
+        return file
     try:
         if path.stat().st_size > LARGEST:
             file.findings.append(
