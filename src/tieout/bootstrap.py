@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -195,6 +196,16 @@ def open_connectors(
         name: open_connector(settings, system, config, secrets_of(name), moment)
         for name, (system, config) in connections.items()
     }
+
+
+@cache
+def objects_of(system: str) -> frozenset[str]:
+    """The objects that a system's manifest says are read; none of a system that there is no connector for."""
+    from tieout.connectors.kit.manifest import load_manifest
+
+    if system not in connector_names():
+        return frozenset()
+    return frozenset(load_manifest(Path(__file__).parent / "connectors" / system).objects)
 
 
 def webhook_receiver(system: str, secrets: Sequence[str]) -> WebhookReceiver | None:

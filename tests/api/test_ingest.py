@@ -6,13 +6,14 @@ import base64
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 from standardwebhooks.webhooks import Webhook
 
-from tests.api.conftest import Api
+from tests.api.conftest import MOMENT, Api
 from tieout.store.tables import exception, hint, work
 
 SECRET = "hook-secret-of-the-test"
@@ -90,8 +91,13 @@ def test_an_authentic_body_that_cannot_be_read_is_kept_as_evidence(api: Api, raw
 
 
 def test_an_oversized_body_is_refused_unread(api: Api) -> None:
-    assert api.client.post(URL, content=b"x" * 70_000).status_code == 422
-    assert api.client.post(URL, content=b"x" * 2_000_000).status_code == 413
+    """64 KiB = 65,536 bytes; one answer for whatever is larger, in both forms."""
+    for url in (URL, "/v1/ingest/psa"):
+        for size in (65_537, 200_000, 2_000_000):
+            answer = api.client.post(url, content=b"x" * size)
+            assert (answer.status_code, answer.json()["code"]) == (413, "TIE-113")
+            assert "65536" in answer.json()["detail"]
+    assert api.client.post(URL, content=b"x" * 65_536).status_code == 422
 
 
 def signed(
@@ -125,3 +131,36 @@ def test_an_unsigned_old_or_changed_hint_is_refused(api: Api) -> None:
         answer = api.client.post("/v1/ingest/psa", content=sent, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (401, "TIE-161")
     assert hints(api) == []
+
+
+def test_a_signed_hint_about_an_object_that_is_not_read_is_kept_as_evidence(api: Api) -> None:
+    """Work to read such an object would fail for ever."""
+    body = json.dumps({"data": {"object": "nosuchthing", "id": "1"}}).encode()
+    answer = api.client.post("/v1/ingest/psa", content=body, headers=signed(body))
+    assert (answer.status_code, answer.json()["code"]) == (422, "TIE-162")
+    assert "time_entry" in answer.json()["detail"]
+    with api.engine.connect() as conn:
+        row = conn.execute(select(exception)).mappings().one()
+        assert conn.execute(select(work).where(work.c.key == "psa/nosuchthing")).all() == []
+    assert (row["kind"], base64.b64decode(row["evidence"]["raw_base64"])) == ("invalid-payload", body)
+    assert hints(api) == []
+
+
+def test_the_owner_of_an_unreadable_webhook_closes_it_by_a_read_of_its_connection(api: Api) -> None:
+    assert api.client.post(URL, json=said()).status_code == 202
+    assert api.client.post(URL, content=b"{").status_code == 422
+    with api.engine.begin() as conn:
+        conn.execute(delete(hint))
+        conn.execute(update(work).values(due_at=MOMENT + timedelta(days=999)))
+    (row,) = api.get("/v1/exceptions?filter[kind]=invalid-payload").json()["data"]
+    body = {"exceptions": [row["id"]]}
+    dry = api.post("/v1/replays", body | {"dry_run": True}, "integration_engineer", key="k-0")
+    assert dry.json()["replays"][0]["work"] == [["sync", "psa/time_entry"]]
+    assert len(api.get("/v1/exceptions?filter[kind]=invalid-payload").json()["data"]) == 1
+    assert api.post("/v1/replays", body, "integration_engineer").status_code == 202
+    assert api.get("/v1/exceptions?filter[kind]=invalid-payload").json()["data"] == []
+    shown = api.get(f"/v1/exceptions/{row['id']}").json()
+    assert (shown["state"], shown["closed_by"]) == ("resolved", "integration_engineer@x.example")
+    with api.engine.connect() as conn:
+        due = conn.execute(select(work.c.due_at).where(work.c.key == "psa/time_entry")).scalar_one()
+    assert due < MOMENT + timedelta(days=999)

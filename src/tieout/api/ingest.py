@@ -12,14 +12,14 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy import Engine
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from tieout.bootstrap import webhook_receiver
+from tieout.bootstrap import objects_of, webhook_receiver
 from tieout.connectors.kit.interface import AuthFailed, Drift, Hint, WebhookReceiver
 from tieout.hub import connections, exceptions, secrets
 from tieout.hub.exceptions import NewException
@@ -27,7 +27,6 @@ from tieout.hub.receiving import Delivered, receive_deliveries
 from tieout.hub.refusals import Invalid, NotFound, Unauthenticated
 
 routes = APIRouter(prefix="/v1/ingest", tags=["webhooks"])
-LARGEST_HINT = 64 * 1024
 REMEMBERED_SECONDS = 5.0
 MOST_TOGETHER = 500
 SECRETS = ("webhook_secret", "webhook_secret_previous")
@@ -40,6 +39,7 @@ class Door:
 
     receiver: WebhookReceiver | None
     secrets: tuple[str, ...]
+    objects: frozenset[str]
 
 
 class Writer:
@@ -96,7 +96,7 @@ class Writer:
             return None
         references: Mapping[str, str] = row["config"].get("secrets") or {}
         known = tuple(secrets.resolve(references[one]) for one in SECRETS if one in references)
-        return Door(webhook_receiver(row["connector"], known), known)
+        return Door(webhook_receiver(row["connector"], known), known, objects_of(row["connector"]))
 
     def keep_unreadable(self, name: str, raw: bytes, why: str) -> None:
         """An authentic body that cannot be read: its bytes stay with the exception."""
@@ -129,14 +129,13 @@ async def ingest_vendor(request: Request, connection: str, secret: str) -> Respo
     door = await writer.door(connection)
     if door is None or door.receiver is None:
         raise NotFound("There is no such webhook address.")
-    raw = await _body(request)
+    raw = await request.body()
     try:
         hints = door.receiver.hints(secret, request.headers, raw)
     except AuthFailed:
         raise Unauthenticated("The webhook's secret is wrong.", code="TIE-161") from None
     except Drift as error:
-        await asyncio.to_thread(writer.keep_unreadable, connection, raw, error.message)
-        raise Invalid(f"{error.message}. The bytes were kept.", code="TIE-162") from None
+        await _unreadable(writer, connection, raw, error.message)
     await writer.store(Delivered(connection, tuple(hints), raw))
     return JSONResponse({"accepted": len(hints)}, 202)
 
@@ -148,24 +147,24 @@ async def ingest(request: Request, connection: str) -> Response:
     door = await writer.door(connection)
     if door is None or not door.secrets:
         raise NotFound("There is no such webhook address.")
-    raw = await _body(request)
+    raw = await request.body()
     if not any(_signed(secret, raw, request.headers) for secret in door.secrets):
         raise Unauthenticated("The webhook's signature is missing, wrong or too old.", code="TIE-161")
     try:
         hint = _hint(request.headers["webhook-id"], raw)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         why = 'a body {"data": {"object": …, "id": …}} is expected'
-        await asyncio.to_thread(writer.keep_unreadable, connection, raw, why)
-        raise Invalid(f"{why}. The bytes were kept.", code="TIE-162") from None
+        await _unreadable(writer, connection, raw, why)
+    if hint.object not in door.objects:
+        why = f"there is no object {hint.object[:60]!r}: known are {', '.join(sorted(door.objects))}"
+        await _unreadable(writer, connection, raw, why)
     await writer.store(Delivered(connection, (hint,), raw))
     return JSONResponse({"accepted": 1}, 202)
 
 
-async def _body(request: Request) -> bytes:
-    raw = await request.body()
-    if len(raw) > LARGEST_HINT:
-        raise Invalid(f"A webhook holds at most {LARGEST_HINT} bytes.", code="TIE-163")
-    return raw
+async def _unreadable(writer: Writer, connection: str, raw: bytes, why: str) -> NoReturn:
+    await asyncio.to_thread(writer.keep_unreadable, connection, raw, why)
+    raise Invalid(f"{why}. The bytes were kept.", code="TIE-162") from None
 
 
 def _signed(secret: str, raw: bytes, headers: Mapping[str, str]) -> bool:

@@ -19,6 +19,8 @@ from tieout.hub.refusals import Invalid, Unauthenticated
 from tieout.store.ids import new_trace_id
 
 LARGEST_BODY = 1024 * 1024
+LARGEST_HINT = 64 * 1024
+"""Bytes of a request, and of a webhook."""
 SAFE_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -40,21 +42,23 @@ class Guard:
             return
         trace_id = new_trace_id()
         scope.setdefault("state", {})["trace_id"] = trace_id
-        body = await _whole_body(receive)
+        hint = scope["path"].startswith("/v1/ingest/")
+        largest = LARGEST_HINT if hint else LARGEST_BODY
+        body = await _whole_body(receive, largest)
         if body is None:
-            said = f"A request holds at most {LARGEST_BODY} bytes. Nothing was written."
+            said = f"A {'webhook' if hint else 'request'} holds at most {largest} bytes. Nothing was written."
             await problem(Request(scope), 413, "TIE-113", said)(scope, receive, _headed(send, trace_id))
             return
         await self.app(scope, _again(body, receive), _headed(send, trace_id))
 
 
-async def _whole_body(receive: Receive) -> bytes | None:
+async def _whole_body(receive: Receive, largest: int) -> bytes | None:
     """The body; None when it is larger than any operation takes."""
     body = b""
     while True:
         message = await receive()
         body += message.get("body", b"")
-        if len(body) > LARGEST_BODY:
+        if len(body) > largest:
             return None
         if message["type"] != "http.request" or not message.get("more_body"):
             return body

@@ -20,7 +20,7 @@ from tieout.hub import audit, events, work
 from tieout.hub.actors import ROLES, SYSTEM, Actor, allowing_role, require
 from tieout.hub.refusals import Conflict, Forbidden, Invalid, NotFound
 from tieout.model.exception_kinds import EXCEPTION_KINDS
-from tieout.store import clock, inbox
+from tieout.store import clock, connections, inbox
 from tieout.store import exceptions as store
 from tieout.store.ids import new_id
 from tieout.telemetry.failpoints import fp
@@ -28,6 +28,7 @@ from tieout.telemetry.failpoints import fp
 CLOSED = ("waived", "resolved")
 _FILTERS = {"kind", "state", "owner", "contract", "legal_entity", "key", "severity", "currency", "all"}
 _SHOWN = 500
+READ_AGAIN = "what the webhook may have told of is read again"
 
 
 @dataclass(frozen=True)
@@ -245,7 +246,10 @@ def waive(conn: Connection, exception_id: str, reason: str, actor: Actor) -> Non
 
 @dataclass(frozen=True)
 class Replayed:
-    """What a replay of one exception sets in motion: rows of the inbox, intents, and work items (kind, key)."""
+    """What a replay of one exception sets in motion: rows of the inbox, intents, and work items (kind, key).
+
+    `ends` says that nothing remains to be decided once that runs: the replay closes the exception.
+    """
 
     exception: str
     kind: str
@@ -253,15 +257,17 @@ class Replayed:
     inbox: tuple[int, ...]
     intents: tuple[str, ...]
     work: tuple[tuple[str, str], ...]
+    ends: bool = False
 
 
 def replay(conn: Connection, ids: Collection[str], actor: Actor, dry_run: bool = False) -> list[Replayed]:
     """Run the work behind exceptions again: facts are taken in anew, intents looked up and sent, flows woken.
 
-    Nothing is done twice: applied facts stay applied and a done intent stays done. `dry_run` only says what would be.
+    Nothing is done twice: applied facts stay applied and a done intent stays done. A webhook that could not be read is
+    closed: it only hints at a read, so every object of its connection is read. `dry_run` only says what would be.
     """
     require(actor, "exceptions:replay")
-    plans = [_plan(_open_row(conn, one, actor)) for one in dict.fromkeys(ids)]
+    plans = [_plan(conn, _open_row(conn, one, actor)) for one in dict.fromkeys(ids)]
     if dry_run or not plans:
         return plans
     moment = clock.now(conn)
@@ -269,7 +275,8 @@ def replay(conn: Connection, ids: Collection[str], actor: Actor, dry_run: bool =
     store.retry_intents(conn, [one for plan in plans for one in plan.intents], moment)
     for kind, key in sorted({item for plan in plans for item in plan.work}):
         work.request(conn, kind, key)
-    store.mark(conn, [plan.exception for plan in plans], "replayed", moment)
+    store.mark(conn, [plan.exception for plan in plans if not plan.ends], "replayed", moment)
+    _close(conn, store.by_ids([plan.exception for plan in plans if plan.ends]), READ_AGAIN, actor)
     audit.record(conn, actor, "replay", "exception", plans[0].key if len(plans) == 1 else f"{len(plans)} exceptions",
                  rows=len(plans), detail={"exceptions": [plan.exception for plan in plans]})  # fmt: skip
     fp("exceptions.replayed")
@@ -282,8 +289,12 @@ def _open_row(conn: Connection, exception_id: str, actor: Actor) -> dict[str, An
     return row
 
 
-def _plan(row: Mapping[str, Any]) -> Replayed:
+def _plan(conn: Connection, row: Mapping[str, Any]) -> Replayed:
     evidence = row["evidence"]
+    if "raw_base64" in evidence:  # a webhook, see api/ingest
+        name = str(evidence["connection"])
+        reads = tuple(("sync", f"{name}/{object}") for object in connections.objects_read(conn, name))
+        return Replayed(str(row["id"]), row["kind"], row["key"], (), (), reads, ends=True)
     named = evidence.get("work")
     wanted = [(str(named["kind"]), str(named["key"]))] if isinstance(named, Mapping) else []
     rows = tuple(int(one) for one in evidence.get("inbox", []))

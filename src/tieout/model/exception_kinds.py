@@ -113,7 +113,12 @@ _ALL = (
         "incomplete-report", "blocking", _ENGINEER, ("run the tie-out again when the system answers",)
     ),
     # integration
-    ExceptionKind("invalid-payload", "blocking", _ENGINEER, ("correct the record in the source", "replay")),
+    ExceptionKind(
+        "invalid-payload",
+        "blocking",
+        _ENGINEER,
+        ("correct the record in the source", "replay: a webhook's connection is read again", "waive"),
+    ),
     ExceptionKind("unmapped-value", "blocking", _ENGINEER, ("map the value in the workspace", "replay")),
     ExceptionKind("unknown-reference", "blocking", _ENGINEER, ("wait for the record it names", "replay")),
     ExceptionKind("ownership-conflict", "warning", _ENGINEER, ("correct it in the owning system", "waive")),
