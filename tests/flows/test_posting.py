@@ -61,6 +61,8 @@ def test_a_period_closed_there_asks_a_person_and_moves_no_date(world: BillingWor
     number = world.release()
     world.run("post")
     assert world.open_exceptions() == [("closed-period", number), ("unposted", number)]
+    [unposted], [closed] = (world.rows("exception", kind=kind) for kind in ("unposted", "closed-period"))
+    assert (unposted["amount"], closed["amount"]) == (D(800), None)  # the gross amount, once
     assert world.documents() == []
     fake.change("accountingperiod", world.period, arlocked="F")
     replay(world, "unposted")

@@ -14,8 +14,9 @@ from sqlalchemy.exc import IntegrityError
 
 from tests.hub import billing_world as w
 from tests.hub import builders
-from tieout.hub import billing
+from tieout.hub import billing, exceptions
 from tieout.hub.actors import SYSTEM, Actor
+from tieout.hub.exceptions import NewException
 from tieout.hub.refusals import Conflict, Forbidden, Invalid, NotFound, Stale
 from tieout.store import billing_events, clock
 
@@ -116,6 +117,22 @@ def test_a_missing_purchase_order_keeps_the_money_and_makes_no_draft(firm: Conne
     [ref] = w.bill(firm)
     assert billing.show(firm, ref)["purchase_order"] == "PO-7"
     assert w.open_exceptions(firm) == {"purchase-order-missing": {"K-2": D(100)}}
+
+
+def test_the_money_of_a_contract_that_is_not_set_up_stands_on_one_exception(firm: Connection) -> None:
+    """Its purchase order is missing too; the sum over all exceptions is 50,000, not 50,000 + 800."""
+    wanted: dict[str, Any] = {"Purchase_Order_Required__c": True}
+    builders.take(firm, "salesforce", builders.account(version="2", **wanted))
+    w.event(firm, "e1")
+    stopped = NewException("incomplete-setup", "K-1", "no order", "K-1", amount=D(50000), currency="USD")
+    exceptions.open_exceptions(firm, [stopped])
+    assert w.bill(firm) == []
+    assert w.open_exceptions(firm) == {
+        "incomplete-setup": {"K-1": D(50000)}, "purchase-order-missing": {"K-1": None}
+    }  # fmt: skip
+    exceptions.resolve(firm, "incomplete-setup", ["K-1"], "set up")
+    assert w.bill(firm) == []
+    assert w.open_exceptions(firm) == {"purchase-order-missing": {"K-1": D(800)}}
 
 
 def test_only_a_preparer_starts_a_run_and_sees_its_own_entities(firm: Connection) -> None:

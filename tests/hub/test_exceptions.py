@@ -182,3 +182,11 @@ def test_a_statement_that_the_driver_has_prepared_still_finds_the_open_one(hub: 
         exceptions.open_exceptions(hub, [again])
     rows = exceptions.listed(hub, {"key": "E-1"}).rows
     assert [row["amount"] for row in rows] == [Decimal(7)]
+
+
+def test_rows_say_their_state_where_it_is_asked_for(hub: Connection) -> None:
+    """A list of open ones has replayed and assigned ones too; `exceptions list --json` says `state` with `--all` only."""
+    exceptions.open_exceptions(hub, [cap()])
+    assert "state" not in only(hub)
+    exceptions.replay(hub, [only(hub)["id"]], ENGINEER)
+    assert [row["state"] for row in exceptions.listed(hub, with_state=True).rows] == ["replayed"]

@@ -154,8 +154,12 @@ def listed(
     *,
     limit: int = 100,
     actor: Actor = SYSTEM,
+    with_state: bool = False,
 ) -> Page:
-    """The open exceptions (`all`: closed ones too), most money × urgency first, in the form of interfaces.md."""
+    """The open exceptions (`all`: closed ones too), most money × urgency first, in the form of interfaces.md.
+
+    Rows carry `state` with `all`, or where it is asked for.
+    """
     chosen = _checked(filters)
     size = max(1, min(limit, _SHOWN))
     rows = store.listed(
@@ -167,7 +171,7 @@ def listed(
     )
     following = _encode(rows[size - 1]) if len(rows) > size else None
     moment = clock.now(conn)
-    return Page([_view(row, moment, bool(chosen.get("all"))) for row in rows[:size]], following)
+    return Page([_view(row, moment, with_state or bool(chosen.get("all"))) for row in rows[:size]], following)
 
 
 def group_by_cause(

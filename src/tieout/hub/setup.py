@@ -265,6 +265,7 @@ def _is_elsewhere(conn: Connection, case: Case) -> bool:
 
 
 def _say(conn: Connection, case: Case, found: Collection[Finding], order_missing: bool) -> None:
+    """One exception with all findings carries the contract's money; a missing order is one of them, so it adds none."""
     opened = []
     if found:
         words = [finding.words() for finding in found]
@@ -276,8 +277,7 @@ def _say(conn: Connection, case: Case, found: Collection[Finding], order_missing
         opened.append(_exception(case, "incomplete-setup", cause, case.amount, evidence))
     if order_missing:
         cause = f"Customer {case.contract['customer']} requires a purchase order and contract {case.key} names none."
-        amount = case.contract["purchase_order_amount"] or case.amount
-        opened.append(_exception(case, "purchase-order-missing", cause, amount, {}))
+        opened.append(_exception(case, "purchase-order-missing", cause, None, {}))
     exceptions.open_exceptions(conn, opened)
     if not found:
         exceptions.resolve(conn, "incomplete-setup", [case.key], "nothing is missing any more")

@@ -42,7 +42,8 @@ def _gather(conn: Connection, actor: Actor, number: str) -> dict[str, Any]:
     customer = canonical.current(conn, "customer", [contract["customer"]]) if contract["customer"] else {}
     found["customer"] = next(iter(customer.values()), None)
     found["projects"] = reading.listed(conn, "projects", actor, filters={"contract": number}, limit=50).rows
-    found["exceptions"] = exceptions.listed(conn, {"contract": number}, limit=50, actor=actor).rows
+    stuck = exceptions.listed(conn, {"contract": number}, limit=50, actor=actor, with_state=True)
+    found["exceptions"] = stuck.rows
     found["flows"] = flows.listed(conn, {"key": number}, None, limit=10, actor=actor).rows
     found["steps"] = [flows.show(conn, row["id"], actor=actor) for row in found["flows"]]
     if allows(actor, "invoices:read"):
@@ -74,7 +75,7 @@ def _draw(found: dict[str, Any]) -> None:
             [
                 Column("key", "key"),
                 Column("kind", "what"),
-                Column("state", "state", lambda r: "open"),
+                Column("state", "state"),
                 Column("cause", "why", lambda r: r["cause"][:160]),
                 Column("amount", "at stake", lambda r: words.money(r["amount"], r["currency"]), number=True),
             ],

@@ -21,7 +21,7 @@ COLUMNS = [
     Column("key", "key"),
     Column("kind", "what"),
     Column("severity", "severity"),
-    Column("state", "state", lambda r: r.get("state", "open")),
+    Column("state", "state"),
     Column("owner", "owner", lambda r: r["owner"].replace("_", " ")),
     Column("contract", "contract"),
     Column("amount", "at stake", lambda r: words.money(r["amount"], r["currency"]), number=True),
@@ -82,8 +82,9 @@ class Desk:
 
     async def _load(self, cursor: str | None) -> Page:
         ask = partial(
-            exceptions.listed, filters=dict(self.filters), cursor=cursor, limit=PAGE, actor=self.actor
-        )
+            exceptions.listed, filters=dict(self.filters), cursor=cursor, limit=PAGE, actor=self.actor,
+            with_state=True,
+        )  # fmt: skip
         return await self.database.read(lambda conn: ask(conn))
 
     async def _refresh(self) -> None:

@@ -27,11 +27,12 @@ from tieout.hub.exceptions import NewException
 from tieout.hub.refusals import NotFound
 from tieout.store import billing_events, clock
 from tieout.store import billing_runs as runs
+from tieout.store import exceptions as exception_store
 from tieout.store import invoices as store
 from tieout.store.ids import new_id
 from tieout.telemetry.failpoints import fp
 
-TAX, ORDER = "tax-undetermined", "purchase-order-missing"
+TAX, ORDER, NOT_SET_UP = "tax-undetermined", "purchase-order-missing", "incomplete-setup"
 
 
 @dataclass
@@ -226,12 +227,17 @@ def _line(line: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _report(conn: Connection, works: list[Work]) -> None:
-    """Open what keeps a contract from being billed, close what does so no more."""
+    """Open what keeps a contract from being billed, close what does so no more.
+
+    The money of a contract that is not set up stands on `incomplete-setup` already and is not stated twice.
+    """
+    counted = exception_store.open_keys(conn, [NOT_SET_UP])[NOT_SET_UP]
     found = [
-        _finding(work, ORDER, work.rows, "the customer requires a purchase order and the contract names none")
+        _finding(work, ORDER, work.rows, "the customer requires a purchase order and the contract names none",
+                 is_counted=work.contract in counted)
         for work in works
         if work.rows and work.lacks_order
-    ]
+    ]  # fmt: skip
     for work in works:
         untaxed = [row for row in work.waiting if row["reason"] == TAX]
         if untaxed:
@@ -247,8 +253,10 @@ def _report(conn: Connection, works: list[Work]) -> None:
     fp("billing.draft.reported")
 
 
-def _finding(work: Work, kind: str, rows: Sequence[Mapping[str, Any]], cause: str) -> NewException:
-    amount = sum((row["amount"] for row in rows), Decimal(0))
+def _finding(
+    work: Work, kind: str, rows: Sequence[Mapping[str, Any]], cause: str, is_counted: bool = False
+) -> NewException:
+    amount = None if is_counted else sum((row["amount"] for row in rows), Decimal(0))
     return NewException(
         kind, work.contract, f"{cause}: {len(rows)} billable parts wait", contract=work.contract,
         legal_entity=work.entity, amount=amount, currency=work.rows[0]["currency"],

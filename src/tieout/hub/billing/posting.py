@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -111,7 +111,7 @@ def refuse(
         cause += " Reopen the period there and replay, or credit it and bill again in an open period."
     found = [_exception(case, KIND, cause, intent)]
     if period_closed:
-        found.append(_exception(case, "closed-period", cause))
+        found.append(replace(_exception(case, "closed-period", cause), amount=None))  # counted on `unposted`
     exceptions.open_exceptions(conn, found)
     if not period_closed:
         exceptions.resolve(conn, "closed-period", [case.number], "the period is open")
