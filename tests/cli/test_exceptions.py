@@ -47,6 +47,10 @@ def test_what_is_refused_says_what_to_do_and_writes_nothing(desk: Desk) -> None:
     assert desk.shown("exceptions", "waive", row["id"], "--reason", "x")[0] == 2  # no one acts
     assert desk.shown("exceptions", "replay", "--as", PAT)[0] == 2
     assert desk("exceptions", "show", "none")[0] == 2
+    code, answer = desk("exceptions", "list", "--owner", "nobody")
+    assert (code, answer["error"]["fields"]) == (2, {"owner": "unknown"})
+    assert "billing_preparer" in answer["error"]["remedy"]
+    assert desk("exceptions", "list", "--owner", "nobody@example.com") == (0, [])
     assert desk("exceptions", "list")[1] == [row]
 
 

@@ -35,6 +35,12 @@ def test_refused_rows_are_in_the_answer_and_make_exit_1(
     assert code == 1
     assert (answer["imported"], answer["unchanged"]) == (1, 0)
     assert [(r["row"], r["column"], r["value"]) for r in answer["refused"]] == [(3, "price", "none")]
+    file.write_text("role,price,from\nAnalyst,100,2026-01-01,surplus\n")
+    code, answer, _ = run(capsys, str(file), "--card", "STANDARD", "--json")
+    assert (code, [(r["row"], r["column"], r["value"]) for r in answer["refused"]]) == (
+        1,
+        [(2, "column 4", "surplus")],
+    )
     file.write_text("role,price\nArchitect,200\n")
     code, answer, _ = run(capsys, str(file), "--card", "STANDARD", "--from", "2026-01-01", "--json")
     assert (code, answer) == (0, {"imported": 0, "unchanged": 1, "refused": []})

@@ -71,6 +71,14 @@ def test_good_rows_are_kept_and_bad_ones_named_with_row_column_reason_and_value(
     assert "month/day/year" in found.refused[1].reason
 
 
+def test_a_row_with_more_cells_than_the_header_is_refused_and_empty_ones_are_not() -> None:
+    """An amount of 1,025.44 without quotes is two cells: the price would be 1 and 25.44 a first day."""
+    found = plain("role,price\nClerk,7,,\nWriter,1,025.44\n", start=date(2026, 1, 1))
+    assert told(found) == [("Clerk", "7", date(2026, 1, 1), None)]
+    assert [(r.row, r.column, r.value) for r in found.refused] == [(3, "column 3", "025.44")]
+    assert "quotes" in found.refused[0].reason
+
+
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_any_line_end_delimiter_and_byte_order_mark_is_read(end: str, mark: str) -> None:

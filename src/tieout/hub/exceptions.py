@@ -192,10 +192,7 @@ def show(conn: Connection, exception_id: str, *, actor: Actor = SYSTEM) -> dict[
 def assign(conn: Connection, exception_id: str, owner: str, actor: Actor) -> None:
     """Give an exception to a role or a person."""
     require(actor, "exceptions:assign")
-    if not owner.strip() or (owner not in ROLES and "@" not in owner):
-        raise Invalid(
-            f"{owner!r} is neither a role nor a person's e-mail address.", fields={"owner": "unknown"}
-        )
+    _must_be_owner(owner)
     row = _read(conn, exception_id, actor, lock=True)
     _must_be_open(row)
     store.update_one(conn, row["id"], {"owner": owner, "state": "assigned", "updated_at": clock.now(conn)})
@@ -335,6 +332,14 @@ def _must_be_open(row: Mapping[str, Any]) -> None:
         )
 
 
+def _must_be_owner(owner: str) -> None:
+    if owner not in ROLES and "@" not in owner:
+        raise Invalid(
+            f"{owner!r} is neither a role nor a person's e-mail address.", fields={"owner": "unknown"},
+            remedy=f"Roles are {', '.join(ROLES)}.",
+        )  # fmt: skip
+
+
 def _must_say(text: str, name: str) -> None:
     if not text.strip():
         raise Invalid(f"A {name} is needed.", fields={name: "empty"})
@@ -348,6 +353,8 @@ def _checked(filters: Mapping[str, Any] | None) -> dict[str, Any]:
     if unknown:
         raise Invalid(f"Exceptions cannot be filtered by {', '.join(sorted(unknown))}.",
                       fields=dict.fromkeys(unknown, "unknown filter"))  # fmt: skip
+    if "owner" in chosen:
+        _must_be_owner(chosen["owner"])
     if chosen.get("state") in CLOSED:
         chosen["all"] = True
     return chosen

@@ -117,6 +117,7 @@ def prices_of(
         if _is_blank(row, columns) or (number == header + 1 and form == "gsa" and _is_hints(row, columns)):
             continue
         line = _Row(number, row, columns)
+        line.bound(len(rows[header - 1]))
         found = list(read(line, currency, start))
         prices += [] if line.wrong else found
         bad += line.wrong
@@ -205,6 +206,13 @@ class _Row:
         except Unusable as error:
             self.refuse(meant, str(error))
             return None
+
+    def bound(self, width: int) -> None:
+        """Refuse the row when something stands beyond the header's columns: then no cell is surely under its title."""
+        beyond = ((n, cell) for n, cell in enumerate(self.row[width:], start=width + 1) if cells.text(cell))
+        if (first := next(beyond, None)) is not None:
+            reason = f"the header has {width} columns: put quotes around a value that holds the separator"
+            self.wrong.append(RefusedRow(self.number, f"column {first[0]}", reason, cells.shown(first[1])))
 
     def refuse(self, meant: str, reason: str) -> None:
         title = self.columns.get(meant, (0, meant))[1]
