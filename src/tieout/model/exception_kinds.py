@@ -24,7 +24,12 @@ _REVENUE = "revenue_accountant"
 
 _ALL = (
     # rating
-    ExceptionKind("not-approved", "blocking", _PREPARER, ("approve the entry in the source system",)),
+    ExceptionKind(
+        "not-approved",
+        "blocking",
+        _PREPARER,
+        ("approve the hours in the source system, or reject them", "bill again once they are approved"),
+    ),
     ExceptionKind(
         "outside-contract", "blocking", _PREPARER, ("amend the contract dates", "correct the entry's date")
     ),

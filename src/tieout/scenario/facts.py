@@ -126,8 +126,10 @@ class Facts:
         before = dict(document)
         if "end" in body.change:
             document["end"] = body.change["end"]
-        for place, told in enumerate(body.change.get("lines", [])):
-            _amend_line(contract, told, place)
+        if "collectible" in body.change:
+            document |= {"collectible": body.change["collectible"], "collectible_from": at}
+        for told in body.change.get("lines", []):
+            _amend_line(contract, told)
         document |= _terms(contract)
         priced = document["lines"] != before["lines"]
         document["effective_from"] = at + timedelta(days=1) if priced else at
@@ -174,6 +176,7 @@ def _contract(contract: Contract, signed: bool) -> dict[str, Any]:
         "currency": contract.currency, "start": contract.start, "end": contract.end, "effective_from": contract.start,
         "terms": contract.invoicing.terms, "state": "signed" if signed else "draft",
         "signed_on": contract.start if signed else None, "purchase_order": contract.purchase_order,
+        "collectible": contract.collectible, "collectible_from": None,
     }  # fmt: skip
     return told | _terms(contract)
 
@@ -219,7 +222,7 @@ def _without_nulls(told: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _json(value) for name, value in told.items() if value is not None}
 
 
-def _amend_line(contract: Contract, told: Mapping[str, Any], place: int) -> None:
+def _amend_line(contract: Contract, told: Mapping[str, Any]) -> None:
     """Merge a change into the line that it names (the only one when it names none), or add a line."""
     named = str(told.get("id", contract.lines[0].id if len(contract.lines) == 1 else ""))
     line = next((one for one in contract.lines if one.id == named), None)

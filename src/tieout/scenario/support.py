@@ -57,7 +57,7 @@ MEASURES = frozenset(
 SELECTORS = frozenset({"contract", "line", "entity", "invoice"})
 OF_DOCUMENTS = frozenset({"tax", "billed_gross", "paid", "receivable", "invoices", "exceptions", "events"})
 """Measures of whole documents, contracts or entities, not of one line."""
-AMENDED = frozenset({"lines", "end"})
+AMENDED = frozenset({"lines", "end", "collectible"})
 BILLING = frozenset(
     {"method", "rate_card", "cap", "increment", "overtime", "minimum_hours_per_day", "discount"}
 )
@@ -96,8 +96,8 @@ def refuse_unsupported(scenario: Scenario) -> None:
 
 
 def _contract(contract: Contract, place: tuple[Any, ...], no: Any) -> None:
-    if contract.rules or contract.variable or contract.combine_with or not contract.collectible:
-        raise no(place, "client rules, variable consideration, combination or collectability")
+    if contract.rules or contract.variable or contract.combine_with:
+        raise no(place, "client rules, variable consideration or combination")
     if contract.invoicing.retention or contract.invoicing.split:
         raise no((*place, "invoicing"), "retention or split billing")
     for number, line in enumerate(contract.lines):

@@ -108,6 +108,19 @@ def contracts_due(
     return list(conn.execute(text(query), given).scalars())
 
 
+def unapproved(conn: Connection, contracts: Collection[str], through: date) -> list[dict[str, Any]]:
+    """Per contract the billable entries up to a day that nobody has approved or rejected: {contract, entries, hours, workers}."""
+    query = text(
+        "SELECT p.contract, count(*) AS entries, sum(t.worked_hours) AS hours,"
+        " array_agg(DISTINCT t.worker ORDER BY t.worker) FILTER (WHERE t.worker IS NOT NULL) AS workers"
+        " FROM time_entry t JOIN project p ON p.key = t.project AND p.superseded_at IS NULL"
+        " WHERE t.superseded_at IS NULL AND t.state IN ('draft', 'submitted') AND t.billable AND t.work_date <= :through"
+        " AND p.contract = ANY(CAST(:contracts AS text[])) GROUP BY p.contract ORDER BY p.contract"
+    )
+    rows = conn.execute(query, {"contracts": list(contracts), "through": through}).mappings()
+    return [dict(row) for row in rows]
+
+
 def billable(
     conn: Connection, contracts: Collection[str], redone: Collection[str], through: date
 ) -> list[dict[str, Any]]:

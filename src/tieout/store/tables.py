@@ -353,6 +353,10 @@ contract = _canonical(
     Column("currency", String),
     Column("state", String),
     Column("signed_on", Date),
+    Column("collectible", Boolean, comment="false: collection is not probable; null: nobody doubts it"),
+    Column(
+        "collectible_from", Date, comment="the day from which it is, where that is later than the signature"
+    ),
     Column("start_date", Date),
     Column("end_date", Date),
     Column("effective_from", Date, comment="first day on which this version's terms hold"),

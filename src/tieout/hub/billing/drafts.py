@@ -33,6 +33,7 @@ from tieout.store.ids import new_id
 from tieout.telemetry.failpoints import fp
 
 TAX, ORDER, NOT_SET_UP = "tax-undetermined", "purchase-order-missing", "incomplete-setup"
+UNAPPROVED = "not-approved"
 
 
 @dataclass
@@ -246,11 +247,34 @@ def _report(conn: Connection, works: list[Work]) -> None:
                 _finding(work, TAX, untaxed,
                          f"no tax rule fits a sale of {work.entity} to {country} on {work.through}")
             )  # fmt: skip
+    found += _unapproved(conn, works)
     exceptions.open_exceptions(conn, found)
     keys = [work.contract for work in works]
+    exceptions.resolve_where_healed(
+        conn, UNAPPROVED, keys, [one.key for one in found if one.kind == UNAPPROVED]
+    )
     exceptions.resolve_where_healed(conn, TAX, keys, [one.key for one in found if one.kind == TAX])
     exceptions.resolve_where_healed(conn, ORDER, keys, [work.contract for work in works if work.lacks_order])
     fp("billing.draft.reported")
+
+
+def _unapproved(conn: Connection, works: list[Work]) -> list[NewException]:
+    """What this run leaves out because nobody has approved it yet: one exception for each contract."""
+    found = []
+    for through in sorted({work.through for work in works}):
+        entities = {work.contract: work.entity for work in works if work.through == through}
+        for row in runs.unapproved(conn, list(entities), through):
+            key = row["contract"]
+            cause = f"{row['hours'].normalize():f} hours up to {through} are not approved and were not billed"
+            evidence = {
+                "through": through, "entries": row["entries"], "hours": row["hours"], "workers": (row["workers"] or [])[:20],
+            }  # fmt: skip
+            found.append(
+                NewException(
+                    UNAPPROVED, key, cause, contract=key, legal_entity=entities[key], evidence=evidence
+                )
+            )
+    return found
 
 
 def _finding(

@@ -24,6 +24,8 @@ _OF_ENTRIES = (
 )  # fmt: skip
 _CROWDED = "implausible-hours"
 _CAPS, _ORDERS, _DRAFTS = "cap-exceeded", "purchase-order-exhausted", "stale-draft"
+_UNAPPROVED = "not-approved"
+"""Opened by a billing run for what it leaves out; it is over when nothing of the contract waits for approval."""
 
 
 def settle(
@@ -36,7 +38,10 @@ def settle(
     opened = exceptions.open_exceptions(conn, [*found, *over, *drafts])
     scope = set(facts.scope.to_list())
     orders = {f"{row['customer']}/{row['purchase_order']}" for row in facts.contracts.values()}
-    scopes = {**dict.fromkeys(_OF_ENTRIES, scope), _CAPS: set(facts.contracts), _ORDERS: orders}
+    scopes = {
+        **dict.fromkeys(_OF_ENTRIES, scope), _CAPS: set(facts.contracts), _ORDERS: orders,
+        _UNAPPROVED: set(facts.contracts) - _with_unapproved(facts),
+    }  # fmt: skip
     return len(opened), _heal(conn, scopes, [*found, *over])
 
 
@@ -75,6 +80,11 @@ def _heal(
         still = [item.key for item in found if item.kind == kind]
         resolved += exceptions.resolve_where_healed(conn, kind, judged, still)
     return resolved
+
+
+def _with_unapproved(facts: Facts) -> set[str]:
+    waits = facts.entries.filter(pl.col("state").is_in(["draft", "submitted"]) & pl.col("billable"))
+    return set(waits["contract"].drop_nulls())
 
 
 def _within(key: str, scope: Collection[str]) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection
@@ -34,7 +36,7 @@ def recognise(facts: Facts, decision: Decision) -> Earned:
     What a cap lets through or takes back is dated by the terms that set it, everything else by its work.
     """
     exists = [
-        {"contract": key, "signed_on": row["signed_on"], "collectible_from": row["signed_on"]}
+        {"contract": key, "signed_on": row["signed_on"], "collectible_from": _collectible_from(row)}
         for key, row in facts.contracts.items()
     ]
     events = decision.events.with_columns(_moved_by_cap(decision).alias("changed_on"))
@@ -48,6 +50,14 @@ def recognise(facts: Facts, decision: Decision) -> Earned:
         .alias("recognised_amount")
     )
     return Earned(recognised, updated.drop("added"))
+
+
+def _collectible_from(contract: Mapping[str, Any]) -> date | None:
+    """The day from which collection is probable: that of the signature unless somebody says otherwise (IFRS 15.9e)."""
+    if contract["collectible"] is False:
+        return None
+    since: date | None = contract["collectible_from"] or contract["signed_on"]
+    return since
 
 
 def _moved_by_cap(decision: Decision) -> pl.Expr:
