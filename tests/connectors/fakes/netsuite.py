@@ -31,6 +31,7 @@ PEM = KEY.private_bytes(
 
 class FakeNetSuite(Fake):
     def __init__(self) -> None:
+        self.document_fields: dict[str, Any] = {"tranId": {"type": "string"}}
         super().__init__()
         self.columns: dict[str, set[str]] = dict(EXTRA)
         for name, source in MANIFEST.objects.items():
@@ -74,6 +75,8 @@ class FakeNetSuite(Fake):
             return self._query(
                 json.loads(request.content)["q"], *(int(request.url.params[n]) for n in ("limit", "offset"))
             )
+        if "/metadata-catalog/" in request.url.path:
+            return httpx.Response(200, json={"properties": self.document_fields})
         match = re.fullmatch(r"/services/rest/record/v1/(\w+)/eid:([A-Za-z0-9_-]+)", request.url.path)
         assert match, request.url.path
         record, key = match.groups()

@@ -129,6 +129,7 @@ def test_the_erp_is_asked_only_what_is_stated() -> None:
     asked = questions(facts({"legal_entity": None, "payment_terms_days": None}), RULES)
     assert [(q.name, q.key) for q in asked] == [
         ("currency", "USD"), ("item", "SVC-TIME"), ("tax_code", "NON-TAX"), ("period", "2026-03-02"),
+        ("invoice numbers", "invoice"), ("creditMemo numbers", "creditMemo"),
     ]  # fmt: skip
     later = questions(facts({"start_date": date(2026, 5, 1)}), RULES)
     assert {q.name: q.key for q in later}["period"] == "2026-05-01"
@@ -149,6 +150,8 @@ def test_the_erp_is_asked_only_what_is_stated() -> None:
         ({"tax_code": None}, ["tax_code"]),
         ({"period": None}, ["period"]),
         ({"period": {"id": "5", "code": "2026-03", "open": False}}, ["period"]),
+        ({"invoice numbers": None}, ["numbering"]),
+        ({"invoice numbers": None, "creditMemo numbers": None}, ["numbering", "numbering"]),
         ({"customer": {"id": "9", "currency_code": "USD"}}, []),
         ({"customer": {"id": "9", "currency_code": "EUR"}}, ["erp_customer"]),
     ],

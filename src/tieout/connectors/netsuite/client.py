@@ -45,7 +45,7 @@ class NetSuite(TwoSided):
         super().__init__(config)
         caller = RestCaller(MANIFEST, lambda: sign_in(http, secrets), said)
         self._ql = SuiteQl(caller, self.page_size)
-        self._lookups = Lookups(self._ql, http.options.clock)
+        self._lookups = Lookups(self._ql, caller, http.options.clock)
         self.source = NetSuiteSource(
             self._ql, self._lookups, MANIFEST.objects, self.overlap_seconds, http.options.clock
         )

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from tieout.connectors.kit.families.rest import RestCaller
 from tieout.connectors.kit.interface import Drift, Rejected
 from tieout.connectors.netsuite.suiteql import SuiteQl, literal, number
 
-KINDS = ("subsidiary", "currency", "term", "item", "account", "tax_code", "period", "customer")
-_SETTINGS = ("currency", "term", "tax_code")
+KINDS = ("subsidiary", "currency", "term", "item", "account", "tax_code", "period", "customer", "numbering")
+_SETTINGS = ("currency", "term", "tax_code", "numbering")
 """Records of which only matters whether they are there."""
+CATALOG = "/services/rest/record/v1/metadata-catalog"
 _KEPT_FOR = timedelta(seconds=30)
 """How long one that was found is believed: projects and invoices come in bursts that ask for the same ones."""
 
@@ -19,8 +21,8 @@ _KEPT_FOR = timedelta(seconds=30)
 class Lookups:
     """Reference data of one connection. `clock`: the moment of business time."""
 
-    def __init__(self, suiteql: SuiteQl, clock: Callable[[], datetime]):
-        self._ql, self._clock = suiteql, clock
+    def __init__(self, suiteql: SuiteQl, caller: RestCaller, clock: Callable[[], datetime]):
+        self._ql, self._caller, self._clock = suiteql, caller, clock
         self._kept: dict[str, dict[str, dict[str, Any]]] = {}
         self._found: dict[tuple[str, str], tuple[datetime, Mapping[str, Any]]] = {}
 
@@ -127,6 +129,17 @@ class Lookups:
                 opened = row.get("closed") == "F" and row.get("arlocked") == "F"
                 return {**row, "code": str(row["startdate"])[:7], "open": opened}
         return None
+
+    def _numbering(self, record: str) -> Mapping[str, Any] | None:
+        """Whether documents of a type take our number: their schema has `tranId` and lets it be written."""
+        if not record.isascii() or not record.isalpha():
+            raise Rejected("a type of documents is asked for by its name", "invalid-key")
+        answer = self._caller.read(f"{CATALOG}/{record}", headers={"Accept": "application/schema+json"})
+        fields = answer.json_object().get("properties")
+        if not isinstance(fields, Mapping):
+            raise answer.misshapen("a schema without properties")
+        field = fields.get("tranId")
+        return {"id": "tranId"} if isinstance(field, Mapping) and not field.get("readOnly") else None
 
     def _customer(self, key: str) -> Mapping[str, Any] | None:
         """A customer in a subsidiary; key `NUMBER/ENTITY`."""

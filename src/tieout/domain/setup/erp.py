@@ -11,6 +11,9 @@ from typing import Any
 
 from tieout.domain.setup.checks import Finding, SetupFacts
 
+DOCUMENTS = ("invoice", "creditMemo")
+"""Documents that carry our numbers."""
+
 
 @dataclass(frozen=True)
 class ErpRules:
@@ -48,7 +51,8 @@ def questions(facts: SetupFacts, rules: ErpRules) -> tuple[Question, ...]:
         ("period", max(facts.first_day, facts.today).isoformat()),
         ("customer", customer),
     )
-    return tuple(Question(name, name, str(key)) for name, key in asked if key)
+    numbered = (Question(f"{document} numbers", "numbering", document) for document in DOCUMENTS)
+    return (*(Question(name, name, str(key)) for name, key in asked if key), *numbered)
 
 
 def judge_erp(
@@ -65,6 +69,7 @@ def judge_erp(
         *_tax_code(rules, category, answers),
         *_period(facts, rules, answers),
         *_customer(facts, rules, answers, elsewhere),
+        *_numbers(rules, answers),
     )
 
 
@@ -128,6 +133,13 @@ def _period(facts: SetupFacts, rules: ErpRules, answers: Answers) -> Iterator[Fi
     elif held is not None and not held.get("open"):
         what = f"the posting period {held.get('code')} of {day} is closed in {rules.name}"
         yield Finding("period", what, "reopen it, or wait for the next one")
+
+
+def _numbers(rules: ErpRules, answers: Answers) -> Iterator[Finding]:
+    for document in DOCUMENTS:
+        if _missing(answers, f"{document} numbers"):
+            what = f"{rules.name} does not take our number on a document of type {document}"
+            yield Finding("numbering", what, f"allow document numbers to be overridden in {rules.name}")
 
 
 def _customer(facts: SetupFacts, rules: ErpRules, answers: Answers, elsewhere: bool) -> Iterator[Finding]:
