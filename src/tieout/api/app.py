@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
 from tieout import __version__
-from tieout.api import contract, desk, ingest, invoices, problems, resources
+from tieout.api import contract, desk, documents, ingest, invoices, problems, resources
 from tieout.api.requests import Guard
 from tieout.bootstrap import Settings, open_database
 
@@ -31,7 +31,7 @@ def create_app(settings: Settings, *, console: bool = True) -> FastAPI:
     )  # fmt: skip
     app.state.settings = settings
     problems.install(app)
-    for routes in (ingest.routes, invoices.routes, desk.routes, resources.router()):
+    for routes in (ingest.routes, invoices.routes, documents.routes, desk.routes, resources.router()):
         app.include_router(routes)
     app.add_api_route("/v1/catalog", lambda: JSONResponse({"data": catalog(app)}), methods=["GET"], tags=["catalog"],
                       operation_id="get_catalog", summary="Every operation with its lifecycle.")  # fmt: skip

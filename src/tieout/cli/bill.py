@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +19,7 @@ from tieout.cli.context import existing_database, read_settings
 from tieout.cli.output import FINDING, USAGE, Json, fail, note, print_json, table
 from tieout.cli.paging import every
 from tieout.hub import billing
+from tieout.hub.billing.documents import E_INVOICE
 from tieout.hub.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -75,7 +79,7 @@ def _drafted(engine: Engine, run_id: str, actor: Actor) -> dict[str, Any]:
     environment = Environment(engine, settings_in_use(read_settings()))
     end = time.monotonic() + _PATIENCE_SECONDS
     while True:
-        worked = run_due(environment, ["bill"])
+        worked = run_due(environment, ["bill", E_INVOICE])
         with engine.connect() as conn:
             status = billing.run_status(conn, run_id, actor)
         if status["state"] == "done" or time.monotonic() > end:
@@ -174,7 +178,56 @@ def void(
 @app.command(epilog="Example: tieout bill release D-1042 --as ann@meridian.example")
 def release(refs: Refs, who: As, json: Json = False) -> None:
     """Number approved documents and send them to the ERP. It cannot be undone but by a credit note."""
+    _check_e_invoices(refs, who)
     _decide(refs, who, json, billing.release)
+
+
+def _check_e_invoices(refs: list[str], who: str) -> None:
+    """Check in this process the e-invoices among these that no worker has checked as they are now."""
+    with existing_database() as engine:
+        with engine.begin() as conn:
+            waiting = billing.unchecked(conn, refs, person(conn, who))
+        if waiting:
+            from tieout.flows.durable import run_due
+            from tieout.flows.environment import Environment
+
+            run_due(Environment(engine, settings_in_use(read_settings())), [E_INVOICE])
+
+
+class Format(StrEnum):
+    """What a document can be written as."""
+
+    pdf = "pdf"
+    ubl = "ubl"
+    cii = "cii"
+
+
+@app.command(epilog="Example: tieout bill document INV-1042 --format pdf -o INV-1042.pdf")
+def document(
+    ref: Annotated[str, typer.Argument(help="A draft (D-1042) or number.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.", show_default=False)
+    ],
+    format: Annotated[
+        Format, typer.Option(help="pdf holds the backup sheet and the XML; ubl and cii are XML alone.")
+    ] = Format.pdf,
+    json: Json = False,
+) -> None:
+    """Write an invoice or credit note as its customer gets it; a draft is marked as one."""
+    from tieout.documents.formats import as_file
+
+    with existing_database() as engine, engine.connect() as conn:
+        made = as_file(*billing.document(conn, ref), format.value)
+    try:
+        output.write_bytes(made.content)
+    except OSError as error:
+        fail(f"{output} cannot be written: {error.strerror}.", "Name a file in a folder that exists.", USAGE)
+    digest = hashlib.sha256(made.content).hexdigest()
+    if json:
+        print_json({"reference": ref, "format": format.value, "file": str(output),
+                    "bytes": len(made.content), "sha256": digest})  # fmt: skip
+    else:
+        note(f"{output}: {ref} as {format.value}, {len(made.content)} bytes.")
 
 
 def _decide(refs: list[str], who: str, json: bool, decide: Decide) -> None:

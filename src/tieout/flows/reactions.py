@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from tieout.hub import events as e
 from tieout.hub import work
+from tieout.hub.billing import e_invoices
 from tieout.hub.events import NewEvent
 from tieout.store import affected, canonical
 
@@ -24,6 +25,9 @@ def react(conn: Connection, events: Sequence[NewEvent]) -> None:
     subjects: dict[str, set[str]] = defaultdict(set)
     for event in events:
         subjects[event.type].add(event.subject)
+    if subjects[e.CUSTOMER_CHANGED] or subjects[e.LEGAL_ENTITY_CHANGED]:
+        named = not subjects[e.LEGAL_ENTITY_CHANGED]
+        e_invoices.recheck(conn, subjects[e.CUSTOMER_CHANGED] if named else None)
     work.request_all(
         conn, _set_ups(conn, subjects, events) | _ratings(conn, subjects, events) | _settlements(subjects)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +22,19 @@ SERIES = {"invoice": "INV-", "credit_note": "CN-"}
 
 _UTC = ZoneInfo("UTC")
 _KEPT = 32
+
+
+@dataclass(frozen=True)
+class Invoicing:
+    """How a legal entity appears on its documents. `electronic`: its drafts are checked by EN 16931 before release.
+
+    `facts`: legal_name, street, city, postal_code, state_code, country, tax_id, registration, contact, phone, email,
+    account, bic, bank, exemption; what is not stated is missing. `self_billed`: customers who issue our invoices.
+    """
+
+    electronic: bool = False
+    self_billed: frozenset[str] = frozenset()
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,7 @@ class Policies:
     correction: str = CORRECTIONS[0]
     tie_out_tolerance: Decimal = Decimal(0)
     zones: Mapping[str, ZoneInfo] = field(default_factory=dict)
+    invoicing: Mapping[str, Invoicing] = field(default_factory=dict)
     week_start: str = "monday"
     holidays: tuple[date, ...] = ()
 
@@ -63,6 +77,10 @@ class Policies:
         """Where a legal entity's days begin and end; UTC unless stated."""
         return self.zones.get(entity or "", _UTC)
 
+    def seller(self, entity: str) -> Invoicing:
+        """How a legal entity appears on its documents."""
+        return self.invoicing.get(entity, Invoicing())
+
     def account(self, connector: str, ours: str) -> str | None:
         """The ERP's account for one of ours; None where the workspace maps none."""
         return self.accounts.get(connector, {}).get(ours)
@@ -76,9 +94,9 @@ class Policies:
 _parsed: dict[tuple[int, str], Policies] = {}
 
 
-def load(conn: Connection) -> Policies:
-    """The policies in force: of the workspace version applied last."""
-    key = store.fingerprint(conn)
+def load(conn: Connection, at: datetime | None = None) -> Policies:
+    """The policies in force: of the workspace version applied last, or by a moment."""
+    key = store.fingerprint(conn, at)
     if key not in _parsed:
         if len(_parsed) >= _KEPT:
             _parsed.clear()
@@ -104,9 +122,15 @@ def parse(document: Mapping[str, Any], version: int = 0) -> Policies:
         correction=billing.get("correction") or CORRECTIONS[0],
         tie_out_tolerance=Decimal(str(billing.get("tie_out_tolerance") or 0)),
         zones={code: ZoneInfo(e["time_zone"]) for code, e in entities.items() if e.get("time_zone")},
+        invoicing={code: _invoicing(e["invoices"]) for code, e in entities.items() if e.get("invoices")},
         week_start=billing.get("week_start") or "monday",
         holidays=tuple(sorted(day(each) for each in billing.get("holidays") or [])),
     )
+
+
+def _invoicing(stated: Mapping[str, Any]) -> Invoicing:
+    facts = {name: str(value) for name, value in stated.items() if name not in ("electronic", "self_billed")}
+    return Invoicing(bool(stated.get("electronic")), frozenset(stated.get("self_billed") or ()), facts)
 
 
 def _tax(rules: list[Mapping[str, Any]]) -> pl.DataFrame:

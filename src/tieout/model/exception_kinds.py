@@ -106,6 +106,16 @@ _ALL = (
     # invoice
     ExceptionKind("tax-undetermined", "blocking", _PREPARER, ("add a tax treatment to the workspace",)),
     ExceptionKind("stale-draft", "blocking", _PREPARER, ("run billing again: the draft is redone",)),
+    ExceptionKind(
+        "e-invoice-invalid",
+        "blocking",
+        _PREPARER,
+        (
+            "correct what the rule names where it is kept: it is checked again by itself",
+            "replay",
+            "void the draft",
+        ),
+    ),
     ExceptionKind("unposted", "blocking", _PREPARER, ("correct the cause in the ERP and replay", "credit")),
     # close
     ExceptionKind(

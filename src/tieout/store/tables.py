@@ -728,6 +728,17 @@ invoice_line_event = Table(
     Index("ix_invoice_line_event_event", "event"),
 )
 
+document_check = Table(
+    "document_check",
+    metadata,
+    Column("invoice", UUID(as_uuid=False), ForeignKey("invoice.id"), primary_key=True),
+    Column(
+        "digest", String, nullable=False, comment="of the record that was checked, without number and dates"
+    ),
+    Column("failed", JSONB, nullable=False, comment="rules of EN 16931 that it fails: rule, text, location"),
+    Column("checked_at", MOMENT, nullable=False),
+)
+
 number_series = Table(
     "number_series",
     metadata,

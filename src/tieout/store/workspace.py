@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, select, text, update
@@ -11,13 +12,15 @@ from sqlalchemy.dialects.postgresql import insert
 from tieout.store.tables import CANONICAL, connection, inbox, workspace_version
 
 
-def fingerprint(conn: Connection) -> tuple[int, str]:
-    """Version that is applied and a digest of its document as stored; (0, "") before the first."""
+def fingerprint(conn: Connection, at: datetime | None = None) -> tuple[int, str]:
+    """Version applied (last, or by a moment) and a digest of its document as stored; (0, "") before the first."""
     query = (
         select(workspace_version.c.version, func.md5(text("workspace_version.document::text")).label("told"))
         .order_by(workspace_version.c.version.desc())
         .limit(1)
     )
+    if at is not None:
+        query = query.where(workspace_version.c.recorded_at <= at)
     row = conn.execute(query).first()
     return (0, "") if row is None else (int(row.version), str(row.told))
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from tieout.hub import audit, rates, work
 from tieout.hub.actors import SYSTEM, Actor, require
+from tieout.hub.billing import e_invoices
 from tieout.hub.price_list import RatePrice
 from tieout.hub.refusals import Invalid
 from tieout.store import affected, clock
@@ -99,6 +100,7 @@ def _apply(
     added, ended, cards = _hear(conn, loaded, before)
     rated = set(rates.rerate(conn, cards)) if cards else set()
     rated |= _rate_all(conn, loaded.document, before)
+    e_invoices.recheck(conn)
     released = _remap(conn, loaded.document, before)
     answer = AppliedVersion(
         version, loaded.digest, True, _names(loaded), tuple(disabled), added, ended, len(rated), released

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tieout.domain.tax import read_tax_number
 from tieout.hub.audit import digest_of, plain
 from tieout.hub.price_list import RatePrice
 from tieout.workspace import connections, mappings, ownership, rates
@@ -183,9 +184,19 @@ def _entities(folder: Path, loaded: Loaded) -> None:
     entities: dict[str, Any] = {}
     for file in _each(folder, "entities"):
         shape, wrong = parse(file, EntityFile)
-        loaded.findings += [*file.misnamed("legal entity"), *wrong]
-        entities[Path(file.name).stem] = shape.model_dump() if shape else {}
+        loaded.findings += [*file.misnamed("legal entity"), *wrong, *_tax_number(file, shape)]
+        entities[Path(file.name).stem] = shape.model_dump(exclude_none=True) if shape else {}
     loaded.document["entities"] = entities
+
+
+def _tax_number(file: YamlFile, shape: EntityFile | None) -> list[Finding]:
+    """What is wrong with the tax number that a legal entity states on its invoices."""
+    stated = shape.invoices if shape else None
+    if stated is None or stated.tax_id is None:
+        return []
+    wrong = read_tax_number(stated.tax_id, stated.country).findings
+    place = ("invoices", "tax_id")
+    return [file.finding(place, said, "a tax number whose check digits fit", "Correct it.") for said in wrong]
 
 
 def _billing(folder: Path, loaded: Loaded) -> None:

@@ -111,10 +111,33 @@ class BillingFile(Shape):
     holidays: list[date] = []
 
 
+class Invoices(Shape):
+    """How a legal entity appears on its invoices; `electronic`: drafts are checked by EN 16931 before release."""
+
+    electronic: StrictBool = False
+    legal_name: Code | None = None
+    street: Code | None = None
+    city: Code | None = None
+    postal_code: Code | None = None
+    state_code: Code | None = None
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
+    tax_id: Code | None = None
+    registration: Code | None = None
+    contact: Code | None = None
+    phone: Code | None = None
+    email: Code | None = None
+    account: Code | None = None
+    bic: Code | None = None
+    bank: Code | None = None
+    exemption: Code | None = None
+    self_billed: list[Code] = []
+
+
 class EntityFile(Shape):
     """entities/CODE.yaml"""
 
     time_zone: TimeZone
+    invoices: Invoices | None = None
 
 
 class CardFile(Shape):
@@ -192,5 +215,7 @@ def _names(shape: type[BaseModel]) -> list[str]:
 
 def _shape_at(shape: type[Shape], place: tuple[Any, ...]) -> type[BaseModel]:
     """The shape that a place of the file has: of a nested table, else of the whole file."""
-    nested: dict[str, type[BaseModel]] = {"treatments": Treatment, "series": Series, "cards": Cards}
+    nested: dict[str, type[BaseModel]] = {
+        "treatments": Treatment, "series": Series, "cards": Cards, "invoices": Invoices,
+    }  # fmt: skip
     return nested.get(str(place[0]), shape) if place else shape

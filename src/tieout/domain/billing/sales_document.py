@@ -7,7 +7,7 @@ document says beyond them (tax per category and rate, the difference of a line) 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ import polars as pl
 
 from tieout.domain.billing.totals import invoice_totals
 from tieout.domain.frames import TAXED_LINES, frame
-from tieout.model.money import round_to_minor
+from tieout.model.money import minor_unit, round_to_minor
 
 INVOICE, CREDIT_NOTE, SELF_BILLED, SELF_BILLED_CREDIT = "380", "381", "389", "261"
 """Type codes of UNTDID 1001 that we issue."""
@@ -134,7 +134,11 @@ class SalesDocument:
 
 
 def tax_shares(document: SalesDocument) -> tuple[TaxShare, ...]:
-    """Taxable net and tax per category and rate: the breakdown of `invoice_totals` (EN 16931 BG-23)."""
+    """Taxable net and tax per category and rate: the breakdown of `invoice_totals` (EN 16931 BG-23).
+
+    The tax of a credit note is what all credits of its invoice together grow by, so it may differ from that of its own
+    lines by one minor unit a share; the largest share takes that.
+    """
     parts = [(line.net_amount, line.tax_category, line.tax_rate) for line in document.lines]
     parts += [(one.amount, one.tax_category, one.tax_rate) for one in document.adjustments]
     rows = [
@@ -143,10 +147,19 @@ def tax_shares(document: SalesDocument) -> tuple[TaxShare, ...]:
     ]
     currencies = pl.DataFrame({"invoice": ["this"], "currency": [document.currency]})
     found = invoice_totals(frame(rows, TAXED_LINES), currencies).breakdown
-    return tuple(
+    shares = [
         TaxShare(row["tax_category"], row["tax_rate"], row["taxable_amount"], row["tax_amount"])
         for row in found.iter_rows(named=True)
-    )
+    ]
+    rest = document.tax_amount - sum((share.tax_amount for share in shares), _ZERO)
+    if (
+        rest
+        and document.is_credit
+        and abs(rest) <= len(shares) * Decimal(1).scaleb(-minor_unit(document.currency))
+    ):
+        place = max(range(len(shares)), key=lambda n: shares[n].tax_amount)
+        shares[place] = replace(shares[place], tax_amount=shares[place].tax_amount + rest)
+    return tuple(shares)
 
 
 def line_difference(line: DocumentLine, currency: str) -> Decimal:

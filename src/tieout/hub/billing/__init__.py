@@ -3,13 +3,16 @@
 from tieout.hub.billing.credits import request_credit
 from tieout.hub.billing.decisions import approve, reject, void
 from tieout.hub.billing.drafts import draft
+from tieout.hub.billing.e_invoices import unchecked
 from tieout.hub.billing.reads import backup_sheet, listed, show
+from tieout.hub.billing.record import document
 from tieout.hub.billing.release import release
 from tieout.hub.billing.runs import draft_partition, run_status, start_run
 
 __all__ = [
     "approve",
     "backup_sheet",
+    "document",
     "draft",
     "draft_partition",
     "listed",
@@ -19,5 +22,6 @@ __all__ = [
     "run_status",
     "show",
     "start_run",
+    "unchecked",
     "void",
 ]

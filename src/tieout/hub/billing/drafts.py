@@ -200,7 +200,8 @@ def end_drafts(conn: Connection, rows: Collection[Mapping[str, Any]], reason: st
             fp("billing.draft.freed")
     if rows:
         store.void(conn, [row["id"] for row in rows], reason, moment)
-        exceptions.resolve(conn, "stale-draft", [reference_of(row) for row in rows], reason)
+        for kind in ("stale-draft", "e-invoice-invalid"):
+            exceptions.resolve(conn, kind, [reference_of(row) for row in rows], reason)
 
 
 def _audit_voids(conn: Connection, run: Mapping[str, Any], rows: Collection[Mapping[str, Any]]) -> None:

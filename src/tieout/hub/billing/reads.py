@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from tieout.hub import policies
 from tieout.hub.actors import SYSTEM, Actor
+from tieout.hub.billing import e_invoices
 from tieout.hub.billing.documents import find, may_read, reference_of, stored_digest
 from tieout.hub.exceptions import Page
 from tieout.hub.refusals import Invalid
@@ -118,7 +119,8 @@ def checks(conn: Connection, row: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = [_stale(row), _content(conn, row)]
     if row["kind"] == "invoice":
         found += [_order(conn, row), _cap(conn, row)]
-    return [*found, _tax(conn, row)]
+    electronic = e_invoices.check(conn, row)
+    return [*found, _tax(conn, row), *([electronic] if electronic else [])]
 
 
 def _check(name: str, ok: bool, detail: str) -> dict[str, Any]:

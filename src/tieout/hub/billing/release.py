@@ -15,6 +15,7 @@ from tieout.domain.frames import CREDIT_CAUSES, DOCUMENT_CAUSES, MONEY, REVENUE_
 from tieout.domain.subledger import journal_for_credit, journal_for_release, journal_for_revenue
 from tieout.hub import audit, books, events, ownership, policies, work
 from tieout.hub.actors import Actor, require
+from tieout.hub.billing import e_invoices
 from tieout.hub.billing.decisions import locked, refuse_preparer, refuse_stale
 from tieout.hub.billing.documents import (
     NAMES,
@@ -63,6 +64,7 @@ def release(conn: Connection, ref: str, actor: Actor, version: int | None = None
         return str(row["number"])
     check_version(row, version)
     _refuse_unapproved(conn, row)
+    e_invoices.refuse_invalid(conn, row)
     stated = policies.load(conn)
     moment = clock.now(conn)
     issued = moment.astimezone(stated.time_zone(row["legal_entity"])).date()
