@@ -63,6 +63,45 @@ def test_a_wrong_command_or_option_is_a_usage_error(tmp_path: Path) -> None:
     assert run("status", "--nonsense", home=tmp_path).returncode == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "error_code", "said"),
+    [
+        (["status", "--bogus"], 2, "TIE-101", "--bogus"),
+        (["nonsense"], 2, "TIE-101", "nonsense"),
+        (["trace"], 2, "TIE-101", "argument"),
+        (["rates", "import", "/nonexist", "--card", "X"], 2, "TIE-104", "/nonexist"),
+        (["scenario", "run", "/nonexist"], 2, "TIE-104", "/nonexist"),
+        (["scenario", "check", "/nonexist"], 2, "TIE-104", "/nonexist"),
+        (["demo", "--scale", "firm"], 2, "TIE-101", "firm"),
+        (["exceptions", "replay", "--as", "a@b.example"], 2, "TIE-101", "--kind"),
+        (["status"], 3, "TIE-503", "does not answer"),
+    ],
+)
+def test_with_json_a_failure_too_is_one_value_on_stdout(
+    tmp_path: Path, arguments: list[str], exit_code: int, error_code: str, said: str
+) -> None:
+    address = "postgresql://x:secret@127.0.0.1:1/x" if exit_code == 3 else ""
+    done = run(*arguments, "--json", home=tmp_path, TIEOUT_DATABASE_URL=address)
+    answer = json.loads(done.stdout)
+    assert (done.returncode, set(answer), answer["error"]["code"]) == (exit_code, {"error"}, error_code)
+    assert set(answer["error"]) == {"code", "message", "remedy", "fields"}
+    assert said in answer["error"]["message"]
+    assert done.stderr
+    assert "secret" not in done.stdout + done.stderr
+
+
+def test_something_broken_is_one_value_too_and_stays_loud(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise KeyError("a broken invariant")
+
+    monkeypatch.setattr("tieout.cli.status.existing_database", broken)
+    with pytest.raises(KeyError):
+        main(["status", "--json"])
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "TIE-500"
+
+
 def test_with_nothing_set_up_a_reading_command_says_what_to_run_and_makes_nothing(tmp_path: Path) -> None:
     done = run("status", "--json", home=tmp_path / "home")
     assert done.returncode == 3

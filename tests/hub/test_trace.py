@@ -73,9 +73,9 @@ def found(answer: dict[str, Any]) -> dict[str, list[str]]:
 
 
 WHOLE = {
-    "approval": ["D-1"], "billing_event": ["e1"], "contract": ["K-1"], "customer": ["C-100"], "erp_document": ["DOC-1"],
+    "approval": ["D-1"], "billing_event": ["e1"], "contract": ["K-1"], "customer": ["C-100"],
     "intent": ["INV-1"], "invoice": ["INV-1"], "invoice_line": ["INV-1/1"], "payment": ["PAY-1"], "project": ["P-1"],
-    "rate": ["STANDARD"], "source_document": ["A-C-100", "K-K-1"], "target_record": ["7001"], "time_entry": ["e1"],
+    "rate": ["STANDARD"], "source_document": ["A-C-100", "K-K-1"], "target_record": ["7001", "DOC-1"], "time_entry": ["e1"],
 }  # fmt: skip
 
 

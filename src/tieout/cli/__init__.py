@@ -14,8 +14,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
+from typer.rich_utils import rich_format_error
 
 from tieout import __version__
+from tieout.cli.output import USAGE, print_error
 
 COMMANDS: dict[str, tuple[str, str]] = {
     # command: (module of this folder, one line of help)
@@ -96,16 +98,35 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             stream.reconfigure(
                 errors="backslashreplace"
             )  # an argument need not be text: it is shown all the same
+    as_json = "--json" in given
     try:
-        get_command(app)(given, prog_name="tieout")
+        code = get_command(app)(given, prog_name="tieout", standalone_mode=False)
     except KeyboardInterrupt:
         sys.exit(130)
+    except typer.Abort:
+        sys.exit(1)
     except Exception as error:
+        if hasattr(error, "format_message"):  # a wrong command, option or argument
+            sys.exit(_misused(error, as_json))
         from tieout.cli.failures import explain
 
         explained = explain(error)
         if explained is None:
+            if as_json:
+                print_error(
+                    "TIE-500", f"Something broke here: {type(error).__name__}.", "Its trace is on stderr."
+                )
             raise
-        explained.show(as_json="--json" in given)
+        explained.show(as_json)
         sys.exit(explained.exit_code)
-    sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _misused(error: Any, as_json: bool) -> int:
+    """Say how the command is used; the exit code."""
+    rich_format_error(error)
+    if as_json:
+        context = getattr(error, "ctx", None)
+        help_of = context.command_path if context is not None else "tieout"
+        print_error("TIE-101", error.format_message(), f"Run: {help_of} --help")
+    return USAGE

@@ -33,7 +33,7 @@ def verify(
     Rows since the last seal are counted as unsealed. A cut tail is seen by the checkpoints, one of each business day.
     """
     if checkpoint is not None and not checkpoint.is_file():
-        fail(f"There is no file {checkpoint}.", "Give the path of a checkpoint file.", USAGE)
+        fail(f"There is no file {checkpoint}.", "Give the path of a checkpoint file.", USAGE, "TIE-104")
     kept, key = audit.checkpoints_in(settings_in_use(read_settings()).audit_folder)
     if checkpoint is not None:
         key = audit.checkpoints_in(checkpoint.parent)[1] or key

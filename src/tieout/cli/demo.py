@@ -61,6 +61,5 @@ def demo(
                     while not stopped(FOREVER):
                         pass
         except Stopped:
-            note("Stopped. `tieout demo` goes on from here.")
-            raise typer.Exit(INTERRUPTED) from None
+            fail("Stopped.", "`tieout demo` goes on from here.", INTERRUPTED, "TIE-153")
     raise typer.Exit(0 if fine else FINDING)

@@ -68,10 +68,22 @@ def note(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def fail(message: str, remedy: str = "", exit_code: int = FINDING) -> NoReturn:
+class Failed(Exception):
+    """The command ends without its answer; `tieout.cli.main` says why, with `--json` as the one value on stdout."""
+
+    def __init__(self, message: str, remedy: str, exit_code: int, code: str) -> None:
+        super().__init__(message, remedy, exit_code, code)
+        self.message, self.remedy, self.exit_code, self.code = message, remedy, exit_code, code
+
+
+def fail(message: str, remedy: str = "", exit_code: int = FINDING, code: str = "TIE-101") -> NoReturn:
     """End the command: what is wrong, and what to do."""
-    note(f"{message} {remedy}".strip())
-    raise typer.Exit(exit_code)
+    raise Failed(message, remedy, exit_code, code)
+
+
+def print_error(code: str, message: str, remedy: str = "", fields: Mapping[str, str] | None = None) -> None:
+    """What a command with `--json` answers when it fails."""
+    print_json({"error": {"code": code, "message": message, "remedy": remedy, "fields": dict(fields or {})}})
 
 
 def _is_number(text: str) -> bool:

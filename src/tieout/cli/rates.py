@@ -73,6 +73,6 @@ def import_list(
 
 def _content(file: Path) -> bytes:
     if not file.is_file():
-        fail(f"There is no file {file}.", "Give the path of a CSV or .xlsx price list.", USAGE)
+        fail(f"There is no file {file}.", "Give the path of a CSV or .xlsx price list.", USAGE, "TIE-104")
     with file.open("rb") as opened:
         return opened.read(LARGEST_FILE + 1)

@@ -9,7 +9,7 @@ import typer
 
 from tieout.bootstrap import open_database_url, settings_apart
 from tieout.cli.context import read_settings
-from tieout.cli.output import FINDING, USAGE, Json, note, print_json, table
+from tieout.cli.output import FINDING, USAGE, Json, fail, note, print_json, table
 from tieout.scenario.parsing import load_scenario, scenario_files
 from tieout.scenario.reading import BadScenario
 
@@ -97,9 +97,7 @@ def _files(paths: list[Path]) -> list[Path]:
     try:
         files = scenario_files(paths)
     except BadScenario as bad:
-        note(str(bad))
-        raise typer.Exit(USAGE) from None
+        fail(str(bad), "Give scenario files or folders of them.", USAGE, "TIE-104")
     if not files:
-        note(f"There is no *.yaml under {', '.join(map(str, paths))}.")
-        raise typer.Exit(USAGE)
+        fail(f"There is no *.yaml under {', '.join(map(str, paths))}.", exit_code=USAGE, code="TIE-104")
     return files

@@ -113,11 +113,16 @@ def _facts(conn: Connection, places: set[Place], actor: Actor) -> dict[Place, di
             if actor.sees(row["entity"]):
                 place = (type, row["ident"])
                 names = ("key", "at", "amount", "currency")
-                shown[place] = {"id": _id(place), "type": type, "system": row["system"]} | {
+                shown[place] = {"id": _id(place), "type": _shown_as(type), "system": row["system"]} | {
                     n: row[n] for n in names
                 }
     return shown
 
 
 def _id(place: Place) -> str:
-    return f"{place[0]}:{place[1]}"
+    return f"{_shown_as(place[0])}:{place[1]}"
+
+
+def _shown_as(type: str) -> str:
+    """The type of a node as interfaces name it: the ERP's document is the record that became of ours there."""
+    return "target_record" if type == "erp_document" else type
