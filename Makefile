@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTHON ?= python3
 export PYTHON
 
-.PHONY: help install demo test check faults bench format lock
+.PHONY: help install demo test check faults soak bench format lock
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -30,6 +30,9 @@ check: install ## format, lint, types, import rules, generated files
 
 faults: install ## kill at every failpoint, run every mutant
 	@$(BIN)/python -m tests.faults
+
+soak: install ## minutes of load with workers killed all the time; by hand
+	@$(BIN)/python -m tests.faults.soak $(SECONDS)
 
 bench: install ## ratios against bare baselines; FULL=1 the large sizes
 	@$(BIN)/python -m benchmarks $(if $(FULL),--full)

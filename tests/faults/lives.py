@@ -38,12 +38,14 @@ MOST_POINTS = 150
 
 @dataclass
 class Workers:
-    """One worker after the other on slot 1. `deaths`: how many more of them are killed."""
+    """One worker after the other on slot 1. `deaths`: how many more of them are killed; `longest`: after how many points
+    at the latest."""
 
     theatre: Theatre
     log: Path
     seed: int
     deaths: int
+    longest: int = MOST_POINTS
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
@@ -70,7 +72,7 @@ class Workers:
     def _start(self) -> None:
         """A process from scratch: people's deeds have launched thread pools here, which no forked one would survive."""
         self.log.unlink(missing_ok=True)
-        self._dies_at = self._random.randrange(1, MOST_POINTS)
+        self._dies_at = self._random.randrange(1, self.longest)
         settings = replace(self.theatre.settings, database_url=self.theatre.plain_url)
         told = {**os.environ, **settings.as_environment(), "TIEOUT_FAILPOINT_LOG": str(self.log)}
         command = [sys.executable, "-m", "tieout.cli", "worker", "--slot", "1"]

@@ -11,7 +11,9 @@ from tests.faults.ordering import Player
 
 SHARES = 3
 FOLLOWED = 9
-"""Every ninth death is followed to the end of the story, the others to the end of their stage; `make faults` follows all."""
+"""Every ninth death is followed to the end of the story. After the others figures and target ledgers are compared with the
+undisturbed story at the end of their stage, from where it goes on as it did without them. `make faults` takes also the
+second and last hit of each point, in every stage."""
 AREAS = (
     "setup", "rating", "billing", "posting", "settlement", "status_back", "outbox", "crosswalk", "intake", "inbox",
     "hints", "durable", "flows", "events", "audit", "books", "tie_out", "exceptions", "work", "canonical",
