@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tieout.cli.output import Failed
 from tieout.cli.scenario import app
 from tieout.scenario.parsing import load_scenario
 from tieout.scenario.reading import BadScenario
@@ -65,6 +66,14 @@ def test_values_are_exact_and_a_bare_no_is_norway(tmp_path: Path) -> None:
         ("rate_card: STD}}]", "rate_card: STD, cap: {amount: 10.005}}}]", 7, "more than 2 decimals"),
         ("customer: NO", "customer: NO\n    currency: XQQ", 7, "not an ISO 4217 currency"),
         ("customer: NO", "customer: NO\n    end: 2025-01-01", 7, "ends before it starts"),
+        ("revenue: 1600.80", "revenue: 1000.001", 11, "1000.001 has more than 2 decimals"),
+        ("revenue: 1600.80", "invoices: [{net: 1, lines: [{net: 1.005}]}]", 11, "more than 2 decimals"),
+        (
+            "revenue: 1600.80",
+            "revenue: 1}\n  - {at: 2026-01-05, journal: {revenue: 0.001}",
+            12,
+            "more than 2 decimals",
+        ),
         ("scenario: 1", "scenario: 2", 1, "scenario"),
         ("price: 200.10", "price: -1", 4, "greater than 0"),
         ("name: A good one", "name: [", 4, "expected"),
@@ -118,7 +127,9 @@ def test_check_tells_machines_file_line_code_and_message(tmp_path: Path) -> None
     [problem] = json.loads(answer.stdout)
     assert (answer.exit_code, problem["line"], Path(problem["file"]).name) == (1, 9, "wrong.yaml")
     assert CliRunner().invoke(app, ["check", str(fine), "--json"]).exit_code == 0
-    assert CliRunner().invoke(app, ["check", str(tmp_path / "none")]).exit_code == 2
+    failed = CliRunner().invoke(app, ["check", str(tmp_path / "none")]).exception
+    assert isinstance(failed, Failed)
+    assert (failed.exit_code, failed.code) == (2, "TIE-104")
 
 
 def test_the_schema_knows_every_verb_and_measure() -> None:
@@ -126,3 +137,32 @@ def test_the_schema_knows_every_verb_and_measure() -> None:
     assert {"time", "bill", "credit", "amend"} <= set(schema["properties"]["timeline"]["items"]["properties"])
     assert {"revenue", "invoices"} <= set(schema["properties"]["expect"]["items"]["properties"])
     assert "from" in json.dumps(schema)
+
+
+@pytest.mark.parametrize("more", ["", "\n  - {at: 2026-01-06, correct: {id: T1, hours: 7, task: build}}"])
+def test_a_task_is_one_of_those_that_its_project_states(tmp_path: Path, more: str) -> None:
+    """A project that states no tasks takes any."""
+    head = "projects: [{code: P-C-1, contract: C-1, tasks: [design, build]}]"
+    entry = "{at: 2026-01-05, time: {hours: 8}}"
+    fine = GOOD.replace(entry, entry.replace("hours", "id: T1, task: design, hours") + more)
+    assert load_scenario(written(tmp_path, fine.replace("rate_cards:", f"{head}\nrate_cards:")))
+    wrong = fine.replace("task: build" if more else "task: design", "task: polish")
+    assert load_scenario(written(tmp_path, wrong))
+    with pytest.raises(
+        BadScenario, match="no task polish in project P-C-1: it states design, build"
+    ) as caught:
+        load_scenario(written(tmp_path, wrong.replace("rate_cards:", f"{head}\nrate_cards:")))
+    assert caught.value.line == (11 if more else 10)
+
+
+def test_the_finer_of_the_currencies_that_may_be_meant_decides(tmp_path: Path) -> None:
+    """A contract in yen (no decimals) of an entity in dollars: 0.50 may be dollars, 0.005 is neither."""
+    yen = GOOD.replace("customer: NO", "customer: NO\n    currency: JPY").replace(
+        "revenue: 1600.80", "revenue: 0.50"
+    )
+    assert load_scenario(written(tmp_path, yen))
+    with pytest.raises(BadScenario, match="more than 2 decimals"):
+        load_scenario(written(tmp_path, yen.replace("0.50", "0.005")))
+    both = yen.replace("scenario: 1", "scenario: 1\nentities: [{code: JP01, currency: JPY}]")
+    with pytest.raises(BadScenario, match="more than 0 decimals"):
+        load_scenario(written(tmp_path, both))

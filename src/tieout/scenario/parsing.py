@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -27,6 +27,13 @@ from tieout.scenario.model import (
 )
 from tieout.scenario.reading import BadScenario, Source, read_source
 
+_NO_MONEY = frozenset(
+    {"percent_complete", "hours_worked", "hours_billed", "hours_unbilled", "utilization", "assignments", "unfilled",
+     "events"}
+)  # fmt: skip
+"""Measures that state no amount of money."""
+_MONEY_KEYS = frozenset({"net", "tax", "gross", "amount", "ours", "theirs", "difference", "lines"})
+"""Keys of invoices, their lines, exceptions and tie-outs under which amounts stand; a unit price may be finer."""
 DEFAULT_ENTITY, DEFAULT_CUSTOMER, DEFAULT_WORKER = "US01", "CUST", "W1"
 
 
@@ -68,7 +75,9 @@ def load_scenario(path: Path) -> Scenario:
     scenario = Scenario(source, header, tuple(timeline), tuple(expectations))
     _check_policies(source, header)
     _check_references(scenario)
+    _check_tasks(scenario)
     _check_money(scenario)
+    _check_expected_money(scenario)
     return scenario
 
 
@@ -214,6 +223,25 @@ def _check_line(scenario: Scenario, event: Event) -> None:
         )
 
 
+def _check_tasks(scenario: Scenario) -> None:
+    """A named task is one of its project's, where the project states its tasks."""
+    tasks = {project.code: project.tasks for project in scenario.header.projects if project.tasks}
+    entries: dict[str, tuple[str | None, str | None]] = {}  # id: contract and line
+    for event in scenario.timeline:
+        if event.verb not in ("time", "correct"):
+            continue
+        body = event.body
+        contract, line = entries.get(body.id, (None, None)) if body.id else (None, None)
+        contract, line = body.contract or contract, body.line or line
+        if body.id:
+            entries[body.id] = (contract, line)
+        lines = [one for one in scenario.contract(contract).lines if line in (None, one.id)]
+        project = lines[0].project if lines else None
+        if body.task is not None and project in tasks and body.task not in tasks[project]:
+            said = f"there is no task {body.task} in project {project}: it states {', '.join(tasks[project])}"
+            raise scenario.source.bad((*event.place, "task"), said)
+
+
 def _check_contract_is_named(scenario: Scenario, event: Event, contracts: set[str]) -> None:
     needs = event.verb in ("sign", "activate", "suspend", "terminate", "time", "amend")
     if needs and event.body.contract is None and len(contracts) != 1:
@@ -239,6 +267,36 @@ def _check_money(scenario: Scenario) -> None:
         if event.verb in ("pay", "credit") and getattr(event.body, "amount", None) is not None:
             currency = getattr(event.body, "currency", None) or scenario.header.contracts[0].currency or "USD"
             _fits(source, event.body.amount, _minor(source, currency, event.place), (*event.place, "amount"))
+
+
+def _check_expected_money(scenario: Scenario) -> None:
+    """An expected amount of money has no more decimals than the currencies that may be meant."""
+    header = scenario.header
+    functional = {entity.code: entity.currency for entity in header.entities}
+    for expectation in scenario.expectations:
+        where, entity = expectation.where, expectation.where.get("entity")
+        contracts = [c for c in header.contracts if where.get("contract") in (None, c.number)]
+        meant = {functional[entity]} if entity else {c.currency or "USD" for c in contracts}
+        meant |= {functional[c.entity] for c in contracts if c.entity} or set(functional.values())
+        digits = max(minor_unit(currency) for currency in meant)
+        for measure, value in expectation.measures.items():
+            for place, amount in _amounts(measure, value, (*expectation.place, measure)):
+                _fits(scenario.source, amount, digits, place)
+
+
+def _amounts(measure: str, value: Any, place: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Decimal]]:
+    """The amounts of money that a measure states, each with its place in the file."""
+    if measure in _NO_MONEY:
+        return
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            if measure == "journal" or key in _MONEY_KEYS:
+                yield from _amounts(measure, part, (*place, key))
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            yield from _amounts(measure, part, (*place, number))
+    elif isinstance(value, int | Decimal) and not isinstance(value, bool):
+        yield place, Decimal(value)
 
 
 def _minor(source: Source, currency: str, place: tuple[Any, ...]) -> int:
