@@ -1,7 +1,8 @@
 """What a change of a published contract takes away from those who use it.
 
-Breaking is: a path, operation, message, parameter, field or enum value that is gone; a request field or parameter that
-is newly required or takes less; an answer that gives another type or no longer certainly a field. Additions are not.
+Breaking is: a path, operation, message, parameter, header, field or enum value that is gone; a request field, parameter
+or sign-in that is newly required or takes less; an answer that gives another type, any type, or no longer certainly a
+field. Additions are not. What the document said and the code never did is a correction, named in tools/corrections.py.
 """
 
 from __future__ import annotations
@@ -12,6 +13,15 @@ from typing import Any
 Document = Mapping[str, Any]
 _METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 _LOWER_BOUNDS = ("minimum", "exclusiveMinimum", "minLength", "minItems")
+_KIND_OF = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    type(None): "null",
+    list: "array",
+    dict: "object",
+}
 _UPPER_BOUNDS = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
 
 
@@ -55,7 +65,7 @@ class _Compared:
         self._open.discard(pair)
 
     def _members(self, at: str, old: Document, new: Document, request: bool) -> Iterator[str]:
-        yield from _types(at, old, new, request)
+        yield from _types(at, _kinds(self.old, old), _kinds(self.new, new), request)
         yield from _values(at, old, new)
         yield from _bounds(at, old, new) if request else ()
         before, after = set(old.get("required", ())), set(new.get("required", ()))
@@ -100,11 +110,16 @@ def _operation(both: _Compared, at: str, old: Document, new: Document) -> Iterat
         if known is not None:
             yield from both.schema(f"{at} {key[1]}", known["schema"], parameter["schema"], request=True)
     yield from _body(both, at, old.get("requestBody", {}), new.get("requestBody", {}))
+    if new.get("security") and not old.get("security"):
+        yield f"{at}: sign-in is newly required"
     for status, answer in old.get("responses", {}).items():
         if status not in new.get("responses", {}):
             yield f"{at}: the answer {status} is gone"
             continue
-        yield from _content(both, f"{at} {status}", answer, new["responses"][status], request=False)
+        told, now = _followed(both.old, answer), _followed(both.new, new["responses"][status])
+        for name in sorted(told.get("headers", {}).keys() - now.get("headers", {}).keys()):
+            yield f"{at} {status}: the header {name} is gone"
+        yield from _content(both, f"{at} {status}", told, now, request=False)
 
 
 def _body(both: _Compared, at: str, old: Document, new: Document) -> Iterator[str]:
@@ -123,22 +138,26 @@ def _content(both: _Compared, at: str, old: Document, new: Document, *, request:
         )
 
 
-def _types(at: str, old: Document, new: Document, request: bool) -> Iterator[str]:
-    """Requests may take more types than before, answers may give fewer."""
-    before, after = _kinds(old), _kinds(new)
-    if not before or not after:
-        return
-    lost = before - after if request else after - before
+def _types(at: str, before: set[str], after: set[str], request: bool) -> Iterator[str]:
+    """Requests may take more types than before, answers may give fewer; no type stated is any type."""
+    if request:
+        lost = bool(after) and not (before and after >= before)
+    else:
+        lost = bool(before) and not (after and before >= after)
     if lost:
         yield f"{at}: {_said(before)} became {_said(after)}"
 
 
-def _kinds(schema: Document) -> set[str]:
+def _kinds(document: Document, schema: Document) -> set[str]:
+    """The types that a schema takes; empty: any."""
+    schema = _followed(document, schema)
     stated = schema.get("type")
     kinds = set(stated) if isinstance(stated, list) else {stated} if stated else set()
     for part in ("anyOf", "oneOf"):
         for one in _objects(schema, part):
-            kinds |= _kinds(one) or {str(one.get("$ref", "any"))}
+            kinds |= _kinds(document, one) or {"any"}
+    if not kinds and ("enum" in schema or "const" in schema):
+        kinds = {_KIND_OF[type(one)] for one in schema.get("enum", [schema.get("const")])}
     return kinds
 
 
@@ -174,4 +193,4 @@ def _objects(schema: Document, part: str) -> list[Document]:
 
 
 def _said(kinds: set[str]) -> str:
-    return " or ".join(sorted(kinds))
+    return " or ".join(sorted(kinds)) or "anything"

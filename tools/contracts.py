@@ -13,6 +13,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from tools.breaking import allowed, asyncapi_breaks, openapi_breaks
+from tools.corrections import uncorrected
 
 from tieout.api.app import create_app
 from tieout.api.contract import asyncapi
@@ -54,7 +55,7 @@ def breaking(wanted: dict[Path, str]) -> list[str]:
         if path.exists():
             old, new = read(path, path.read_text(encoding="utf-8")), read(path, wanted[path])
             if not allowed(old["info"]["version"], new["info"]["version"]):
-                found += compare(old, new)
+                found += uncorrected(compare(old, new))
     return found
 
 

@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 from tools.breaking import allowed, asyncapi_breaks, openapi_breaks
+from tools.corrections import CORRECTED, uncorrected
 
 OLD: dict[str, Any] = {
     "paths": {
         "/v1/notes": {
             "get": {
                 "parameters": [{"in": "query", "name": "limit", "schema": {"type": "integer", "maximum": 500}}],
-                "responses": {"200": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Note"}}}}},
+                "responses": {"200": {"headers": {"ETag": {}}, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Note"}}}}},
             },
             "post": {
+                "security": [],
                 "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/New"}}}},
                 "responses": {"201": {}},
             },
@@ -56,6 +58,10 @@ GET = "paths|/v1/notes|get"
         (f"{NOTE}|properties|id", {"type": "integer"}, "string became integer"),
         (f"{NOTE}|properties|id", {"type": ["string", "null"]}, "string became null or string"),
         (f"{NOTE}|properties|kind", {"enum": ["a"]}, "the value b is gone"),
+        (f"{NOTE}|properties", {"id": {}}, "string became anything"),
+        (f"{NOTE}|properties|id", {"$ref": "#/components/schemas/Note"}, "string became object"),
+        (f"{GET}|responses|200", {"headers": {}}, "the header ETag is gone"),
+        ("paths|/v1/notes|post", {"security": [{"token": []}]}, "sign-in is newly required"),
         (NOTE, {"required": []}, "id is no longer certain"),
         (NEW, {"required": ["text", "kind"]}, "kind is newly required"),
         (f"{NEW}|properties", {"kind": None}, "the field kind is gone"),
@@ -87,6 +93,28 @@ def test_additions_break_nobody() -> None:
     at(new, NOTE)["required"].append("kind")
     assert openapi_breaks(OLD, new) == []
     assert openapi_breaks(OLD, OLD) == []
+
+
+def test_a_type_that_gets_a_name_or_an_answer_that_is_referred_to_breaks_nobody() -> None:
+    """A nullable text becomes a named enumeration; a body moves to the components."""
+    old = copy.deepcopy(OLD)
+    at(old, f"{NOTE}|properties")["kind"] = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+    new = copy.deepcopy(old)
+    new["components"]["schemas"]["Kind"] = {"type": "string", "enum": ["a", "b"]}
+    at(new, f"{NOTE}|properties")["kind"] = {
+        "anyOf": [{"$ref": "#/components/schemas/Kind"}, {"type": "null"}]
+    }
+    new["components"]["responses"] = {"Note": at(new, f"{GET}|responses")["200"]}
+    at(new, f"{GET}|responses")["200"] = {"$ref": "#/components/responses/Note"}
+    assert openapi_breaks(old, new) == []
+    del new["components"]["schemas"]["Note"]["properties"]["id"]
+    assert openapi_breaks(old, new) == ["GET /v1/notes 200: the field id is gone"]
+
+
+def test_a_correction_names_one_mistake_of_the_document() -> None:
+    other = ["GET /v1/notes 200: application/json is gone", "POST /v1/replays: the answer 202 is gone"]
+    assert uncorrected(["POST /v1/replays: the answer 200 is gone", *other]) == other
+    assert all(CORRECTED.values())
 
 
 def test_a_message_and_a_field_of_an_event_stay() -> None:

@@ -1,4 +1,7 @@
-"""Answers: pages, records with their ETag, and commands whose answer is kept under an idempotency key."""
+"""Answers: pages, records with their ETag, and commands whose answer is kept under an idempotency key.
+
+Each is checked against its published shape before it leaves; a command's before it commits.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from uuid import UUID
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection
 
 from tieout.api.requests import Caller
@@ -43,15 +47,41 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 
-def page(found: Page, fields: Sequence[str] | None = None) -> JSONResponse:
-    """A list: `data`, and `next_cursor` while there is more."""
-    rows = [_only(plain(row), fields) for row in found.rows]
-    return JSONResponse({"data": rows, "next_cursor": found.cursor})
+class Unfit(RuntimeError):
+    """An answer is not what the contract says of it: our fault, told to nobody but the log."""
 
 
-def record(request: Request, row: Mapping[str, Any], fields: Sequence[str] | None = None) -> Response:
+def fitting(shape: type[BaseModel], body: Any) -> Any:
+    """The body, unchanged, as it has the published shape; loud when it has not."""
+    try:
+        shape.model_validate_json(json.dumps(body))
+    except ValidationError as error:
+        places = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()[:5]]
+        raise Unfit(f"{shape.__name__}: {'; '.join(places)}") from None
+    return body
+
+
+def gives(
+    shape: type[BaseModel], status: int = 200, about: str = "", location: bool = False
+) -> dict[int | str, dict[str, Any]]:
+    """What the document says of an operation's success, for `responses=` of its route."""
+    said: dict[str, Any] = {"model": shape, "description": about or (shape.__doc__ or "").split("\n")[0]}
+    if location:
+        said["headers"] = {"Location": {"description": "Where to look.", "schema": {"type": "string"}}}
+    return {status: said}
+
+
+def page(shape: type[BaseModel], found: Page, fields: Sequence[str] | None = None) -> JSONResponse:
+    """A list of `shape`: `data`, and `next_cursor` while there is more."""
+    rows = [fitting(shape, plain(row)) for row in found.rows]
+    return JSONResponse({"data": [_only(row, fields) for row in rows], "next_cursor": found.cursor})
+
+
+def record(
+    request: Request, shape: type[BaseModel], row: Mapping[str, Any], fields: Sequence[str] | None = None
+) -> Response:
     """One record with its ETag; 304 when the caller holds it already."""
-    body = plain(row)
+    body = fitting(shape, plain(row))
     tag = etag_of(row)
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"ETag": tag})
@@ -96,7 +126,13 @@ Command = Callable[[Connection], Any]
 
 
 def command(
-    request: Request, who: Caller, body: Any, act: Command, status: int = 200, location: str = ""
+    request: Request,
+    who: Caller,
+    shape: type[BaseModel],
+    body: Any,
+    act: Command,
+    status: int = 200,
+    location: str = "",
 ) -> JSONResponse:
     """Carry out a command once per `Idempotency-Key`: effect, audit row and kept answer commit together.
 
@@ -113,7 +149,7 @@ def command(
         earlier = store.claim_key(conn, who.actor.name, key, digest, clock.now(conn))
         if earlier is not None:
             return _again(earlier, digest)
-        answer = plain(act(conn))
+        answer = fitting(shape, plain(act(conn)))
         where = location.format(**answer) if location else ""
         store.keep_answer(conn, who.actor.name, key, status, {"body": answer, "location": where})
     return JSONResponse(answer, status, {"Location": where} if where else None)

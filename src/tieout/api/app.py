@@ -10,8 +10,9 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
 from tieout import __version__
-from tieout.api import contract, desk, documents, ingest, invoices, problems, resources
+from tieout.api import answers, contract, desk, documents, ingest, invoices, problems, resources
 from tieout.api.requests import Guard
+from tieout.api.schemas import Catalog
 from tieout.bootstrap import Settings, open_database
 
 WEB_CONNECTIONS = 8
@@ -33,8 +34,9 @@ def create_app(settings: Settings, *, console: bool = True) -> FastAPI:
     problems.install(app)
     for routes in (ingest.routes, invoices.routes, documents.routes, desk.routes, resources.router()):
         app.include_router(routes)
-    app.add_api_route("/v1/catalog", lambda: JSONResponse({"data": catalog(app)}), methods=["GET"], tags=["catalog"],
-                      operation_id="get_catalog", summary="Every operation with its lifecycle.")  # fmt: skip
+    app.add_api_route("/v1/catalog", lambda: JSONResponse(answers.fitting(Catalog, {"data": catalog(app)})),
+                      methods=["GET"], tags=["catalog"], operation_id="get_catalog", responses=answers.gives(Catalog),
+                      summary="Every operation with its lifecycle.")  # fmt: skip
     app.add_api_route("/health", _health, methods=["GET"], include_in_schema=False)
     contract.complete(app)
     app.add_middleware(Guard)

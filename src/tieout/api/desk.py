@@ -10,8 +10,22 @@ from pydantic import Field
 from sqlalchemy import Connection
 
 from tieout.api import answers
+from tieout.api.desk_schemas import (
+    BusinessException,
+    BusinessExceptionRecord,
+    ConnectionHealth,
+    FinancialStatus,
+    Flow,
+    FlowRecord,
+    Measure,
+    Replays,
+    SyncRequested,
+    TieOut,
+    TieOutRequested,
+)
 from tieout.api.invoices import Strict
-from tieout.api.requests import PageQuery, Who, fields_of, filters_of
+from tieout.api.requests import PageQuery, Who, chosen_by, fields_of, filters_of
+from tieout.api.schemas import page_of
 from tieout.api.shapes import replays
 from tieout.hub import books, connections, exceptions, flows, measures, reading, tie_out, work
 from tieout.hub.actors import Actor, require
@@ -21,6 +35,7 @@ from tieout.store import status
 
 routes = APIRouter(prefix="/v1")
 Paging = Annotated[PageQuery, Depends()]
+_SHOWN: dict[str, Any] = {"tags": ["exceptions"], "responses": answers.gives(BusinessExceptionRecord)}
 
 
 class Assignment(Strict):
@@ -53,7 +68,13 @@ class TieOutRequest(Strict):
 # --- exceptions -------------------------------------------------------------------------------------------------
 
 
-@routes.get("/exceptions", tags=["exceptions"], operation_id="list_exceptions")
+@routes.get(
+    "/exceptions", tags=["exceptions"], operation_id="list_exceptions",
+    responses=answers.gives(page_of(BusinessException)),
+    openapi_extra=chosen_by(
+        "kind", "state", "owner", "contract", "legal_entity", "key", "severity", "currency", "all"
+    ),
+)  # fmt: skip
 def list_exceptions(request: Request, who: Who, paging: Paging) -> Response:
     """The open ones, most money and urgency first (`filter[all]=true`: closed ones too). Scope `exceptions:read`."""
     require(who.actor, "exceptions:read")
@@ -61,17 +82,16 @@ def list_exceptions(request: Request, who: Who, paging: Paging) -> Response:
         found = exceptions.listed(
             conn, filters_of(request), paging.cursor, limit=paging.limit, actor=who.actor
         )
-    return answers.page(found, fields_of(request))
+    return answers.page(BusinessException, found, fields_of(request))
 
 
-@routes.get("/exceptions/{exception_id}", tags=["exceptions"], operation_id="get_exception")
+@routes.get("/exceptions/{exception_id}", operation_id="get_exception", openapi_extra=chosen_by(), **_SHOWN)
 def show_exception(request: Request, who: Who, exception_id: str) -> Response:
     """One with its evidence and remedies. Scope `exceptions:read`."""
     require(who.actor, "exceptions:read")
     with who.reading() as conn:
-        return answers.record(
-            request, exceptions.show(conn, exception_id, actor=who.actor), fields_of(request)
-        )
+        row = exceptions.show(conn, exception_id, actor=who.actor)
+    return answers.record(request, BusinessExceptionRecord, row, fields_of(request))
 
 
 Action = Callable[[Connection, str, str, Actor], None]
@@ -84,28 +104,31 @@ def _act(request: Request, who: Who, exception_id: str, body: Strict, action: Ac
         action(conn, exception_id, said, who.actor)
         return exceptions.show(conn, exception_id, actor=who.actor)
 
-    return answers.command(request, who, body.model_dump(), run)
+    return answers.command(request, who, BusinessExceptionRecord, body.model_dump(), run)
 
 
-@routes.post("/exceptions/{exception_id}/assign", tags=["exceptions"], operation_id="assign_exception")
+@routes.post("/exceptions/{exception_id}/assign", operation_id="assign_exception", **_SHOWN)
 def assign(request: Request, who: Who, exception_id: str, body: Assignment) -> Response:
     """Give it to a role or a person. Scope `exceptions:assign`."""
     return _act(request, who, exception_id, body, exceptions.assign, body.owner)
 
 
-@routes.post("/exceptions/{exception_id}/fix", tags=["exceptions"], operation_id="fix_exception")
+@routes.post("/exceptions/{exception_id}/fix", operation_id="fix_exception", **_SHOWN)
 def fix(request: Request, who: Who, exception_id: str, body: Note) -> Response:
     """Note what was corrected; it closes when the work succeeds. Scope `exceptions:fix`."""
     return _act(request, who, exception_id, body, exceptions.fix, body.text)
 
 
-@routes.post("/exceptions/{exception_id}/waive", tags=["exceptions"], operation_id="waive_exception")
+@routes.post("/exceptions/{exception_id}/waive", operation_id="waive_exception", **_SHOWN)
 def waive(request: Request, who: Who, exception_id: str, body: Note) -> Response:
     """Close it for a reason; never by who prepared the work. Scope `exceptions:waive`."""
     return _act(request, who, exception_id, body, exceptions.waive, body.text)
 
 
-@routes.post("/replays", tags=["exceptions"], operation_id="replay_exceptions")
+@routes.post(
+    "/replays", tags=["exceptions"], operation_id="replay_exceptions", status_code=202,
+    responses=answers.gives(Replays, 202),
+)  # fmt: skip
 def replay(request: Request, who: Who, body: Replay) -> Response:
     """Run the work behind exceptions again; nothing is done twice. Scope `exceptions:replay`."""
 
@@ -113,33 +136,35 @@ def replay(request: Request, who: Who, body: Replay) -> Response:
         plans = exceptions.replay(conn, body.exceptions, who.actor, body.dry_run)
         return replays(plans, body.dry_run)
 
-    return answers.command(request, who, body.model_dump(), act, 202)
+    return answers.command(request, who, Replays, body.model_dump(), act, 202)
 
 
 # --- flows ------------------------------------------------------------------------------------------------------
 
 
-@routes.get("/flows", tags=["flows"], operation_id="list_flows")
+@routes.get("/flows", tags=["flows"], operation_id="list_flows", responses=answers.gives(page_of(Flow)),
+            openapi_extra=chosen_by("kind", "state", "key"))  # fmt: skip
 def list_flows(request: Request, who: Who, paging: Paging) -> Response:
     """Flows with their state and what they wait for. Scope `flows:read`. Filters: kind, state, key."""
     require(who.actor, "flows:read")
     with who.reading() as conn:
         found = flows.listed(conn, filters_of(request), paging.cursor, limit=paging.limit, actor=who.actor)
-    return answers.page(found, fields_of(request))
+    return answers.page(Flow, found, fields_of(request))
 
 
-@routes.get("/flows/{flow_id}", tags=["flows"], operation_id="get_flow")
+@routes.get("/flows/{flow_id}", tags=["flows"], operation_id="get_flow", responses=answers.gives(FlowRecord))
 def show_flow(request: Request, who: Who, flow_id: str) -> Response:
     """One flow step by step. Scope `flows:read`."""
     require(who.actor, "flows:read")
     with who.reading() as conn:
-        return answers.record(request, flows.show(conn, flow_id, actor=who.actor))
+        return answers.record(request, FlowRecord, flows.show(conn, flow_id, actor=who.actor))
 
 
 # --- tie-outs -----------------------------------------------------------------------------------------------------
 
 
-@routes.get("/tie-outs", tags=["tie-outs"], operation_id="list_tie_outs")
+@routes.get("/tie-outs", tags=["tie-outs"], operation_id="list_tie_outs", responses=answers.gives(page_of(TieOut)),
+            openapi_extra=chosen_by("check", "entity", "period"))  # fmt: skip
 def list_tie_outs(request: Request, who: Who) -> Response:
     """The newest result of each check. Scope `tie-outs:read`. Filters: check, entity, period."""
     require(who.actor, "tie-outs:read")
@@ -148,10 +173,11 @@ def list_tie_outs(request: Request, who: Who) -> Response:
         raise Invalid("Filter by check, entity, period.", fields=dict.fromkeys(unknown, "unknown filter"))
     with who.reading() as conn:
         rows = [row for row in tie_out.show(conn, **chosen) if who.actor.sees(row["entity"])]
-    return answers.page(Page(rows, None), fields_of(request))
+    return answers.page(TieOut, Page(rows, None), fields_of(request))
 
 
-@routes.post("/tie-outs", tags=["tie-outs"], status_code=202, operation_id="run_tie_out")
+@routes.post("/tie-outs", tags=["tie-outs"], status_code=202, operation_id="run_tie_out",
+             responses=answers.gives(TieOutRequested, 202, location=True))  # fmt: skip
 def run_tie_out(request: Request, who: Who, body: TieOutRequest) -> Response:
     """Compare now; the result is under GET /v1/tie-outs. Scope `tie-outs:run`."""
     require(who.actor, "tie-outs:run")
@@ -162,41 +188,44 @@ def run_tie_out(request: Request, who: Who, body: TieOutRequest) -> Response:
         work.request(conn, "tie_out", f"{body.check}/{body.entity}/{body.period}")
         return body.model_dump()
 
-    return answers.command(request, who, body.model_dump(), act, 202, "/v1/tie-outs")
+    return answers.command(request, who, TieOutRequested, body.model_dump(), act, 202, "/v1/tie-outs")
 
 
 # --- figures ------------------------------------------------------------------------------------------------------
 
 
-@routes.get("/financial-status/{contract}", tags=["financial-status"], operation_id="get_financial_status")
+@routes.get("/financial-status/{contract:path}", tags=["financial-status"], operation_id="get_financial_status",
+            responses=answers.gives(FinancialStatus))  # fmt: skip
 def financial_status(request: Request, who: Who, contract: str) -> Response:
     """What a contract earned, billed, was paid, and what stands between. Scope `financial-status:read`."""
     require(who.actor, "financial-status:read")
     with who.reading() as conn:
         reading.show(conn, "contracts", contract, who.actor)
         rows = books.statement(conn, contract)
-    return answers.record(request, {"contract": contract, "by_currency": rows})
+    return answers.record(request, FinancialStatus, {"contract": contract, "by_currency": rows})
 
 
-@routes.get("/measures", tags=["measures"], operation_id="list_measures")
+@routes.get(
+    "/measures", tags=["measures"], operation_id="list_measures", responses=answers.gives(page_of(Measure))
+)
 def list_measures(who: Who) -> Response:
     """Measures for leaders with their definitions. Scope `measures:read`."""
     require(who.actor, "measures:read")
     with who.reading() as conn:
-        return answers.page(Page(measures.current(conn), None))
+        return answers.page(Measure, Page(measures.current(conn), None))
 
 
-@routes.get("/connections", tags=["connections"], operation_id="list_connections")
+@routes.get("/connections", tags=["connections"], operation_id="list_connections",
+            responses=answers.gives(page_of(ConnectionHealth)))  # fmt: skip
 def list_connections(who: Who) -> Response:
     """Health, lag and budget of each connection. Scope `connections:read`."""
     require(who.actor, "connections:read")
     with who.reading() as conn:
-        return answers.page(Page(status.connections(conn), None))
+        return answers.page(ConnectionHealth, Page(status.connections(conn), None))
 
 
-@routes.post(
-    "/connections/{name}/sync", tags=["connections"], status_code=202, operation_id="sync_connection"
-)
+@routes.post("/connections/{name}/sync", tags=["connections"], status_code=202, operation_id="sync_connection",
+             responses=answers.gives(SyncRequested, 202))  # fmt: skip
 def sync_connection(request: Request, who: Who, name: str) -> Response:
     """Read a system's changes now. Scope `connections:sync`."""
     require(who.actor, "connections:sync")
@@ -204,4 +233,4 @@ def sync_connection(request: Request, who: Who, name: str) -> Response:
     def act(conn: Connection) -> dict[str, Any]:
         return {"connection": name, "objects": connections.request_sync(conn, name)}
 
-    return answers.command(request, who, {}, act, 202)
+    return answers.command(request, who, SyncRequested, {}, act, 202)

@@ -19,6 +19,8 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import Engine
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from tieout.api import answers
+from tieout.api.schemas import Accepted
 from tieout.bootstrap import objects_of, webhook_receiver
 from tieout.connectors.kit.interface import AuthFailed, Drift, Hint, WebhookReceiver
 from tieout.hub import connections, exceptions, secrets
@@ -122,7 +124,38 @@ async def running(engine: Engine) -> Any:
             await task
 
 
-@routes.post("/{connection}/{secret}", status_code=202, operation_id="ingest_vendor")
+_ANSWER = answers.gives(Accepted, 202, "It is stored.")
+_VENDORS: dict[str, Any] = {
+    "requestBody": {
+        "required": True, "description": "as the vendor sends it, at most 64 KiB",
+        "content": {"application/json": {"schema": {}}},
+    }
+}  # fmt: skip
+_STANDARD: dict[str, Any] = {
+    "requestBody": {
+        "required": True, "description": "at most 64 KiB; signed as it is",
+        "content": {"application/json": {"schema": {
+            "type": "object", "required": ["data"],
+            "properties": {
+                "type": {"type": "string"},
+                "data": {
+                    "type": "object", "required": ["object", "id"],
+                    "properties": {"object": {"type": "string"}, "id": {"type": ["string", "integer"]}},
+                },
+            },
+        }}},
+    },
+    "parameters": [
+        {"name": f"webhook-{name}", "in": "header", "required": True, "schema": {"type": "string"}, "description": about}
+        for name, about in (("id", "the sender's id of the hint: a repeat is counted"),
+                            ("timestamp", "seconds since 1970; not older than five minutes"),
+                            ("signature", "v1,BASE64 over id, timestamp and body"))
+    ],
+}  # fmt: skip
+
+
+@routes.post("/{connection}/{secret}", status_code=202, operation_id="ingest_vendor", responses=_ANSWER,
+             openapi_extra=_VENDORS)  # fmt: skip
 async def ingest_vendor(request: Request, connection: str, secret: str) -> Response:
     """A webhook in the vendor's own form; the secret stands in the registered address."""
     writer: Writer = request.app.state.hints
@@ -137,10 +170,12 @@ async def ingest_vendor(request: Request, connection: str, secret: str) -> Respo
     except Drift as error:
         await _unreadable(writer, connection, raw, error.message)
     await writer.store(Delivered(connection, tuple(hints), raw))
-    return JSONResponse({"accepted": len(hints)}, 202)
+    return JSONResponse(Accepted(accepted=len(hints)).model_dump(), 202)
 
 
-@routes.post("/{connection}", status_code=202, operation_id="ingest")
+@routes.post(
+    "/{connection}", status_code=202, operation_id="ingest", responses=_ANSWER, openapi_extra=_STANDARD
+)
 async def ingest(request: Request, connection: str) -> Response:
     """A signed hint in Standard Webhooks form: `{"type": …, "data": {"object": …, "id": …}}`."""
     writer: Writer = request.app.state.hints
@@ -159,7 +194,7 @@ async def ingest(request: Request, connection: str) -> Response:
         why = f"there is no object {hint.object[:60]!r}: known are {', '.join(sorted(door.objects))}"
         await _unreadable(writer, connection, raw, why)
     await writer.store(Delivered(connection, (hint,), raw))
-    return JSONResponse({"accepted": 1}, 202)
+    return JSONResponse(Accepted(accepted=1).model_dump(), 202)
 
 
 async def _unreadable(writer: Writer, connection: str, raw: bytes, why: str) -> NoReturn:

@@ -11,11 +11,26 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from tieout.api import answers
-from tieout.api.requests import PageQuery, Who, fields_of, filters_of
+from tieout.api.invoice_schemas import (
+    BackupSheet,
+    BillingRunRecord,
+    BillingRunStarted,
+    Invoice,
+    InvoiceDecided,
+    InvoiceRecord,
+)
+from tieout.api.requests import PageQuery, Who, chosen_by, fields_of, filters_of
+from tieout.api.schemas import page_of
 from tieout.hub import billing
 
 routes = APIRouter(prefix="/v1", tags=["invoices"])
 Paging = Annotated[PageQuery, Depends()]
+InvoicePage = page_of(Invoice)
+_LISTING: dict[str, Any] = {
+    "responses": answers.gives(InvoicePage), "openapi_extra": chosen_by("state", "contract", "customer"),
+}  # fmt: skip
+_RECORD: dict[str, Any] = {"responses": answers.gives(InvoiceRecord), "openapi_extra": chosen_by()}
+_DECISION: dict[str, Any] = {"responses": answers.gives(InvoiceDecided)}
 
 
 class Strict(BaseModel):
@@ -59,7 +74,8 @@ class CreditRequest(Strict):
     rebill: bool = False
 
 
-@routes.post("/billing-runs", status_code=202, operation_id="start_billing_run")
+@routes.post("/billing-runs", status_code=202, operation_id="start_billing_run",
+             responses=answers.gives(BillingRunStarted, 202, location=True))  # fmt: skip
 def start_run(request: Request, who: Who, body: BillingRun) -> Response:
     """Start a billing run; its drafts appear under the run. Scope `invoices:draft`."""
 
@@ -67,48 +83,54 @@ def start_run(request: Request, who: Who, body: BillingRun) -> Response:
         run_id = billing.start_run(conn, who.actor, **body.model_dump())
         return {"id": run_id, "status": f"/v1/billing-runs/{run_id}"}
 
-    return answers.command(request, who, body.model_dump(), act, 202, "/v1/billing-runs/{id}")
+    return answers.command(
+        request, who, BillingRunStarted, body.model_dump(), act, 202, "/v1/billing-runs/{id}"
+    )
 
 
-@routes.get("/billing-runs/{run_id}", operation_id="get_billing_run")
+@routes.get(
+    "/billing-runs/{run_id}", operation_id="get_billing_run", responses=answers.gives(BillingRunRecord)
+)
 def show_run(request: Request, who: Who, run_id: str) -> Response:
     """How far a run is and what it drafted. Scope `invoices:read`."""
     with who.reading() as conn:
-        return answers.record(request, billing.run_status(conn, run_id, who.actor))
+        return answers.record(request, BillingRunRecord, billing.run_status(conn, run_id, who.actor))
 
 
 def _list(request: Request, who: Who, paging: Paging, kind: str) -> Response:
     with who.reading() as conn:
         filters = filters_of(request) | {"kind": kind}
         found = billing.listed(conn, filters, paging.cursor, limit=paging.limit, actor=who.actor)
-    return answers.page(found, fields_of(request))
+    return answers.page(Invoice, found, fields_of(request))
 
 
-@routes.get("/invoices", operation_id="list_invoices")
+@routes.get("/invoices", operation_id="list_invoices", **_LISTING)
 def list_invoices(request: Request, who: Who, paging: Paging) -> Response:
     """Drafts and invoices, newest first. Scope `invoices:read`. Filters: state, contract, customer."""
     return _list(request, who, paging, "invoice")
 
 
-@routes.get("/credit-notes", operation_id="list_credit_notes")
+@routes.get("/credit-notes", operation_id="list_credit_notes", **_LISTING)
 def list_credit_notes(request: Request, who: Who, paging: Paging) -> Response:
     """Credit notes, newest first. Scope `credit-notes:read`. Filters: state, contract, customer."""
     return _list(request, who, paging, "credit_note")
 
 
-@routes.get("/invoices/{ref}", operation_id="get_invoice")
-@routes.get("/credit-notes/{ref}", operation_id="get_credit_note")
+@routes.get("/invoices/{ref}", operation_id="get_invoice", **_RECORD)
+@routes.get("/credit-notes/{ref}", operation_id="get_credit_note", **_RECORD)
 def show_invoice(request: Request, who: Who, ref: str) -> Response:
     """One document by number or draft reference, with lines, checks and approvals."""
     with who.reading() as conn:
-        return answers.record(request, billing.show(conn, ref, who.actor), fields_of(request))
+        return answers.record(request, InvoiceRecord, billing.show(conn, ref, who.actor), fields_of(request))
 
 
-@routes.get("/invoices/{ref}/backup-sheet", operation_id="get_backup_sheet")
+@routes.get(
+    "/invoices/{ref}/backup-sheet", operation_id="get_backup_sheet", responses=answers.gives(BackupSheet)
+)
 def backup_sheet(request: Request, who: Who, ref: str) -> Response:
     """Every hour behind the lines; it sums to them. Scope `invoices:read`."""
     with who.reading() as conn:
-        return answers.record(request, {"rows": billing.backup_sheet(conn, ref, who.actor)})
+        return answers.record(request, BackupSheet, {"rows": billing.backup_sheet(conn, ref, who.actor)})
 
 
 def _decide(request: Request, who: Who, ref: str, body: Decision, decide: Any) -> Response:
@@ -118,7 +140,7 @@ def _decide(request: Request, who: Who, ref: str, body: Decision, decide: Any) -
         decide(conn, ref, who.actor, body.reason, version)
         return _shown(conn, ref, who)
 
-    return answers.command(request, who, {"if_match": version, **body.model_dump()}, act)
+    return answers.command(request, who, InvoiceDecided, {"if_match": version, **body.model_dump()}, act)
 
 
 def _shown(conn: Connection, ref: str, who: Who) -> dict[str, Any]:
@@ -127,28 +149,28 @@ def _shown(conn: Connection, ref: str, who: Who) -> dict[str, Any]:
     return {name: shown.get(name) for name in names}
 
 
-@routes.post("/invoices/{ref}/approve", operation_id="approve_invoice")
-@routes.post("/credit-notes/{ref}/approve", operation_id="approve_credit_note")
+@routes.post("/invoices/{ref}/approve", operation_id="approve_invoice", **_DECISION)
+@routes.post("/credit-notes/{ref}/approve", operation_id="approve_credit_note", **_DECISION)
 def approve(request: Request, who: Who, ref: str, body: Decision) -> Response:
     """Approve a draft; never its preparer. Needs If-Match. Scope `invoices:approve` (`credit-notes:approve`)."""
     return _decide(request, who, ref, body, billing.approve)
 
 
-@routes.post("/invoices/{ref}/reject", operation_id="reject_invoice")
-@routes.post("/credit-notes/{ref}/reject", operation_id="reject_credit_note")
+@routes.post("/invoices/{ref}/reject", operation_id="reject_invoice", **_DECISION)
+@routes.post("/credit-notes/{ref}/reject", operation_id="reject_credit_note", **_DECISION)
 def reject(request: Request, who: Who, ref: str, body: Decision) -> Response:
     """Send a draft back with a reason; its hours are free again. Needs If-Match."""
     return _decide(request, who, ref, body, billing.reject)
 
 
-@routes.post("/invoices/{ref}/void", operation_id="void_invoice")
+@routes.post("/invoices/{ref}/void", operation_id="void_invoice", **_DECISION)
 def void(request: Request, who: Who, ref: str, body: Decision) -> Response:
     """Void a draft. Needs If-Match. A released invoice is cancelled only by a credit note."""
     return _decide(request, who, ref, body, billing.void)
 
 
-@routes.post("/invoices/{ref}/release", operation_id="release_invoice")
-@routes.post("/credit-notes/{ref}/release", operation_id="release_credit_note")
+@routes.post("/invoices/{ref}/release", operation_id="release_invoice", **_DECISION)
+@routes.post("/credit-notes/{ref}/release", operation_id="release_credit_note", **_DECISION)
 def release(request: Request, who: Who, ref: str, body: Decision) -> Response:
     """Release an approved document: it gets its number and goes to the ERP. Needs If-Match."""
 
@@ -158,7 +180,8 @@ def release(request: Request, who: Who, ref: str, body: Decision) -> Response:
     return _decide(request, who, ref, body, decide)
 
 
-@routes.post("/credit-notes", status_code=201, operation_id="request_credit_note")
+@routes.post("/credit-notes", status_code=201, operation_id="request_credit_note",
+             responses=answers.gives(InvoiceDecided, 201, location=True))  # fmt: skip
 def request_credit(request: Request, who: Who, body: CreditRequest) -> Response:
     """Ask for a credit of what is left of an invoice; another person approves it. Scope `credit-notes:request`."""
 
@@ -170,4 +193,6 @@ def request_credit(request: Request, who: Who, body: CreditRequest) -> Response:
         )  # fmt: skip
         return _shown(conn, ref, who)
 
-    return answers.command(request, who, body.model_dump(), act, 201, "/v1/credit-notes/{reference}")
+    return answers.command(
+        request, who, InvoiceDecided, body.model_dump(), act, 201, "/v1/credit-notes/{reference}"
+    )

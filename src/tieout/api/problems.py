@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -20,23 +20,30 @@ TITLES = {
     400: "The request cannot be read", 401: "Not signed in", 403: "Not allowed", 404: "Not found",
     405: "Method not allowed", 409: "Conflict", 412: "The record changed", 413: "Too large",
     415: "Unsupported media type", 422: "The request is wrong", 428: "A condition is required",
-    429: "Too many requests", 503: "Not available now",
+    429: "Too many requests", 500: "Error", 503: "Not available now",
 }  # fmt: skip
 
 log = get_logger("api")
 
 
-class Problem(BaseModel):
-    """The body of every error."""
+class FieldProblem(BaseModel):
+    """What is wrong with one part of the request."""
 
-    type: str
-    title: str
-    status: int
-    code: str
+    pointer: str = Field(description="path of the field, or the name of the parameter or header")
     detail: str
-    remedy: str = ""
-    errors: list[dict[str, str]] = []
-    trace_id: str = ""
+
+
+class Problem(BaseModel):
+    """The body of every error: problem details of RFC 9457."""
+
+    type: str = Field(json_schema_extra={"format": "uri"}, examples=["urn:tieout:problem:TIE-204"])
+    title: str
+    status: int = Field(ge=400, le=599)
+    code: str = Field(pattern="^TIE-[0-9]+$", description="stable; see docs/api.md", examples=["TIE-204"])
+    detail: str = Field(description="what was refused, seen and expected, and what was written")
+    remedy: str = Field(description="what to do next; may be empty")
+    errors: list[FieldProblem]
+    trace_id: str = Field(description="also the header X-Trace-Id")
 
 
 def problem(
@@ -52,7 +59,7 @@ def problem(
     body = Problem(
         type=f"urn:tieout:problem:{code}", title=TITLES.get(status, "Error"), status=status, code=code,
         detail=detail, remedy=remedy, trace_id=getattr(request.state, "trace_id", ""),
-        errors=[{"pointer": name, "detail": wrong} for name, wrong in (fields or {}).items()],
+        errors=[FieldProblem(pointer=name, detail=wrong) for name, wrong in (fields or {}).items()],
     )  # fmt: skip
     return JSONResponse(body.model_dump(), status, headers, MEDIA_TYPE)
 

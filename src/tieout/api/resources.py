@@ -3,41 +3,63 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BaseModel, create_model
+from pydantic import AwareDatetime, BaseModel, create_model
 
 from tieout.api import answers
-from tieout.api.requests import PageQuery, Who, fields_of, filters_of, moment_of
+from tieout.api.requests import PageQuery, Who, chosen_by, fields_of, filters_of, moment_of
+from tieout.api.schemas import (
+    Approval,
+    Balance,
+    ContractCap,
+    ContractLine,
+    Decimals,
+    Digest,
+    Event,
+    EventKind,
+    EventState,
+    JournalLine,
+    Shown,
+    page_of,
+)
 from tieout.hub import reading
 from tieout.hub.reading import RESOURCES, Resource
-from tieout.store.reading import columns_of
+from tieout.store.reading import Kept, kept
 
 Paging = Annotated[PageQuery, Depends()]
-_AS_JSON: dict[type, Any] = {str: str, int: int, bool: bool, date: date, datetime: datetime}
-"""Python type of a column -> type in the answer; decimals and ids are texts."""
+_AS_JSON: dict[type, Any] = {
+    str: str, int: int, bool: bool, date: date, datetime: AwareDatetime, UUID: UUID, Decimal: Decimals, dict: dict[str, Any],
+    bytes: Digest,
+}  # fmt: skip
+"""Python type of a column -> type in the answer; a column of bytes is a digest."""
 _SHOWN: dict[str, dict[str, Any]] = {
-    "event": {"sequence": (str | None, None)},
-    "billing_event": {"state": (str | None, None), "balance": (dict[str, Any], {})},
-    "journal": {"lines": (list[dict[str, Any]], [])},
-    "contract": {
-        "lines": (list[dict[str, Any]] | None, None),
-        "caps": (list[dict[str, Any]] | None, None),
-    },
+    "billing_event": {"kind": (EventKind, ...), "state": (EventState, ...), "balance": (Balance, ...)},
+    "journal": {"lines": (list[JournalLine], ...)},
+    "contract": {"lines": (list[ContractLine] | None, ...), "caps": (list[ContractCap] | None, ...)},
 }
 """What a record shows beside its columns, or otherwise than they hold it."""
+_OWN: dict[str, type[BaseModel]] = {"event": Event, "approval": Approval}
+"""Shapes that are stated whole."""
 
 
 def schema_of(resource: Resource) -> type[BaseModel]:
-    """The shape of a record, from the columns it is kept in; decimals are strings."""
-    fields: dict[str, Any] = {n: (_in_answer(kind), None) for n, kind in columns_of(resource.table).items()}
-    title = resource.table.title().replace("_", "")
-    return create_model(title, **{**fields, **_SHOWN.get(resource.table, {})})
+    """The shape of a record, from the columns it is kept in: what is never null there is never null here."""
+    if resource.table in _OWN:
+        return _OWN[resource.table]
+    fields: dict[str, Any] = {column.name: (_in_answer(column), ...) for column in kept(resource.table)}
+    return create_model(
+        resource.table.title().replace("_", ""), __base__=Shown, __doc__=resource.about,
+        **{**fields, **_SHOWN.get(resource.table, {})},
+    )  # fmt: skip
 
 
-def _in_answer(kind: type) -> Any:
-    return Any if kind in (dict, list, object) else _AS_JSON.get(kind, str) | None
+def _in_answer(column: Kept) -> Any:
+    kind = _AS_JSON[column.kind]
+    return kind | None if column.nullable else kind
 
 
 def router() -> APIRouter:
@@ -50,7 +72,6 @@ def router() -> APIRouter:
 
 def _add(routes: APIRouter, resource: Resource) -> None:
     shape = schema_of(resource)
-    listing = create_model(f"{shape.__name__}Page", data=(list[shape], ...), next_cursor=(str | None, None))  # type: ignore[valid-type]
 
     def list_records(
         request: Request, who: Who, paging: Paging, known_at: str | None = None, after: str | None = None
@@ -61,7 +82,7 @@ def _add(routes: APIRouter, resource: Resource) -> None:
                 conn, resource.name, who.actor, filters=filters_of(request), cursor=cursor, limit=paging.limit,
                 known_at=moment_of(known_at, "known_at"),
             )  # fmt: skip
-        return answers.page(found, fields_of(request))
+        return answers.page(shape, found, fields_of(request))
 
     def show_record(
         request: Request,
@@ -74,33 +95,20 @@ def _add(routes: APIRouter, resource: Resource) -> None:
             row = reading.show(
                 conn, resource.name, key, who.actor, as_of=as_of, known_at=moment_of(known_at, "known_at")
             )
-        return answers.record(request, row, fields_of(request))
+        return answers.record(request, shape, row, fields_of(request))
 
     slug = resource.name.replace("-", "_")
-    chosen = [_query("fields", "These fields only, with commas between."),
-              *(_query(f"filter[{name}]", f"Only this {name}.") for name in resource.filters)]  # fmt: skip
     allowed = ", ".join(f"filter[{name}]" for name in resource.filters)
     routes.add_api_route(
         f"/{resource.name}", list_records, methods=["GET"], operation_id=f"list_{slug}", tags=[resource.name],
         summary=resource.about, description=f"{resource.about} Scope `{resource.permission}`. Filters: {allowed}.",
-        responses={200: {"model": listing}}, response_class=Response, openapi_extra={"parameters": chosen},
+        responses=answers.gives(page_of(shape)), response_class=Response, openapi_extra=chosen_by(*resource.filters),
     )  # fmt: skip
     routes.add_api_route(
-        f"/{resource.name}/{{key}}", show_record, methods=["GET"], operation_id=f"get_{slug}", tags=[resource.name],
+        f"/{resource.name}/{{key:path}}", show_record, methods=["GET"], operation_id=f"get_{slug}", tags=[resource.name],
         summary=f"One of: {resource.about}", description=f"One of: {resource.about} Scope `{resource.permission}`.",
-        responses={200: {"model": shape}, 304: {"description": "unchanged"}}, response_class=Response,
-        openapi_extra={"parameters": chosen[:1]},
+        responses=answers.gives(shape), response_class=Response, openapi_extra=chosen_by(),
     )  # fmt: skip
-
-
-def _query(name: str, about: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": "query",
-        "required": False,
-        "schema": {"type": "string"},
-        "description": about,
-    }
 
 
 def _after(resource: Resource, after: str | None) -> str | None:

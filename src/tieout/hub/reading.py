@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from tieout.hub import canonical
 from tieout.hub.actors import Actor, require
+from tieout.hub.events import cloud_event
 from tieout.hub.exceptions import Page
 from tieout.hub.refusals import Invalid, NotFound
 from tieout.store import reading as store
@@ -114,7 +115,7 @@ def _views(
         lines = store.journal_lines(conn, [row["id"] for row in rows])
         rows = [{**row, "lines": lines.get(str(row["id"]), [])} for row in rows]
     elif resource.table == "event":
-        rows = [{**row, "sequence": str(row["sequence"])} for row in rows]
+        rows = [cloud_event(row) for row in rows]
     return [canonical.mask(resource.table, row, actor) for row in rows]
 
 

@@ -198,12 +198,21 @@ def counts(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+def by_currency(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """`amount` and `unexplained` of `counts` for each currency that differs: {currency, amount, unexplained}."""
+    found = {}
+    for currency in sorted({item["currency"] for item in items if item["outcome"] != "matched"}):
+        sums = counts([item for item in items if item["currency"] == currency])
+        found[currency] = {name: sums[name] for name in ("amount", "unexplained")}
+    return [{"currency": currency, **sums} for currency, sums in found.items()]
+
+
 def show(
     conn: Connection, check: str | None = None, entity: str | None = None, period: str | None = None
 ) -> list[dict[str, Any]]:
-    """The newest run of each check: {check, entity, period, counts, amount, unexplained, state, detail, at, items}.
+    """The newest run of each check: {check, entity, period, counts, by_currency, state, detail, at, items}.
 
-    Items that differ come first.
+    Items that differ come first. `amount` and `unexplained` of the counts add up currencies; `by_currency` does not.
     """
     runs = store.latest(conn, check, entity, period)
     found = store.items(conn, [str(row["id"]) for row in runs])
@@ -213,6 +222,6 @@ def show(
         items = sorted(items, key=lambda item: (item["outcome"] == "matched", item["key"]))
         shown.append({
             "check": row["check"], "entity": row["legal_entity"], "period": row["period"], **counts(items),
-            "state": row["state"], "detail": row["detail"], "at": row["recorded_at"], "items": items,
+            "by_currency": by_currency(items), "state": row["state"], "detail": row["detail"], "at": row["recorded_at"], "items": items,
         })  # fmt: skip
     return shown

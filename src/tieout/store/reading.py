@@ -6,8 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Table, and_, func, or_, select
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import insert
 
 from tieout.store.tables import (
@@ -57,6 +59,26 @@ class Wanted:
 def columns_of(name: str) -> dict[str, type]:
     """Columns of a listed table with their Python types."""
     return {column.name: column.type.python_type for column in LISTED[name].columns}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How a column is kept. `kind` is its Python type; JSON columns hold objects."""
+
+    name: str
+    kind: type
+    nullable: bool
+
+
+def kept(name: str) -> list[Kept]:
+    """The columns of a listed table in order."""
+    return [Kept(column.name, _kind(column), bool(column.nullable)) for column in LISTED[name].columns]
+
+
+def _kind(column: Column[Any]) -> type:
+    if isinstance(column.type, postgresql.UUID):
+        return UUID
+    return dict if isinstance(column.type, postgresql.JSONB) else column.type.python_type
 
 
 def page(conn: Connection, name: str, wanted: Wanted) -> list[dict[str, Any]]:

@@ -290,14 +290,18 @@ def _finding(
 
 
 def _outcome(work: Work) -> dict[str, Any]:
-    waiting: dict[str, Decimal] = {}
-    for row in work.waiting:
-        waiting[row["reason"]] = waiting.get(row["reason"], Decimal(0)) + row["amount"]
-    if work.rows and work.lacks_order:
-        waiting[ORDER] = sum((row["amount"] for row in work.rows), Decimal(0))
+    waiting: dict[tuple[str, str], Decimal] = {}
+    currencies = {row["event"]: row["currency"] for row in work.rows}
+    unordered = [{**row, "reason": ORDER} for row in work.rows] if work.lacks_order else []
+    for row in (*work.waiting, *unordered):
+        why = row["reason"], currencies[row["event"]]
+        waiting[why] = waiting.get(why, Decimal(0)) + row["amount"]
     return {
         "entity": work.entity, "drafted": work.drafted, "kept": work.kept, "voided": work.voided,
-        "waiting": [{"reason": reason, "amount": str(amount)} for reason, amount in sorted(waiting.items())],
+        "waiting": [
+            {"reason": reason, "amount": str(amount), "currency": currency}
+            for (reason, currency), amount in sorted(waiting.items())
+        ],
     }  # fmt: skip
 
 

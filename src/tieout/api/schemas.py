@@ -1,0 +1,309 @@
+"""The shape of every answer of the API: what is published in the contract is what each answer is checked against.
+
+Amounts, hours and prices are decimal strings with their currency beside them, dates and moments ISO 8601. A member is
+always there unless its field is `absent()`; readers ignore members they do not know.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, create_model
+
+Decimals = Annotated[
+    str,
+    Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$", json_schema_extra={"format": "decimal"}, examples=["1250.0000"]),
+]
+"""An exact number: money, hours, a price or a share."""
+Currency = Annotated[str, Field(description="ISO 4217", examples=["USD"])]
+Month = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$", description="fiscal period", examples=["2026-01"])]
+Count = Annotated[int, Field(ge=0)]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="SHA-256 in hexadecimal")]
+
+
+def absent(about: str | None = None) -> Any:
+    """A member that may be missing; where it is there it is not null."""
+    return Field(default=None, description=about)
+
+
+def _published(schema: dict[str, Any]) -> None:
+    """Checked closed, so that we notice; published open, so that a new member breaks nobody. What may be missing has no
+    default either."""
+    schema.pop("additionalProperties", None)
+    for member in schema.get("properties", {}).values():
+        member.pop("default", None)
+
+
+class Shown(BaseModel):
+    """An answer or a part of one."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, hide_input_in_errors=True, json_schema_extra=_published
+    )  # fmt: skip
+
+
+def page_of(shape: type[BaseModel]) -> type[BaseModel]:
+    """The page of a list: `data`, and `next_cursor` while there is more."""
+    return create_model(
+        f"{shape.__name__}Page", __base__=Shown, __doc__="One page of a list.", data=(list[shape], ...),  # type: ignore[valid-type]
+        next_cursor=(str | None, Field(description="of the next page; null: that was all")),
+    )  # fmt: skip
+
+
+# --- named values -------------------------------------------------------------------------------------------------
+
+
+class DocumentKind(StrEnum):
+    """What a document is."""
+
+    invoice = "invoice"
+    credit_note = "credit_note"
+
+
+class DocumentState(StrEnum):
+    """Where a document stands: drafted and decided here, posted and paid in the ERP."""
+
+    draft = "draft"
+    approved = "approved"
+    released = "released"
+    posted = "posted"
+    part_paid = "part_paid"
+    paid = "paid"
+    credited = "credited"
+    void = "void"
+
+
+class CreditKind(StrEnum):
+    """Why something is credited."""
+
+    correction = "correction"
+    concession = "concession"
+    cancellation = "cancellation"
+
+
+class CheckName(StrEnum):
+    """What a reviewer of a document looks at first."""
+
+    stale = "stale"
+    content = "content"
+    purchase_order = "purchase_order"
+    cap = "cap"
+    tax = "tax"
+    e_invoice = "e_invoice"
+
+
+class IntentState(StrEnum):
+    """Whether an effect in another system is proven."""
+
+    pending = "pending"
+    unknown = "unknown"
+    done = "done"
+    rejected = "rejected"
+    cancelled = "cancelled"
+
+
+class EventKind(StrEnum):
+    """Priced time, or what takes it back."""
+
+    time = "time"
+    reversal = "reversal"
+
+
+class EventState(StrEnum):
+    """What became of a billing event, read from its balance."""
+
+    unbilled = "unbilled"
+    part_billed = "part_billed"
+    billed = "billed"
+    over_cap = "over_cap"
+    on_hold = "on_hold"
+    written_off = "written_off"
+    reversed = "reversed"
+
+
+class RunState(StrEnum):
+    """Whether a billing run still drafts."""
+
+    running = "running"
+    done = "done"
+
+
+class Severity(StrEnum):
+    """Whether an exception stops its key or informs."""
+
+    blocking = "blocking"
+    warning = "warning"
+
+
+class ExceptionState(StrEnum):
+    """Who has an exception in hand."""
+
+    open = "open"
+    assigned = "assigned"
+    fixed = "fixed"
+    replayed = "replayed"
+    waived = "waived"
+    resolved = "resolved"
+
+
+class FlowState(StrEnum):
+    """How far a flow is."""
+
+    running = "running"
+    waiting = "waiting"
+    done = "done"
+    compensating = "compensating"
+    compensated = "compensated"
+    failed = "failed"
+
+
+class StepState(StrEnum):
+    """How far a step of a flow is."""
+
+    done = "done"
+    waiting = "waiting"
+    failed = "failed"
+    undone = "undone"
+
+
+class TieOutState(StrEnum):
+    """Whether the other system gave its whole report."""
+
+    complete = "complete"
+    incomplete = "incomplete"
+
+
+class Outcome(StrEnum):
+    """What the comparison of one key came to."""
+
+    matched = "matched"
+    ours_only = "ours_only"
+    theirs_only = "theirs_only"
+    different = "different"
+
+
+class Lifecycle(StrEnum):
+    """Of an operation."""
+
+    draft = "draft"
+    published = "published"
+    deprecated = "deprecated"
+    retired = "retired"
+
+
+# --- the read side's own ------------------------------------------------------------------------------------------
+
+
+class Approval(Shown):
+    """A decision of one person on what another prepared."""
+
+    id: UUID
+    type: Literal["invoice", "credit_note", "waiver"]
+    key: str
+    content_hash: Digest
+    preparer: str
+    approver: str
+    role: str = Field(description="the role that allowed it, at that time")
+    decision: Literal["approved", "rejected"]
+    reason: str | None
+    recorded_at: AwareDatetime
+
+
+class JournalLine(Shown):
+    """A line of a journal; debit is positive, the functional amount is in the currency of the legal entity."""
+
+    journal: UUID
+    number: int
+    contract: str
+    line: str
+    legal_entity: str
+    account: str
+    currency: Currency
+    amount: Decimals
+    functional_amount: Decimals
+    booking_date: date
+    recorded_at: AwareDatetime
+
+
+class ContractLine(Shown, extra="allow"):
+    """The terms of one line of a contract; the contract's own where they are missing."""
+
+    line: str
+    billing_method: str = Field(examples=["time_and_materials"])
+    name: str = absent()
+    project: str = absent()
+    rate_card: str = absent()
+    discount: Decimals = absent()
+    increment_minutes: int = absent()
+    increment_mode: Literal["up", "nearest", "down"] = absent()
+    increment_per: Literal["entry", "day"] = absent()
+    minimum_hours_per_day: Decimals = absent()
+    overtime_daily_after: Decimals = absent("hours")
+    overtime_weekly_after: Decimals = absent("hours")
+    overtime_multiplier: Decimals = absent()
+    overtime_basis: Literal["bill", "work"] = absent()
+
+
+class ContractCap(Shown, extra="allow"):
+    """A cap of a contract; without `lines` it stands on all of them. The amount is in the contract's currency."""
+
+    over: Literal["hold", "write_off"] = Field(description="what becomes of work over it")
+    cap: str = absent()
+    lines: list[str] = absent()
+    includes: list[str] = absent()
+    amount: Decimals = absent()
+    hours: Decimals = absent()
+
+
+class Balance(Shown):
+    """What became of a billing event's amount, in its currency; empty while nothing did."""
+
+    over_cap_amount: Decimals = absent()
+    held_amount: Decimals = absent()
+    written_off_amount: Decimals = absent()
+    reversed_amount: Decimals = absent()
+    drafted_amount: Decimals = absent()
+    billed_amount: Decimals = absent()
+    credited_amount: Decimals = absent()
+    recognised_amount: Decimals = absent()
+
+
+class Event(Shown):
+    """What became true, as a CloudEvent 1.0; the data of each type is in the AsyncAPI document."""
+
+    position: int = Field(description="place in the feed")
+    id: UUID
+    specversion: Literal["1.0"]
+    source: Literal["/tieout/hub"] = Field(description="who says it, as a URI reference")
+    type: str = Field(pattern=r"^tieout\.[a-z_]+\.[a-z_]+\.v[0-9]+$", examples=["tieout.invoice.released.v1"])
+    subject: str = Field(description="the business key it is about")
+    sequence: str = Field(pattern="^[1-9][0-9]*$", description="from 1 per subject, without a gap")
+    legal_entity: str | None
+    time: AwareDatetime
+    datacontenttype: Literal["application/json"]
+    data: dict[str, Any]
+
+
+class CatalogEntry(Shown):
+    """An operation."""
+
+    operation: str
+    method: Literal["GET", "POST"]
+    path: str
+    summary: str
+    lifecycle: Lifecycle
+
+
+class Catalog(Shown):
+    """Every operation."""
+
+    data: list[CatalogEntry]
+
+
+class Accepted(Shown):
+    """A webhook is durable."""
+
+    accepted: int = Field(ge=0, description="how many hints it carried")
