@@ -67,3 +67,34 @@ def test_wrong_usage(desk: Desk) -> None:
 def test_a_run_that_finds_nothing_is_done(desk: Desk) -> None:
     code, run = desk("bill", "run", "--through", "2026-02-28", "--as", PAT)
     assert (code, run["state"], run["drafts"]) == (0, "done", [])
+
+
+def test_an_hour_that_a_person_holds_is_not_billed_until_it_is_let_go(desk: Desk) -> None:
+    with desk.engine.begin() as conn:
+        take(conn, "kantata", rated.hours("601", "5"))
+        verified.rate(conn)
+    [draft] = desk("bill", "run", "--through", "2026-02-28", "--contract", "K-1", "--as", PAT)[1]["drafts"]
+    told = ("bill", "hold", "--entry", "601", "--reason", "asked the client")
+    code, first = desk(*told, "--as", PAT)
+    assert (code, desk(*told, "--as", PAT)[1]) == (0, first), "held once"
+    [row] = desk("bill", "holds")[1]
+    assert (row["contract"], row["line"], row["entry"], row["held_by"]) == ("K-1", "1", "601", PAT)
+    with desk.engine.begin() as conn:
+        verified.rate(conn)
+    assert desk("bill", "review", draft["reference"])[1]["stale_reason"] is not None
+    assert desk("bill", "run", "--through", "2026-02-28", "--as", PAT)[1]["drafts"] == []
+    assert desk("bill", "unhold", "--entry", "601", "--as", PAT)[0] == 0
+    with desk.engine.begin() as conn:
+        verified.rate(conn)
+    [again] = desk("bill", "run", "--through", "2026-02-28", "--as", PAT)[1]["drafts"]
+    assert again["net_amount"] == draft["net_amount"]
+
+
+def test_a_hold_names_what_is_there_and_who_may(desk: Desk) -> None:
+    wanted = ("--reason", "x", "--as")
+    assert desk.shown("bill", "hold", "--entry", "nosuch", *wanted, PAT)[0] == 2
+    assert desk.shown("bill", "hold", "--contract", "K-1", "--line", "9", *wanted, PAT)[0] == 2
+    assert desk.shown("bill", "hold", *wanted, PAT)[0] == 2
+    assert desk.shown("bill", "hold", "--contract", "K-1", "--reason", " ", "--as", PAT)[0] == 2
+    assert desk("bill", "hold", "--contract", "K-1", *wanted, ANN)[1]["error"]["code"] == "TIE-103"
+    assert desk.shown("bill", "unhold", "--contract", "K-1", "--as", PAT)[0] == 2

@@ -19,6 +19,7 @@ from tieout.cli.context import existing_database, read_settings
 from tieout.cli.output import FINDING, USAGE, Json, fail, note, print_json, table
 from tieout.cli.paging import every
 from tieout.hub import billing
+from tieout.hub.actors import SYSTEM
 from tieout.hub.billing.documents import E_INVOICE
 from tieout.hub.refusals import Refusal
 
@@ -162,6 +163,49 @@ def reject(
 ) -> None:
     """Send drafts back; their hours may be billed again."""
     _decide(refs, who, json, lambda conn, ref, actor: billing.reject(conn, ref, actor, reason))
+
+
+Entry = Annotated[str | None, typer.Option(help="One entry of time.", show_default=False)]
+OnContract = Annotated[
+    str | None, typer.Option("--contract", help="A contract, with its line.", show_default=False)
+]
+OnLine = Annotated[str | None, typer.Option("--line", help="The line (1 when left out).", show_default=False)]
+
+
+@app.command(
+    epilog="Example: tieout bill hold --entry 501 --reason 'asked the client' --as pat@meridian.example"
+)
+def hold(
+    who: As,
+    reason: Annotated[str, typer.Option(help="Why it is kept back.", show_default=False)],
+    entry: Entry = None,
+    contract: OnContract = None,
+    line: OnLine = None,
+    json: Json = False,
+) -> None:
+    """Keep an entry, or a line of a contract, back from billing; it stays revenue. A draft with it becomes stale."""
+    with existing_database() as engine, engine.begin() as conn:
+        held = billing.hold(conn, person(conn, who), reason, entry=entry, contract=contract, line=line)
+    print_json({"hold": held}) if json else note("It is held from now on.")
+
+
+@app.command(epilog="Example: tieout bill unhold --contract C-2601 --line 1 --as pat@meridian.example")
+def unhold(
+    who: As, entry: Entry = None, contract: OnContract = None, line: OnLine = None, json: Json = False
+) -> None:
+    """Let an entry or a line go to billing again."""
+    with existing_database() as engine, engine.begin() as conn:
+        billing.unhold(conn, person(conn, who), entry=entry, contract=contract, line=line)
+    print_json({"ended": True}) if json else note("It is billed by the next run.")
+
+
+@app.command(epilog="Example: tieout bill holds --contract C-2601")
+def holds(contract: OnContract = None, json: Json = False) -> None:
+    """What is kept back from billing now, by whom and why."""
+    with existing_database() as engine, engine.connect() as conn:
+        rows = billing.held(conn, SYSTEM, contract)
+    names = ("contract", "line", "entry", "reason", "held_by", "held_at")
+    print_json(rows) if json else table(names, [[row[name] for name in names] for row in rows])
 
 
 @app.command(epilog="Example: tieout bill void D-1042 --reason 'drafted too early' --as pat@meridian.example")

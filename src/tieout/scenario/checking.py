@@ -85,6 +85,7 @@ _NUMBERS: Mapping[str, Callable[[Asked], Decimal]] = {
     "unbilled": lambda a: max(Decimal(0), a.events("recognised") - a.events("billed")),
     "deferred": lambda a: max(Decimal(0), a.events("billed") - a.events("recognised")),
     "held": lambda a: a.events("held"),
+    "on_hold": lambda a: a.events("on_hold"),
     "written_off": lambda a: a.events("written_off"),
     "hours_worked": lambda a: store.worked_hours(a.conn, a.contract, a.line),
     "hours_billed": lambda a: a.events("hours_billed"),

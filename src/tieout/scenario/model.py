@@ -353,6 +353,12 @@ class Close(Verb):
     strict: bool = False
 
 
+class Hold(OnContract):
+    id: Text | None = None
+    line: Text | None = None
+    reason: Text = "stated by the scenario"
+
+
 class Anything(Verb):
     """A verb whose keys are checked when it is supported."""
 
@@ -363,9 +369,10 @@ VERBS: dict[str, type[Verb]] = {
     "sign": OnContract, "activate": OnContract, "suspend": OnContract, "terminate": OnContract, "time": TimeEntry,
     "correct": Correct, "withdraw": Withdraw, "amend": Amend, "bill": Bill, "release": OnInvoice, "void": OnInvoice,
     "credit": Credit, "pay": Pay, "rate": HeardRate, "worker": WorkerChange, "close": Close, "reopen": Close,
+    "hold": Hold, "unhold": Hold,
     **dict.fromkeys(
         ("expense", "milestone", "progress", "usage", "deliver", "estimate", "write", "deposit", "fx", "request",
-         "staff", "hold", "unhold", "dispute", "subcontract", "payroll", "contract_cost", "credit_loss", "system"),
+         "staff", "dispute", "subcontract", "payroll", "contract_cost", "credit_loss", "system"),
         Anything,
     ),
 }  # fmt: skip

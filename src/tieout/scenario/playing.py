@@ -239,6 +239,21 @@ class Player:
             for ref in self._begin(lambda conn: scenarios.drafts_of_run(conn, run_id)):
                 self._approve_and_release(ref)
 
+    def _hold(self, event: Event) -> None:
+        reason = event.body.reason
+        self._begin(lambda conn: billing.hold(conn, PREPARER_ACTOR, reason, **self._held(event)))
+        run_due(self.environment, KINDS)
+
+    def _unhold(self, event: Event) -> None:
+        self._begin(lambda conn: billing.unhold(conn, PREPARER_ACTOR, **self._held(event)))
+        run_due(self.environment, KINDS)
+
+    def _held(self, event: Event) -> dict[str, str | None]:
+        if event.body.id is not None:
+            return {"entry": event.body.id}
+        contract = self.scenario.contract(event.body.contract)
+        return {"contract": contract.number, "line": event.body.line or contract.lines[0].id}
+
     def _approve_and_release(self, ref: str) -> None:
         self._begin(lambda conn: billing.approve(conn, ref, APPROVER_ACTOR))
         self._begin(lambda conn: billing.release(conn, ref, APPROVER_ACTOR))

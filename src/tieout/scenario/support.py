@@ -26,6 +26,8 @@ VERBS = frozenset(
         "worker",
         "close",
         "reopen",
+        "hold",
+        "unhold",
     ]
 )
 MEASURES = frozenset(
@@ -44,6 +46,7 @@ MEASURES = frozenset(
         "unbilled",
         "deferred",
         "held",
+        "on_hold",
         "written_off",
         "hours_worked",
         "hours_billed",

@@ -106,7 +106,7 @@ def event_totals(
 ) -> dict[str, Decimal]:
     """Sums over the balances of billing events: amounts and hours by what became of them."""
     query = text(
-        "SELECT coalesce(sum(bb.over_cap_amount), 0) AS held, coalesce(sum(bb.written_off_amount), 0) AS written_off,"
+        "SELECT coalesce(sum(bb.over_cap_amount), 0) AS held, coalesce(sum(bb.held_amount), 0) AS on_hold, coalesce(sum(bb.written_off_amount), 0) AS written_off,"
         " coalesce(sum(bb.billed_amount - bb.credited_amount), 0) AS billed, coalesce(sum(bb.credited_amount), 0) AS credited,"
         " coalesce(sum(bb.recognised_amount), 0) AS recognised,"
         " coalesce(sum(bb.billed_quantity - bb.credited_quantity), 0) AS hours_billed,"

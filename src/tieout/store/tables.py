@@ -622,6 +622,24 @@ billing_balance = Table(
     Index("ix_billing_balance_contract", "contract"),
 )
 
+billing_hold = Table(
+    "billing_hold",
+    metadata,
+    Column("id", UUID(as_uuid=False), primary_key=True),
+    Column("contract", String, nullable=False),
+    Column("line", String, nullable=False),
+    Column("entry", String, comment="null: all of the line"),
+    Column("reason", String, nullable=False),
+    Column("held_by", String, nullable=False),
+    Column("held_at", MOMENT, nullable=False),
+    Column("ended_by", String),
+    Column("ended_at", MOMENT, comment="null: it holds"),
+    Index(
+        "uq_billing_hold_live", "contract", "line", "entry", unique=True, postgresql_nulls_not_distinct=True,
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+)  # fmt: skip
+
 billing_run = Table(
     "billing_run",
     metadata,

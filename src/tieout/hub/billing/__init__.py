@@ -4,6 +4,7 @@ from tieout.hub.billing.credits import request_credit
 from tieout.hub.billing.decisions import approve, reject, void
 from tieout.hub.billing.drafts import draft
 from tieout.hub.billing.e_invoices import unchecked
+from tieout.hub.billing.holds import held, hold, unhold
 from tieout.hub.billing.reads import backup_sheet, listed, show
 from tieout.hub.billing.record import document
 from tieout.hub.billing.release import release
@@ -15,6 +16,8 @@ __all__ = [
     "document",
     "draft",
     "draft_partition",
+    "held",
+    "hold",
     "listed",
     "reject",
     "release",
@@ -23,5 +26,6 @@ __all__ = [
     "show",
     "start_run",
     "unchecked",
+    "unhold",
     "void",
 ]

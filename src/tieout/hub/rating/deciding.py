@@ -10,8 +10,19 @@ from typing import Any
 import polars as pl
 
 from tieout.domain.billing import Changes, gone_entries, reconcile_events
-from tieout.domain.frames import ENTRIES, FINDINGS, GONE, HOURS, LIVE_EVENTS, MONEY, check_frame
+from tieout.domain.frames import (
+    ENTRIES,
+    FINDINGS,
+    GONE,
+    HELD_VALUE,
+    HOURS,
+    LIVE_EVENTS,
+    MONEY,
+    check_frame,
+    conform,
+)  # fmt: skip
 from tieout.domain.rating import RatingPolicies, RatingResult, rate_time
+from tieout.domain.rating.holds import classify_holds
 from tieout.hub.rating.caps import Capped, cap_events
 from tieout.hub.rating.facts import Facts
 from tieout.store.billing_events import EVENT_COLUMNS
@@ -56,7 +67,7 @@ def decide(facts: Facts, policies: RatingPolicies, moment: datetime) -> Decision
         outside, on="entry", how="semi"
     )
     return Decision(
-        events=_with_caps(standing, capped.split),
+        events=_with_holds(_with_caps(standing, capped.split), facts.holds),
         rated=rated,
         reversals=reversals,
         relinked=changes.relinked,
@@ -157,6 +168,24 @@ def _with_caps(standing: pl.DataFrame, split: pl.DataFrame) -> pl.DataFrame:
         for m in _MEASURES
     )
     return placed.select(*(name for name in (*standing.columns, "cap")))
+
+
+def _with_holds(events: pl.DataFrame, holds: pl.DataFrame) -> pl.DataFrame:
+    """The balances with what people hold now of what is neither billed nor kept out otherwise."""
+    free = events.with_columns(pl.lit(0).cast(_DTYPES[m]).alias(f"held_{m}") for m in _MEASURES)
+    if holds.is_empty():
+        return free
+    left = [
+        (pl.col(m) - pl.sum_horizontal(f"over_cap_{m}", f"written_off_{m}", f"reversed_{m}", f"billed_{m}") + pl.col(f"credited_{m}"))
+        .cast(_DTYPES[m]).alias(m)
+        for m in _MEASURES
+    ]  # fmt: skip
+    value = free.with_columns(*left, over_cap_quantity=0, over_cap_amount=0)
+    placed = classify_holds(conform("held value", value, HELD_VALUE), holds).events.select(
+        "event", *(pl.col(f"billing_hold_{m}").alias(f"held_{m}") for m in _MEASURES)
+    )
+    names = [f"held_{m}" for m in _MEASURES]
+    return free.drop(names).join(placed, on="event", how="left", maintain_order="left").select(events.columns)
 
 
 def _explained(findings: pl.DataFrame, facts: Facts) -> pl.DataFrame:

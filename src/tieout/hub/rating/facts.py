@@ -11,10 +11,11 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection
 
-from tieout.domain.frames import CARDS, LINES, RATES, check_frame, frame
+from tieout.domain.frames import CARDS, HOLDS, LINES, RATES, check_frame, conform, frame
+from tieout.domain.rating.holds import BILLING_HOLD
 from tieout.hub.contract_lines import read_caps, read_lines
 from tieout.hub.policies import Policies
-from tieout.store import billing_events, clock
+from tieout.store import billing_events, clock, holds
 from tieout.store import rating as store
 
 _UNNAMED = ""
@@ -26,7 +27,7 @@ class Facts:
     """Frames of the domain; `entries` holds neighbours of the same worker-days too, `scope` names those to judge.
 
     `terms` are the segments of each contract in order, `foreign` the contracts in another currency than their
-    entity's books; `events` are the stored events with their balances (EVENT_COLUMNS).
+    entity's books; `events` are the stored events with their balances (EVENT_COLUMNS), `holds` what people keep back (HOLDS).
     """
 
     contracts: Mapping[str, Mapping[str, Any]]
@@ -37,6 +38,7 @@ class Facts:
     rates: pl.DataFrame
     cards: pl.DataFrame
     events: pl.DataFrame
+    holds: pl.DataFrame
     foreign: Mapping[str, str]
     today: date
 
@@ -56,9 +58,15 @@ def gather(conn: Connection, keys: Collection[str], policies: Policies) -> Facts
         rates=check_frame("rates", store.rates_of(conn, cards["card"].unique().to_list()), RATES),
         cards=cards,
         events=billing_events.events_of(conn, keys),
+        holds=_holds(conn, keys),
         foreign=_foreign(contracts),
         today=clock.now(conn).date(),
     )
+
+
+def _holds(conn: Connection, keys: Collection[str]) -> pl.DataFrame:
+    found = holds.of_contracts(conn, keys).with_columns(pl.lit(BILLING_HOLD).alias("kind"))
+    return conform("holds", found.with_columns(amount=None, expected_concession=None), HOLDS)
 
 
 def segments(versions: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
