@@ -50,4 +50,23 @@ def stop_signals() -> Iterator[Callable[[float], bool]]:
             signal.signal(number, handler)
 
 
-__all__ = ["Settings", "existing_database", "read_settings", "stop_signals"]
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """SIGTERM leaves every `with` inside and ends the command with 0; while it is leaving, another changes nothing.
+
+    uvicorn stops at the signal and then raises it once more: with the handler of the system the process would end there,
+    and the database that was started for it would go on.
+    """
+
+    def end(*_: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise SystemExit(0)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+__all__ = ["Settings", "ended_in_order", "existing_database", "read_settings", "stop_signals"]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tieout.bootstrap import open_database_url, settings_apart
-from tieout.cli.context import read_settings
+from tieout.cli.context import ended_in_order, read_settings
 from tieout.store.database import create_role_and_database
 
 app = typer.Typer(add_completion=False)
@@ -27,7 +27,7 @@ def sandbox(
     settings = read_settings()
     configure_logs()
     folder = settings.home / "sandbox"
-    with open_database_url(settings_apart(settings, "sandbox")) as url:
+    with ended_in_order(), open_database_url(settings_apart(settings, "sandbox")) as url:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         own_url = create_role_and_database(url, "sandbox")
         run(own_url, folder, port, seed, workers, months)

@@ -6,7 +6,7 @@ import gc
 
 import typer
 
-from tieout.cli.context import read_settings
+from tieout.cli.context import ended_in_order, read_settings
 
 app = typer.Typer(add_completion=False)
 
@@ -23,11 +23,7 @@ def serve() -> None:
     configure_logs()
     web = create_app(settings)
     gc.freeze()  # what was loaded stays: the collector need not look through it again and again
-    uvicorn.run(
-        web,
-        host="127.0.0.1",
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
-    )
+    with ended_in_order():
+        uvicorn.run(
+            web, host="127.0.0.1", port=settings.port, log_config=None, access_log=False, timeout_graceful_shutdown=5
+        )  # fmt: skip
