@@ -60,7 +60,7 @@ def complaints(method: str, path: str, answer: Response, chosen: bool = False) -
     if "$ref" in told:
         told = document()["components"]["responses"][told["$ref"].rpartition("/")[2]]
     found = [f"no header {name}" for name in told.get("headers", {})
-             if name not in answer.headers and name not in ("Idempotency-Replayed", "WWW-Authenticate")]  # fmt: skip
+             if name not in answer.headers and name not in ("Idempotency-Replayed", "Link", "WWW-Authenticate")]  # fmt: skip
     if "content" not in told:
         return found + (["a body that is not declared"] if answer.content else [])
     media = answer.headers["content-type"].partition(";")[0]

@@ -7,6 +7,7 @@ with success fails the first test, so that a new one needs an answer too.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from tests.api.checked import complaints, document, operation_of
 from tests.hub import rated, verified
 from tests.hub.builders import change, take
 from tieout.api.app import create_app
+from tieout.api.feed import BATCH
 from tieout.api.schemas import Decimals, Shown
 from tieout.bootstrap import read_settings
 from tieout.domain.frames import BILLED_THEIRS, frame
@@ -289,3 +291,21 @@ def test_the_feed_is_made_of_cloud_events(firm: Firm) -> None:
     rest = firm.get(f"/v1/events?after={feed[2]['position']}")["data"]
     assert rest == feed[3:]
     assert firm.get(f"/v1/events/{feed[2]['position']}") == feed[2]
+
+
+def test_the_feed_is_read_in_batches_by_the_names_of_cloud_events(firm: Firm) -> None:
+    """Attributes are of lower-case letters and digits and never null; the header says where to go on."""
+    feed = firm.get("/v1/events")["data"]
+    told: list[dict[str, Any]] = []
+    at: str | None = f"/v1/events?after={feed[0]['position']}&limit=7"
+    while at is not None:
+        answer = firm.ask("GET", at, headers={"Accept": BATCH})
+        assert answer.headers["content-type"] == BATCH
+        told += answer.json()
+        at = answer.links.get("next", {}).get("url")
+    assert firm.wrong == []
+    assert [one["id"] for one in told] == [one["id"] for one in feed[1:]]
+    assert all(
+        re.fullmatch("[a-z0-9]+", name) and value is not None for one in told for name, value in one.items()
+    )
+    assert [one.get("legalentity") for one in told] == [one["legal_entity"] for one in feed[1:]]

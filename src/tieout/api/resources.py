@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, create_model
 
-from tieout.api import answers
+from tieout.api import answers, feed
 from tieout.api.requests import PageQuery, Who, chosen_by, fields_of, filters_of, moment_of
 from tieout.api.schemas import (
     Approval,
@@ -44,6 +44,7 @@ _SHOWN: dict[str, dict[str, Any]] = {
 """What a record shows beside its columns, or otherwise than they hold it."""
 _OWN: dict[str, type[BaseModel]] = {"event": Event, "approval": Approval}
 """Shapes that are stated whole."""
+FEED = "events"
 
 
 def schema_of(resource: Resource) -> type[BaseModel]:
@@ -82,6 +83,8 @@ def _add(routes: APIRouter, resource: Resource) -> None:
                 conn, resource.name, who.actor, filters=filters_of(request), cursor=cursor, limit=paging.limit,
                 known_at=moment_of(known_at, "known_at"),
             )  # fmt: skip
+        if resource.name == FEED and feed.wanted(request):
+            return feed.batch(request, found)
         return answers.page(shape, found, fields_of(request))
 
     def show_record(
@@ -97,12 +100,15 @@ def _add(routes: APIRouter, resource: Resource) -> None:
             )
         return answers.record(request, shape, row, fields_of(request))
 
+    told = answers.gives(page_of(shape))
+    if resource.name == FEED:
+        told[200] |= feed.DECLARED
     slug = resource.name.replace("-", "_")
     allowed = ", ".join(f"filter[{name}]" for name in resource.filters)
     routes.add_api_route(
         f"/{resource.name}", list_records, methods=["GET"], operation_id=f"list_{slug}", tags=[resource.name],
         summary=resource.about, description=f"{resource.about} Scope `{resource.permission}`. Filters: {allowed}.",
-        responses=answers.gives(page_of(shape)), response_class=Response, openapi_extra=chosen_by(*resource.filters),
+        responses=told, response_class=Response, openapi_extra=chosen_by(*resource.filters),
     )  # fmt: skip
     routes.add_api_route(
         f"/{resource.name}/{{key:path}}", show_record, methods=["GET"], operation_id=f"get_{slug}", tags=[resource.name],
@@ -113,6 +119,6 @@ def _add(routes: APIRouter, resource: Resource) -> None:
 
 def _after(resource: Resource, after: str | None) -> str | None:
     """`after=POSITION` of the ordered event feed, as a cursor."""
-    if after is None or resource.name != "events":
+    if after is None or resource.name != FEED:
         return None
     return reading.encode(int(after)) if after.isdigit() and len(after) < 19 else reading.encode(0)

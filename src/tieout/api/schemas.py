@@ -271,20 +271,32 @@ class Balance(Shown):
     recognised_amount: Decimals = absent()
 
 
-class Event(Shown):
-    """What became true, as a CloudEvent 1.0; the data of each type is in the AsyncAPI document."""
+class Told(Shown):
+    """What every form of an event has: the attributes of CloudEvents 1.0."""
 
-    position: int = Field(description="place in the feed")
     id: UUID
     specversion: Literal["1.0"]
     source: Literal["/tieout/hub"] = Field(description="who says it, as a URI reference")
     type: str = Field(pattern=r"^tieout\.[a-z_]+\.[a-z_]+\.v[0-9]+$", examples=["tieout.invoice.released.v1"])
     subject: str = Field(description="the business key it is about")
     sequence: str = Field(pattern="^[1-9][0-9]*$", description="from 1 per subject, without a gap")
-    legal_entity: str | None
     time: AwareDatetime
     datacontenttype: Literal["application/json"]
     data: dict[str, Any]
+
+
+class Event(Told):
+    """What became true, as a CloudEvent 1.0; the data of each type is in the AsyncAPI document."""
+
+    position: int = Field(description="place in the feed")
+    legal_entity: str | None
+
+
+class CloudEvent(Told):
+    """The same with names that CloudEvents allows."""
+
+    position: str = Field(pattern="^[1-9][0-9]*$", description="place in the feed")
+    legalentity: str = absent()
 
 
 class CatalogEntry(Shown):
