@@ -75,3 +75,44 @@ def test_a_module_is_short_enough_to_read_whole(file: Path) -> None:
     lines = len(file.read_text().splitlines())
     if name(file) not in DECLARATIONS:
         assert lines < LONGEST, f"{name(file)} has {lines} lines: split it by what its parts are about"
+
+
+SAFE = {"resolve_entities": False, "no_network": True, "load_dtd": False}
+READERS = {"fromstring", "parse", "XML", "iterparse", "HTML"}
+
+
+def xml_risks(text: str) -> list[str]:
+    """Ways in which a module's text reads XML that could name files, addresses or entities."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom | ast.Import):
+            modules = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            if any(module.startswith("xml.") for module in modules):
+                found.append(
+                    f"line {node.lineno}: the standard library's XML: use lxml with a hardened parser"
+                )
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        if not isinstance(node.func.value, ast.Name) or node.func.value.id != "etree":
+            continue
+        given = {k.arg: k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)}
+        if node.func.attr == "XMLParser" and not SAFE.items() <= given.items():
+            found.append(f"line {node.lineno}: a parser without {SAFE}")
+        if node.func.attr in READERS and len(node.args) < 2:
+            found.append(f"line {node.lineno}: etree.{node.func.attr} without a parser")
+    return found
+
+
+@pytest.mark.parametrize("file", FILES, ids=name)
+def test_xml_is_read_by_a_hardened_parser(file: Path) -> None:
+    assert xml_risks(file.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["etree.XMLParser()", "etree.XMLParser(resolve_entities=False)", "etree.fromstring(x)", "etree.parse(x)",
+     "import xml.etree.ElementTree", "from xml.dom import minidom",
+     "etree.XMLParser(resolve_entities=True, no_network=True, load_dtd=False)"],
+)  # fmt: skip
+def test_the_rule_catches_a_bare_parser(line: str) -> None:
+    assert len(xml_risks(line)) == 1

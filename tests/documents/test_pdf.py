@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -16,7 +17,7 @@ from tieout.documents.cii import cii
 from tieout.documents.en16931 import compose
 from tieout.documents.pdf import invoice_pdf, printed
 from tieout.documents.validation import failed_rules
-from tieout.domain.billing.sales_document import BackupRow, SalesDocument
+from tieout.domain.billing.sales_document import BackupRow, BankAccount, SalesDocument
 
 DAY = date(2026, 2, 3)
 
@@ -120,6 +121,13 @@ def test_texts_are_shown_and_never_carried_out() -> None:
     assert told in text(made(document))
 
 
+def test_an_iban_is_grouped_however_it_is_stated() -> None:
+    bank = BankAccount("de89370400440532013000")
+    assert "IBAN DE89 3704 0044 0532 0130 00" in text(made(invoice(bank=bank)))
+    local = BankAccount("021000021 / 123456789")
+    assert "Account 021000021 / 123456789" in text(made(invoice(bank=local)))
+
+
 def test_a_draft_says_so_on_every_page() -> None:
     """Across the page, letter by letter in its text, and at its foot."""
     pages = ["".join(p.extract_text().split()) for p in read(made(invoice(draft=True, number="D-7"))).pages]
@@ -132,7 +140,7 @@ def test_a_credit_note_asks_for_no_payment() -> None:
     said = text(made(credit_note()))
     assert "Amount credited EUR 2,222.33" in said
     assert "Credits invoice INV-1042 of 2 March 2026" in said
-    assert "agreed on 3 March" in said
+    assert "Reason: agreed on 3 March" in said
     assert "IBAN" not in said
 
 
@@ -168,3 +176,11 @@ def test_a_long_document_repeats_its_heads() -> None:
 def test_the_same_record_gives_the_same_pages() -> None:
     content = compose(invoice())
     assert printed(content, rows(invoice())) == printed(content, rows(invoice()))
+
+
+def test_pages_are_made_in_many_threads_at_once() -> None:
+    """The web door's threads set pages side by side: each gets its own."""
+    documents = [invoice(number=f"INV-{n}") for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        pdfs = list(pool.map(made, documents))
+    assert [f"INV-{n}" in text(pdf) for n, pdf in enumerate(pdfs)] == [True] * 8

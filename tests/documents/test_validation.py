@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.documents.sample import invoice
@@ -146,3 +149,36 @@ def test_a_process_that_is_late_is_ended_and_the_document_is_not_valid() -> None
 def test_a_document_on_which_the_process_dies_is_not_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tieout.documents.validation._PROGRAM", os.devnull)
     assert rules(Validator(), GOOD) == ["VALIDATOR-DIED"]
+
+
+def test_the_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
+    """Killed without a word, its parent leaves no checker behind: the input ends and so does it."""
+    program = (
+        "import os, sys, signal\n"
+        "from tieout.documents.validation import Validator\n"
+        "validator = Validator()\n"
+        "assert validator.failed_rules(open(sys.argv[1], 'rb').read()) == []\n"
+        "print(validator.pids()[0], flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    (tmp_path / "it.xml").write_bytes(GOOD)
+    asked = [sys.executable, "-c", program, str(tmp_path / "it.xml")]
+    ended = subprocess.run(
+        asked,
+        stdout=subprocess.PIPE,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert ended.returncode == -signal.SIGKILL
+    psutil.wait_procs([p for p in [_process(int(ended.stdout))] if p], timeout=30)
+    assert _process(int(ended.stdout)) is None
+
+
+def _process(pid: int) -> psutil.Process | None:
+    """A process that runs: one that ended and waits to be collected does not."""
+    try:
+        found = psutil.Process(pid)
+        return None if found.status() == psutil.STATUS_ZOMBIE else found
+    except psutil.NoSuchProcess:
+        return None

@@ -17,7 +17,7 @@ import typst
 from babel import Locale
 
 from tieout.documents.cii import cii
-from tieout.documents.en16931 import Content, Line, clean, compose, plain
+from tieout.documents.en16931 import Content, Line, clean, compact, compose, plain
 from tieout.domain.billing.sales_document import (
     CREDITS,
     BackupRow,
@@ -180,7 +180,7 @@ def _payable_name(document: SalesDocument) -> str:
 
 def _notes(content: Content) -> Iterator[str | None]:
     said = content.document
-    yield said.reason and clean(said.reason)
+    yield said.reason and f"Reason: {clean(said.reason)}"
     for part in content.taxes:
         if part.category != OUT_OF_SCOPE or said.seller.country in UNION:
             yield part.reason
@@ -192,7 +192,7 @@ def _payment(content: Content) -> Iterator[tuple[str, str | None]]:
         return
     yield "Terms", content.terms
     if bank:
-        yield "IBAN" if content.iban else "Account", clean(bank.account)
+        yield ("IBAN", in_fours(bank.account)) if content.iban else ("Account", clean(bank.account))
         yield "BIC", bank.bic
         yield "Bank", bank.bank and clean(bank.bank)
         yield "Reference", clean(said.number)
@@ -233,6 +233,12 @@ def _backup(content: Content, rows: Sequence[BackupRow]) -> list[dict[str, Any]]
                 }
             )  # fmt: skip
     return parts
+
+
+def in_fours(account: str) -> str:
+    """An IBAN in groups of four, as it is read aloud."""
+    bare = compact(account)
+    return " ".join(bare[place : place + 4] for place in range(0, len(bare), 4))
 
 
 def day(value: date) -> str:

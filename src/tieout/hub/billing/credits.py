@@ -17,6 +17,7 @@ from tieout.domain.billing import (
 )
 from tieout.domain.frames import INVOICED, frame
 from tieout.hub.actors import Actor, require
+from tieout.hub.billing import e_invoices
 from tieout.hub.billing.decisions import locked
 from tieout.hub.billing.documents import announce_draft, name_of
 from tieout.hub.billing.notes import left_of, lines_under, note_of
@@ -115,7 +116,9 @@ def _write(
     }  # fmt: skip
     number = store.insert_document(conn, row, lines, links)
     fp("billing.credit.drafted")
-    return announce_draft(conn, {**row, "draft_number": number}, actor.name, len(links))
+    reference = announce_draft(conn, {**row, "draft_number": number}, actor.name, len(links))
+    e_invoices.ask(conn, {reference: row["legal_entity"]})
+    return reference
 
 
 def _lines(conn: Connection, original: str, credit: Credit) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from tieout.domain.billing import content_hash
 from tieout.domain.frames import DRAFT_EVENTS, DRAFT_LINES, DRAFTS, frame
 from tieout.domain.subledger import Books
-from tieout.hub import audit, books, events, policies, work
+from tieout.hub import audit, books, events
 from tieout.hub.actors import SYSTEM, Actor, require
 from tieout.hub.refusals import NotFound, Stale
 from tieout.store import invoices as store
@@ -145,6 +145,4 @@ def announce_draft(conn: Connection, row: Mapping[str, Any], preparer: str, part
     events.emit(conn, [events.NewEvent(events.INVOICE_DRAFTED, reference, row["legal_entity"], said)])
     audit.record(conn, preparer, "draft", row["kind"], reference, rows=parts, entity=row["legal_entity"],
                  digest=bytes.fromhex(row["content_hash"]), detail=said)  # fmt: skip
-    if policies.load(conn).seller(row["legal_entity"]).electronic:
-        work.request(conn, E_INVOICE, reference)
     return reference

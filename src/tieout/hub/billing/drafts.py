@@ -21,7 +21,7 @@ from tieout.domain.billing import DraftSet, draft_invoices
 from tieout.domain.frames import BILLABLE, INVOICE_TERMS, TAX_QUESTIONS, frame
 from tieout.domain.tax import determine_tax
 from tieout.hub import audit, canonical, exceptions, policies
-from tieout.hub.billing import corrections
+from tieout.hub.billing import corrections, e_invoices
 from tieout.hub.billing.documents import SIGNS, announce_draft, reference_of
 from tieout.hub.exceptions import NewException
 from tieout.hub.refusals import NotFound
@@ -40,7 +40,7 @@ UNAPPROVED = "not-approved"
 class Work:
     """One contract while it is drafted: its terms, its unreleased drafts, what is billable, what came of it.
 
-    `notes` and `drafts` are documents to be: {row, lines, links}.
+    `notes` and `drafts` are documents to be: {row, lines, links}; `sellers`: the legal entity of each that was drafted.
     """
 
     contract: str
@@ -55,6 +55,7 @@ class Work:
     kept: list[str] = field(default_factory=list)
     voided: list[str] = field(default_factory=list)
     drafted: list[str] = field(default_factory=list)
+    sellers: dict[str, str] = field(default_factory=dict)
 
     @property
     def entity(self) -> str | None:
@@ -80,6 +81,7 @@ def draft(conn: Connection, run_id: str, contracts: Sequence[str]) -> list[str]:
     for work in works:
         _settle(conn, run, work, moment)
     _report(conn, works)
+    e_invoices.ask(conn, {ref: entity for work in works for ref, entity in work.sellers.items()})
     for work in works:
         runs.finish_part(conn, run_id, work.contract, _outcome(work), moment)
     fp("billing.draft.parts_done")
@@ -189,7 +191,9 @@ def _settle(conn: Connection, run: Mapping[str, Any], work: Work, moment: dateti
     _audit_voids(conn, run, gone)
     for digest, document in wanted.items():
         if digest not in standing:
-            work.drafted.append(_write(conn, run, document, moment))
+            reference = _write(conn, run, document, moment)
+            work.drafted.append(reference)
+            work.sellers[reference] = document["row"]["legal_entity"]
 
 
 def end_drafts(conn: Connection, rows: Collection[Mapping[str, Any]], reason: str, moment: datetime) -> None:

@@ -148,6 +148,13 @@ def unchecked(conn: Connection, refs: Collection[str], actor: Actor) -> list[str
     return found
 
 
+def ask(conn: Connection, drafted: Mapping[str, str]) -> None:
+    """Ask for a check of new drafts ({reference: legal entity}) of entities with e-invoices."""
+    stated = policies.load(conn)
+    wanted = {(E_INVOICE, ref) for ref, entity in drafted.items() if stated.seller(entity).electronic}
+    work.request_all(conn, wanted)
+
+
 def recheck(conn: Connection, customers: Collection[str] | None = None) -> None:
     """Ask for a check of what entities with e-invoices have not released, of these customers or of all."""
     stated = policies.load(conn).invoicing
