@@ -98,3 +98,36 @@ def test_a_hold_names_what_is_there_and_who_may(desk: Desk) -> None:
     assert desk.shown("bill", "hold", "--contract", "K-1", "--reason", " ", "--as", PAT)[0] == 2
     assert desk("bill", "hold", "--contract", "K-1", *wanted, ANN)[1]["error"]["code"] == "TIE-103"
     assert desk.shown("bill", "unhold", "--contract", "K-1", "--as", PAT)[0] == 2
+
+
+def test_a_write_down_waits_for_another_person_and_lowers_the_bill(desk: Desk) -> None:
+    with desk.engine.begin() as conn:
+        take(conn, "kantata", rated.hours("601", "5"))
+        verified.rate(conn)
+    told = ("bill", "write", "down", "150", "--entry", "601", "--reason", "slower than promised", "--as", PAT)
+    code, said = desk(*told)
+    assert (code, said["waits"], said["entries"]) == (0, True, ["601"])
+    [row] = desk("bill", "writes", "--waiting")[1]
+    assert (row["write"], row["kind"], row["entry"], row["approver"]) == (said["write"], "down", "601", None)
+    assert desk("bill", "approve-write", said["write"], "--as", PAT)[1]["error"]["code"] == "TIE-103"
+    assert desk("bill", "approve-write", said["write"], "--as", ANN)[0] == 0
+    assert desk("bill", "approve-write", said["write"], "--as", BOB)[0] == 0, "twice is once"
+    assert desk("bill", "writes", "--waiting")[1] == []
+    with desk.engine.begin() as conn:
+        verified.rate(conn)
+    [draft] = desk("bill", "run", "--through", "2026-02-28", "--contract", "K-1", "--as", PAT)[1]["drafts"]
+    assert float(draft["net_amount"]) == 850
+
+
+def test_a_write_takes_no_more_than_is_open(desk: Desk) -> None:
+    with desk.engine.begin() as conn:
+        take(conn, "kantata", rated.hours("601", "5"))
+        verified.rate(conn)
+    wanted = ("--entry", "601", "--reason", "x", "--as", PAT)
+    code, refused = desk("bill", "write", "off", "1000.01", *wanted)
+    assert (code, "1000.01 of entry 601, of which 1000" in refused["error"]["message"]) == (2, True)
+    assert desk.shown("bill", "write", "off", "0", *wanted)[0] == 2
+    assert desk.shown("bill", "write", "off", "10.001", *wanted)[0] == 2
+    assert desk.shown("bill", "write", "off", "10", "--entry", "601", "--reason", " ", "--as", PAT)[0] == 2
+    assert desk.shown("bill", "approve-write", "019cb3c9-9ae0-713c-9991-9c0d519c2d61", "--as", ANN)[0] == 2
+    assert desk.shown("bill", "approve-write", "nonsense", "--as", ANN)[0] == 2

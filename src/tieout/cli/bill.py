@@ -208,6 +208,65 @@ def holds(contract: OnContract = None, json: Json = False) -> None:
     print_json(rows) if json else table(names, [[row[name] for name in names] for row in rows])
 
 
+class Write(StrEnum):
+    """What a write does to what is open."""
+
+    DOWN = "down"
+    OFF = "off"
+
+
+@app.command(
+    epilog="Example: tieout bill write down 50.00 --entry 501 --reason 'goodwill' --as pat@meridian.example"
+)
+def write(
+    kind: Annotated[Write, typer.Argument(help="down: bill less; off: give it up.", show_default=False)],
+    amount: Annotated[str, typer.Argument(help="In the contract's currency.", show_default=False)],
+    who: As,
+    reason: Annotated[str, typer.Option(help="Why it is not billed.", show_default=False)],
+    entry: Entry = None,
+    contract: OnContract = None,
+    line: OnLine = None,
+    json: Json = False,
+) -> None:
+    """Take an amount off what is unbilled of an entry, or of a line; revenue falls with it, the hours stay."""
+    value = _number(amount, "amount") or Decimal(0)
+    with existing_database() as engine, engine.begin() as conn:
+        said = billing.write(
+            conn, person(conn, who), kind.value, value, reason, entry=entry, contract=contract, line=line
+        )
+    waits = f"It waits for another person: tieout bill approve-write {said['write']}"
+    print_json(said) if json else note(waits if said["waits"] else "It is written.")
+
+
+@app.command(
+    epilog="Example: tieout bill approve-write 019cb3c9-9ae0-713c-9991-9c0d519c2d61 --as ann@meridian.example"
+)
+def approve_write(
+    write: Annotated[
+        str, typer.Argument(metavar="WRITE", help="Its id, from `bill writes`.", show_default=False)
+    ],
+    who: As,
+    json: Json = False,
+) -> None:
+    """Let a write take effect that is above the firm's limit; never by who proposed it."""
+    with existing_database() as engine, engine.begin() as conn:
+        billing.approve_write(conn, person(conn, who), write)
+    print_json({"approved": write}) if json else note("It is written.")
+
+
+@app.command(epilog="Example: tieout bill writes --waiting")
+def writes(
+    contract: OnContract = None,
+    waiting: Annotated[bool, typer.Option("--waiting", help="Only what waits for approval.")] = False,
+    json: Json = False,
+) -> None:
+    """What was written down or off, by whom and why, entry by entry."""
+    with existing_database() as engine, engine.connect() as conn:
+        rows = billing.written(conn, SYSTEM, contract, waiting=waiting)
+    names = ("write", "kind", "contract", "line", "entry", "amount", "reason", "proposer", "approver")
+    print_json(rows) if json else table(names, [[row[name] for name in names] for row in rows])
+
+
 @app.command(epilog="Example: tieout bill void D-1042 --reason 'drafted too early' --as pat@meridian.example")
 def void(
     refs: Refs,

@@ -55,6 +55,7 @@ class Policies:
     entity_cards: Mapping[str, str] = field(default_factory=dict)
     correction: str = CORRECTIONS[0]
     tie_out_tolerance: Decimal = Decimal(0)
+    write_limit: Decimal = Decimal(0)
     zones: Mapping[str, ZoneInfo] = field(default_factory=dict)
     invoicing: Mapping[str, Invoicing] = field(default_factory=dict)
     week_start: str = "monday"
@@ -121,6 +122,7 @@ def parse(document: Mapping[str, Any], version: int = 0) -> Policies:
         entity_cards=dict(cards.get("entity") or {}),
         correction=billing.get("correction") or CORRECTIONS[0],
         tie_out_tolerance=Decimal(str(billing.get("tie_out_tolerance") or 0)),
+        write_limit=Decimal(str(billing.get("write_limit") or 0)),
         zones={code: ZoneInfo(e["time_zone"]) for code, e in entities.items() if e.get("time_zone")},
         invoicing={code: _invoicing(e["invoices"]) for code, e in entities.items() if e.get("invoices")},
         week_start=billing.get("week_start") or "monday",

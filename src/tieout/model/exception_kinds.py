@@ -31,6 +31,12 @@ _ALL = (
         ("approve the hours in the source system, or reject them", "bill again once they are approved"),
     ),
     ExceptionKind(
+        "write-not-applied",
+        "warning",
+        _PREPARER,
+        ("write down or off what still applies", "waive it with the reason"),
+    ),
+    ExceptionKind(
         "outside-contract", "blocking", _PREPARER, ("amend the contract dates", "correct the entry's date")
     ),
     ExceptionKind(

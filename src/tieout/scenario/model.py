@@ -359,6 +359,15 @@ class Hold(OnContract):
     reason: Text = "stated by the scenario"
 
 
+class Write(OnContract):
+    id: Text | None = None
+    line: Text | None = None
+    down: Number | None = Field(default=None, gt=0)
+    up: Number | None = Field(default=None, gt=0)
+    off: Number | None = Field(default=None, gt=0)
+    reason: Text = "stated by the scenario"
+
+
 class Anything(Verb):
     """A verb whose keys are checked when it is supported."""
 
@@ -369,9 +378,9 @@ VERBS: dict[str, type[Verb]] = {
     "sign": OnContract, "activate": OnContract, "suspend": OnContract, "terminate": OnContract, "time": TimeEntry,
     "correct": Correct, "withdraw": Withdraw, "amend": Amend, "bill": Bill, "release": OnInvoice, "void": OnInvoice,
     "credit": Credit, "pay": Pay, "rate": HeardRate, "worker": WorkerChange, "close": Close, "reopen": Close,
-    "hold": Hold, "unhold": Hold,
+    "hold": Hold, "unhold": Hold, "write": Write,
     **dict.fromkeys(
-        ("expense", "milestone", "progress", "usage", "deliver", "estimate", "write", "deposit", "fx", "request",
+        ("expense", "milestone", "progress", "usage", "deliver", "estimate", "deposit", "fx", "request",
          "staff", "dispute", "subcontract", "payroll", "contract_cost", "credit_loss", "system"),
         Anything,
     ),

@@ -192,6 +192,8 @@ def _check_references(scenario: Scenario) -> None:
         if event.verb in ("correct", "withdraw"):
             need("entry", event.body.id, (*event.place, "id"))
         _check_line(scenario, event)
+        if event.verb == "write":
+            _check_write(source, event)
         if event.verb == "worker":
             need("worker", event.body.id, (*event.place, "id"))
         if event.verb == "rate":
@@ -200,6 +202,12 @@ def _check_references(scenario: Scenario) -> None:
     for expectation in scenario.expectations:
         for kind in ("contract", "entity", "worker"):
             need(kind, expectation.where.get(kind), (*expectation.place, kind))
+
+
+def _check_write(source: Source, event: Event) -> None:
+    stated = [kind for kind in ("down", "up", "off") if getattr(event.body, kind) is not None]
+    if len(stated) != 1:
+        raise source.bad(event.place, "a write says one of down, up, off: amount")
 
 
 def _check_line(scenario: Scenario, event: Event) -> None:

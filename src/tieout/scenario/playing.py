@@ -248,6 +248,17 @@ class Player:
         self._begin(lambda conn: billing.unhold(conn, PREPARER_ACTOR, **self._held(event)))
         run_due(self.environment, KINDS)
 
+    def _write(self, event: Event) -> None:
+        """Proposed by one of the two built-in people, approved by the other where the firm's limit asks for it."""
+        body = event.body
+        kind, amount = next((k, getattr(body, k)) for k in ("down", "off") if getattr(body, k) is not None)
+        said = self._begin(
+            lambda conn: billing.write(conn, PREPARER_ACTOR, kind, amount, body.reason, **self._held(event))
+        )
+        if said["waits"]:
+            self._begin(lambda conn: billing.approve_write(conn, APPROVER_ACTOR, said["write"]))
+        run_due(self.environment, KINDS)
+
     def _held(self, event: Event) -> dict[str, str | None]:
         if event.body.id is not None:
             return {"entry": event.body.id}
@@ -311,6 +322,7 @@ def workspace_document(scenario: Scenario) -> dict[str, Any]:
         "correction": header.policies.get("correction", "next_invoice"),
         "week_start": header.policies.get("week_start", "monday"),
         "tie_out_tolerance": str(header.policies.get("tie_out_tolerance", 0)),
+        "write_limit": str(header.policies.get("write_limit", 0)),
     }
     zones = {entity.code: {"time_zone": entity.time_zone} for entity in header.entities}
     return {"name": "scenario", "ownership": owned, "tax": rules, "billing": billing_rules, "entities": zones}

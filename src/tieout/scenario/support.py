@@ -28,6 +28,7 @@ VERBS = frozenset(
         "reopen",
         "hold",
         "unhold",
+        "write",
     ]
 )
 MEASURES = frozenset(
@@ -82,11 +83,13 @@ def refuse_unsupported(scenario: Scenario) -> None:
     for number, contract in enumerate(header.contracts):
         _contract(contract, ("contracts", number), no)
     for policy, value in header.policies.items():
-        if policy not in ("week_start", "tie_out_tolerance", "correction"):
+        if policy not in ("week_start", "tie_out_tolerance", "correction", "write_limit"):
             raise no(("policies", policy), f"policy {policy}: {value}")
     for event in scenario.timeline:
         if event.verb not in VERBS:
             raise no(event.place, f"the verb {event.verb}")
+        if event.verb == "write" and event.body.up is not None:
+            raise no((*event.place, "write", "up"), "a write-up")
         if event.verb == "amend" and set(event.body.change) - AMENDED:
             raise no((*event.place, "change"), "this change")
     for expectation in scenario.expectations:

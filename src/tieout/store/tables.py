@@ -640,6 +640,27 @@ billing_hold = Table(
     ),
 )  # fmt: skip
 
+billing_write = Table(
+    "billing_write",
+    metadata,
+    Column("id", UUID(as_uuid=False), primary_key=True),
+    Column("write", UUID(as_uuid=False), nullable=False, comment="the decision that it is a share of"),
+    Column("kind", String, nullable=False, comment="down | off"),
+    Column("contract", String, nullable=False),
+    Column("line", String, nullable=False),
+    Column("entry", String, nullable=False),
+    Column("amount", MONEY, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("proposer", String, nullable=False),
+    Column("proposed_at", MOMENT, nullable=False),
+    Column("approver", String),
+    Column("effective_at", MOMENT, comment="null: waits for another person's approval"),
+    CheckConstraint("kind IN ('down', 'off') AND amount > 0", name="kind"),
+    CheckConstraint("lower(approver) <> lower(proposer)", name="two_people"),
+    Index("ix_billing_write_contract", "contract"),
+    Index("ix_billing_write", "write"),
+)
+
 billing_run = Table(
     "billing_run",
     metadata,

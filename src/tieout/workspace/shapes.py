@@ -107,6 +107,7 @@ class BillingFile(Shape):
     cards: Cards = Cards()
     correction: Literal["next_invoice", "credit_note"] = "next_invoice"
     tie_out_tolerance: Decimal = Field(default=Decimal(0), ge=0)
+    write_limit: Decimal = Field(default=Decimal(0), ge=0)
     week_start: Literal[WEEKDAYS] = "monday"  # type: ignore[valid-type]
     holidays: list[date] = []
 

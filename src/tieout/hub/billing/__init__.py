@@ -9,9 +9,11 @@ from tieout.hub.billing.reads import backup_sheet, listed, show
 from tieout.hub.billing.record import document
 from tieout.hub.billing.release import release
 from tieout.hub.billing.runs import draft_partition, run_status, start_run
+from tieout.hub.billing.writes import approve_write, write, written
 
 __all__ = [
     "approve",
+    "approve_write",
     "backup_sheet",
     "document",
     "draft",
@@ -28,4 +30,6 @@ __all__ = [
     "unchecked",
     "unhold",
     "void",
+    "write",
+    "written",
 ]

@@ -10,15 +10,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from tieout.hub import audit, canonical, work
-from tieout.hub.actors import Actor, require
+from tieout.hub.actors import Actor
 from tieout.hub.billing.documents import may_read
+from tieout.hub.billing.targets import Place, meant
 from tieout.hub.refusals import Invalid, NotFound
-from tieout.store import billing_events, clock
+from tieout.store import clock
 from tieout.store import holds as store
 from tieout.store.ids import new_id
 from tieout.telemetry.failpoints import fp
-
-SCOPE = "invoices:draft"
 
 
 def hold(
@@ -31,15 +30,15 @@ def hold(
     """
     if not reason.strip():
         raise Invalid("A hold needs a reason.", fields={"reason": "missing"})
-    place = _place(conn, actor, entry, contract, line)
-    known = store.live(conn, *place)
+    where = meant(conn, actor, entry, contract, line)
+    known = store.live(conn, *where)
     if known is not None:
         return known
     moment = clock.now(conn)
-    row: dict[str, Any] = dict(zip(("contract", "line", "entry"), place, strict=True))
+    row: dict[str, Any] = dict(zip(("contract", "line", "entry"), where, strict=True))
     hold_id = new_id(moment)
     store.add(conn, {**row, "id": hold_id, "reason": reason, "held_by": actor.name, "held_at": moment})
-    _changed(conn, actor, "hold", place, reason)
+    _changed(conn, actor, "hold", where, reason)
     return hold_id
 
 
@@ -47,10 +46,10 @@ def unhold(
     conn: Connection, actor: Actor, *, entry: str | None = None, contract: str | None = None, line: str | None = None
 ) -> None:  # fmt: skip
     """Let an entry or a line go to billing again; NotFound when nobody holds exactly this."""
-    place = _place(conn, actor, entry, contract, line)
-    if not store.end(conn, *place, actor.name, clock.now(conn)):
-        raise NotFound(f"Nobody holds {_named(place)}.")
-    _changed(conn, actor, "unhold", place, "")
+    where = meant(conn, actor, entry, contract, line)
+    if not store.end(conn, *where, actor.name, clock.now(conn)):
+        raise NotFound(f"Nobody holds {_named(where)}.")
+    _changed(conn, actor, "unhold", where, "")
 
 
 def held(conn: Connection, actor: Actor, contract: str | None = None) -> list[dict[str, Any]]:
@@ -64,37 +63,14 @@ def held(conn: Connection, actor: Actor, contract: str | None = None) -> list[di
     return [{name: row[name] for name in names} for row in rows if actor.sees(entities.get(row["contract"]))]
 
 
-def _place(
-    conn: Connection, actor: Actor, entry: str | None, contract: str | None, line: str | None
-) -> tuple[str, str, str | None]:
-    """What is meant, under the lock of its contract; the actor may act there."""
-    if (entry is None) == (contract is None):
-        raise Invalid("Name an entry, or a contract and its line.", fields={"entry": "or contract"})
-    if entry is not None:
-        found = store.place_of(conn, entry)
-        if found is None:
-            raise NotFound(f"There is no rated entry {entry}.")
-        place: tuple[str, str, str | None] = (*found, entry)
-    else:
-        place = (str(contract), line or "1", None)
-    terms = canonical.current(conn, "contract", [place[0]]).get(place[0])
-    require(actor, SCOPE)
-    if terms is None or not actor.sees(terms["legal_entity"]) or not store.has_line(conn, place[0], place[1]):
-        raise NotFound(f"There is no line {place[1]} of contract {place[0]}.")
-    billing_events.lock_contracts(conn, [place[0]])
-    return place
-
-
-def _changed(
-    conn: Connection, actor: Actor, action: str, place: tuple[str, str, str | None], reason: str
-) -> None:
-    contract, line, entry = place
+def _changed(conn: Connection, actor: Actor, action: str, where: Place, reason: str) -> None:
+    contract, line, entry = where
     detail = {"line": line, "entry": entry}
     audit.record(conn, actor, action, "contract", contract, reason=reason, detail=detail)
     work.request(conn, "rate", contract)
     fp("billing.held")
 
 
-def _named(place: tuple[str, str, str | None]) -> str:
-    contract, line, entry = place
+def _named(where: Place) -> str:
+    contract, line, entry = where
     return f"line {line} of contract {contract}" if entry is None else f"entry {entry}"

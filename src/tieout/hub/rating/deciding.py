@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -18,17 +19,23 @@ from tieout.domain.frames import (
     HOURS,
     LIVE_EVENTS,
     MONEY,
+    OPEN_VALUE,
+    REFUSED_REQUESTS,
+    WRITTEN,
     check_frame,
     conform,
 )  # fmt: skip
 from tieout.domain.rating import RatingPolicies, RatingResult, rate_time
 from tieout.domain.rating.holds import classify_holds
+from tieout.domain.rating.writes import apply_writes
 from tieout.hub.rating.caps import Capped, cap_events
 from tieout.hub.rating.facts import Facts
 from tieout.store.billing_events import EVENT_COLUMNS
 from tieout.store.ids import new_id
 
 _PARTS = ("over_cap", "written_off")
+_DECIDED = Decimal(10**15)
+"""No limit: whether another person had to approve was asked when it was decided."""
 _MEASURES = ("quantity", "amount")
 
 
@@ -36,7 +43,8 @@ _MEASURES = ("quantity", "amount")
 class Decision:
     """`events`: every event of the contracts as it will stand (EVENT_COLUMNS), with `before_*` of what is stored
     (null for new ones) and `is_new`; `rated` the new time events (RATED + event); `reversals` the new opposites;
-    `relinked` the new links; `findings` of the entries in scope; `crowded` neighbours with an implausible day.
+    `relinked` the new links; `findings` of the entries in scope; `crowded` neighbours with an implausible day;
+    `written` the events that people wrote down or off, with the day; `unwritten` (REFUSED_REQUESTS) what no longer fits.
     """
 
     events: pl.DataFrame
@@ -47,6 +55,15 @@ class Decision:
     crowded: frozenset[str]
     neighbours: pl.DataFrame
     capped: Capped
+    written: pl.DataFrame
+    unwritten: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class _Written:
+    events: pl.DataFrame
+    days: pl.DataFrame
+    refused: pl.DataFrame
 
 
 def decide(facts: Facts, policies: RatingPolicies, moment: datetime) -> Decision:
@@ -61,13 +78,16 @@ def decide(facts: Facts, policies: RatingPolicies, moment: datetime) -> Decision
     rated = _numbered(changes.new, moment, first + reversals.height)
     standing = _standing(facts.events, changes, reversals, rated, facts)
     capped = cap_events(facts, standing)
+    written = _with_writes(_with_caps(standing, capped.split), facts.writes)
     outside = facts.entries.filter(~pl.col("in_scope"))
     findings = rating.findings.filter(pl.col("entry").is_in(facts.scope.implode()))
     crowd = rating.findings.filter(pl.col("kind") == "implausible-hours").join(
         outside, on="entry", how="semi"
     )
     return Decision(
-        events=_with_holds(_with_caps(standing, capped.split), facts.holds),
+        events=_with_holds(written.events, facts.holds),
+        written=written.days,
+        unwritten=written.refused,
         rated=rated,
         reversals=reversals,
         relinked=changes.relinked,
@@ -175,17 +195,38 @@ def _with_holds(events: pl.DataFrame, holds: pl.DataFrame) -> pl.DataFrame:
     free = events.with_columns(pl.lit(0).cast(_DTYPES[m]).alias(f"held_{m}") for m in _MEASURES)
     if holds.is_empty():
         return free
-    left = [
-        (pl.col(m) - pl.sum_horizontal(f"over_cap_{m}", f"written_off_{m}", f"reversed_{m}", f"billed_{m}") + pl.col(f"credited_{m}"))
-        .cast(_DTYPES[m]).alias(m)
-        for m in _MEASURES
-    ]  # fmt: skip
-    value = free.with_columns(*left, over_cap_quantity=0, over_cap_amount=0)
+    value = free.with_columns(*_left(), over_cap_quantity=0, over_cap_amount=0)
     placed = classify_holds(conform("held value", value, HELD_VALUE), holds).events.select(
         "event", *(pl.col(f"billing_hold_{m}").alias(f"held_{m}") for m in _MEASURES)
     )
     names = [f"held_{m}" for m in _MEASURES]
     return free.drop(names).join(placed, on="event", how="left", maintain_order="left").select(events.columns)
+
+
+def _left() -> list[pl.Expr]:
+    """What of each event is neither billed nor kept out otherwise."""
+    out = ("over_cap", "written_off", "reversed", "billed")
+    return [
+        (pl.col(m) - pl.sum_horizontal(*(f"{place}_{m}" for place in out)) + pl.col(f"credited_{m}"))
+        .cast(_DTYPES[m])
+        .alias(m)
+        for m in _MEASURES
+    ]
+
+
+def _with_writes(events: pl.DataFrame, writes: pl.DataFrame) -> _Written:
+    """The balances with what people wrote down or off; who had to approve it did so when it was decided."""
+    if writes.is_empty():
+        return _Written(events, WRITTEN.to_frame().select("event", "day"), REFUSED_REQUESTS.to_frame())
+    value = events.with_columns(*_left(), revenue_method=pl.lit("as_invoiced"))
+    result = apply_writes(conform("open value", value, OPEN_VALUE), writes, limit=_DECIDED)
+    shares = result.written.group_by("event").agg(
+        (-pl.col("amount").sum()).alias("taken"), pl.col("day").max()
+    )
+    placed = events.join(shares, on="event", how="left", maintain_order="left").with_columns(
+        (pl.col("written_off_amount") + pl.col("taken").fill_null(0)).cast(MONEY).alias("written_off_amount")
+    )
+    return _Written(placed.select(events.columns), shares.select("event", "day"), result.refused)
 
 
 def _explained(findings: pl.DataFrame, facts: Facts) -> pl.DataFrame:

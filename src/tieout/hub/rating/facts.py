@@ -11,11 +11,11 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection
 
-from tieout.domain.frames import CARDS, HOLDS, LINES, RATES, check_frame, conform, frame
+from tieout.domain.frames import CARDS, HOLDS, LINES, RATES, WRITES, check_frame, conform, frame
 from tieout.domain.rating.holds import BILLING_HOLD
 from tieout.hub.contract_lines import read_caps, read_lines
 from tieout.hub.policies import Policies
-from tieout.store import billing_events, clock, holds
+from tieout.store import billing_events, clock, holds, writes
 from tieout.store import rating as store
 
 _UNNAMED = ""
@@ -27,7 +27,8 @@ class Facts:
     """Frames of the domain; `entries` holds neighbours of the same worker-days too, `scope` names those to judge.
 
     `terms` are the segments of each contract in order, `foreign` the contracts in another currency than their
-    entity's books; `events` are the stored events with their balances (EVENT_COLUMNS), `holds` what people keep back (HOLDS).
+    entity's books; `events` are the stored events with their balances (EVENT_COLUMNS), `holds` what people keep back (HOLDS), `writes` what they
+    wrote down or off (WRITES).
     """
 
     contracts: Mapping[str, Mapping[str, Any]]
@@ -39,6 +40,7 @@ class Facts:
     cards: pl.DataFrame
     events: pl.DataFrame
     holds: pl.DataFrame
+    writes: pl.DataFrame
     foreign: Mapping[str, str]
     today: date
 
@@ -59,6 +61,7 @@ def gather(conn: Connection, keys: Collection[str], policies: Policies) -> Facts
         cards=cards,
         events=billing_events.events_of(conn, keys),
         holds=_holds(conn, keys),
+        writes=check_frame("writes", writes.of_contracts(conn, keys), WRITES),
         foreign=_foreign(contracts),
         today=clock.now(conn).date(),
     )

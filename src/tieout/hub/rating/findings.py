@@ -24,6 +24,7 @@ _OF_ENTRIES = (
 )  # fmt: skip
 _CROWDED = "implausible-hours"
 _CAPS, _ORDERS, _DRAFTS = "cap-exceeded", "purchase-order-exhausted", "stale-draft"
+_UNWRITTEN = "write-not-applied"
 _UNAPPROVED = "not-approved"
 """Opened by a billing run for what it leaves out; it is over when nothing of the contract waits for approval."""
 
@@ -35,14 +36,15 @@ def settle(
     found = _of_entries(conn, decision.findings, facts)
     over = _over_limits(facts, decision)
     drafts = [_stale(row) for row in stale]
-    opened = exceptions.open_exceptions(conn, [*found, *over, *drafts])
+    unwritten = [_unwritten(row, facts) for row in decision.unwritten.iter_rows(named=True)]
+    opened = exceptions.open_exceptions(conn, [*found, *over, *drafts, *unwritten])
     scope = set(facts.scope.to_list())
     orders = {f"{row['customer']}/{row['purchase_order']}" for row in facts.contracts.values()}
     scopes = {
-        **dict.fromkeys(_OF_ENTRIES, scope), _CAPS: set(facts.contracts), _ORDERS: orders,
+        **dict.fromkeys((*_OF_ENTRIES, _UNWRITTEN), scope), _CAPS: set(facts.contracts), _ORDERS: orders,
         _UNAPPROVED: set(facts.contracts) - _with_unapproved(facts),
     }  # fmt: skip
-    return len(opened), _heal(conn, scopes, [*found, *over])
+    return len(opened), _heal(conn, scopes, [*found, *over, *unwritten])
 
 
 def settle_unassigned(conn: Connection, missing: pl.DataFrame) -> tuple[int, int]:
@@ -117,6 +119,15 @@ def _of_entry(row: Mapping[str, Any], facts: Facts) -> NewException:
 
 def _evidence(key: str, group: str) -> dict[str, Any]:
     return {"work": {"kind": "rate", "key": key}, "group": group}
+
+
+def _unwritten(row: Mapping[str, Any], facts: Facts) -> NewException:
+    contract = facts.contracts[row["contract"]]
+    cause = f"what was written down or off does not fit what is open of it any more: {row['detail']}"
+    return NewException(
+        _UNWRITTEN, row["entry"], cause, contract=row["contract"], legal_entity=contract["legal_entity"],
+        amount=row["amount"], currency=contract["currency"], evidence=_evidence(row["contract"], _UNWRITTEN),
+    )  # fmt: skip
 
 
 def _over_limits(facts: Facts, decision: Decision) -> list[NewException]:

@@ -33,13 +33,16 @@ class Earned:
 def recognise(facts: Facts, decision: Decision) -> Earned:
     """What the events earn beyond what is recognised; a contract exists for revenue once it is signed.
 
-    What a cap lets through or takes back is dated by the terms that set it, everything else by its work.
+    What a cap lets through or takes back is dated by the terms that set it, what people write down or off by their
+    decision, everything else by its work.
     """
     exists = [
         {"contract": key, "signed_on": row["signed_on"], "collectible_from": _collectible_from(row)}
         for key, row in facts.contracts.items()
     ]
-    events = decision.events.with_columns(_moved_by_cap(decision).alias("changed_on"))
+    written = decision.written.rename({"day": "written_on"})
+    events = decision.events.join(written, on="event", how="left", maintain_order="left")
+    events = events.with_columns(_moved_on(decision).alias("changed_on"))
     recognised = recognise_as_invoiced(
         events.select(EARNED_EVENTS.names()), frame(exists, CONTRACT_EXISTENCE), known_on=facts.today
     )
@@ -60,8 +63,8 @@ def _collectible_from(contract: Mapping[str, Any]) -> date | None:
     return since
 
 
-def _moved_by_cap(decision: Decision) -> pl.Expr:
-    """The first day of the terms whose cap moved a stored event, null for all others."""
+def _moved_on(decision: Decision) -> pl.Expr:
+    """The day of the write, or the first day of the terms whose cap, that moved a stored event; null for all others."""
     since: dict[str, date] = {}
     for limit in decision.capped.limits.values():
         for contract in limit.contracts:
@@ -71,7 +74,7 @@ def _moved_by_cap(decision: Decision) -> pl.Expr:
     moved = (pl.col("over_cap_amount") != pl.col("before_over_cap_amount")) | (
         pl.col("written_off_amount") != pl.col("before_written_off_amount")
     )
-    return pl.when(moved.fill_null(False) & ~pl.col("is_set_back")).then(day)
+    return pl.when(moved.fill_null(False) & ~pl.col("is_set_back")).then(pl.coalesce("written_on", day))
 
 
 def book(conn: Connection, recognised: pl.DataFrame, before: pl.DataFrame) -> int:
