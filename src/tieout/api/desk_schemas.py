@@ -180,7 +180,7 @@ class Measure(Shown):
 
     measure: str
     value: Decimals | None = Field(description="null while there is nothing to measure")
-    unit: Literal["days", "share"]
+    unit: str = Field(examples=["days", "share"])
     definition: str
 
 

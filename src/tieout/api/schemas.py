@@ -201,7 +201,7 @@ class Approval(Shown):
     """A decision of one person on what another prepared."""
 
     id: UUID
-    type: Literal["invoice", "credit_note", "waiver"]
+    type: str = Field(examples=["invoice", "credit_note", "waiver"])
     key: str
     content_hash: Digest
     preparer: str
