@@ -165,6 +165,23 @@ def test_an_amendment_of_an_active_contract_updates_its_billing_profile_only(wor
     assert (world.flow()["state"], world.events()) == ("done", ["requested", "activated"])
 
 
+def test_an_amendment_with_impossible_terms_is_an_exception_and_reaches_no_system(world: World) -> None:
+    """The profile keeps the cap of 50,000; the corrected amendment goes out and closes the exception."""
+    world.sign()
+    world.set_up()
+    sent = len(world.kantata.bodies()) + len(world.netsuite.bodies())
+    world.sign(EndDate="2025-06-30", Cap_Amount__c="-75000.00")
+    world.set_up()
+    assert world.open_exceptions() == [("invalid-amendment", "K-1")]
+    (row,) = world.rows("exception")
+    assert [finding["field"] for finding in row["evidence"]["findings"]] == ["end_date", "cap_amount"]
+    assert (row["amount"], world.profile()["Cap amount"]) == (None, "50000.0000")
+    assert len(world.kantata.bodies()) + len(world.netsuite.bodies()) == sent
+    world.sign(EndDate="2027-06-30", Cap_Amount__c="75000.00")
+    world.set_up()
+    assert (world.open_exceptions(), world.profile()["Cap amount"]) == ([], "75000.0000")
+
+
 def test_a_refused_customer_waits_for_a_person_and_a_replay_goes_on(world: World) -> None:
     """The refusal is one exception with the money; nothing else is sent; the same bytes go out after the fix."""
     accept = world.refuse("customer")

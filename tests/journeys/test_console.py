@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import socket
@@ -26,7 +27,7 @@ from tieout.hub.actors import SYSTEM
 from tieout.scenario.parsing import load_scenario
 from tieout.scenario.playing import KINDS, Player
 from tieout.store.database import clone_database, connect, drop_database
-from tieout.store.tables import approval, invoice
+from tieout.store.tables import approval, contract, invoice
 
 pytestmark = pytest.mark.browser
 
@@ -193,6 +194,49 @@ def test_the_desk_says_what_is_stuck_why_and_what_to_do(console: Console) -> Non
     di.get_by_label("Text").fill("rate asked for from sales")
     di.get_by_role("button", name="Note a fix").last.click()
     expect(di.get_by_text("rate asked for from sales").first).to_be_visible(timeout=PATIENCE)
+
+
+CUT = """() => [...document.querySelectorAll('.q-table__middle, .t-strip, .t-head')]
+  .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.innerText.slice(0, 80))"""
+
+
+@pytest.mark.parametrize("width", [1280, 1440])
+def test_no_column_is_cut(console: Console, width: int) -> None:
+    ana = console.sign_in("ana@x.example")
+    ana.set_viewport_size({"width": width, "height": 900})
+    with console.engine.connect() as conn:
+        number = conn.execute(select(contract.c.key)).scalar_one()
+    for path in ("/", "/exceptions", "/contracts", f"/contracts/{number}", "/billing", "/trace/E-2"):
+        ana.goto(console.url + path, timeout=PATIENCE)
+        expect(ana.locator(".t-table").first).to_be_visible(timeout=PATIENCE)
+        assert ana.evaluate(CUT) == [], path
+        assert ana.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_on_a_narrow_window_the_navigation_waits_to_be_called(console: Console) -> None:
+    ana = console.sign_in("ana@x.example")
+    ana.set_viewport_size({"width": 768, "height": 900})
+    ana.goto(f"{console.url}/billing", timeout=PATIENCE)
+    expect(ana.get_by_role("heading", name="Billing")).to_be_visible(timeout=PATIENCE)
+    expect(ana.get_by_role("link", name="Contracts")).not_to_be_in_viewport()
+    ana.get_by_role("button", name="Navigation").click()
+    expect(ana.get_by_role("link", name="Contracts")).to_be_in_viewport()
+
+
+def test_the_address_says_what_is_open_and_the_list_goes_into_a_file(console: Console) -> None:
+    di = console.sign_in("di@x.example")
+    di.goto(f"{console.url}/exceptions?kind=missing-rate", timeout=PATIENCE)
+    di.get_by_role("button", name="Open E-2").click()
+    expect(di).to_have_url(re.compile(r"/exceptions\?kind=missing-rate&id=[0-9a-f-]{36}$"), timeout=PATIENCE)
+    other = console.sign_in("bo@x.example")
+    other.goto(di.url, timeout=PATIENCE)
+    expect(other.get_by_role("heading", name="missing-rate")).to_be_visible(timeout=PATIENCE)
+    di.get_by_role("button", name="Close").click()
+    expect(di).to_have_url(re.compile("kind=missing-rate$"))
+    with di.expect_download() as download:
+        di.get_by_role("button", name="Download as CSV").click()
+    rows = list(csv.DictReader(download.value.path().read_text().splitlines()))
+    assert [(row["key"], row["kind"]) for row in rows] == [("E-2", "missing-rate")]
 
 
 def test_nobody_sees_a_page_without_signing_in_and_a_link_works_once(console: Console) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tieout.model.money import UnknownCurrency, allocate, minor_unit, round_to_minor
+from tieout.model.money import UnknownCurrency, allocate, minor_unit, round_to_minor, shown
 
 
 def test_minor_units_follow_iso_4217() -> None:
@@ -31,3 +31,22 @@ def test_the_largest_remainder_wins_and_ties_go_to_the_first() -> None:
 def test_shares_always_add_up(cents: int, weights: list[int]) -> None:
     total = Decimal(cents).scaleb(-2)
     assert sum(allocate(total, [Decimal(w) for w in weights], "USD")) == total
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "text"),
+    [
+        ("100.0000", "USD", "100.00"),
+        ("0", "USD", "0.00"),
+        ("1250.0000", None, "1250.00"),
+        ("1250.0000", "JPY", "1250"),
+        ("1.2000", "KWD", "1.200"),
+        ("79.515000", "USD", "79.515"),
+        ("-0.5", "USD", "-0.50"),
+        ("12345678901234567890.1234", "USD", "12345678901234567890.1234"),
+    ],
+)
+def test_an_amount_is_shown_in_its_minor_unit_and_never_rounded(
+    value: str, currency: str | None, text: str
+) -> None:
+    assert f"{shown(Decimal(value), currency):f}" == text

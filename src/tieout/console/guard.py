@@ -20,7 +20,8 @@ def guarded(database: Database) -> Callable[[Callable[..., Awaitable[None]]], Ca
         async def protected(**told: Any) -> None:
             actor = await signed_in(database)
             if actor is None:
-                app.storage.user["wanted"] = str(ui.context.client.request.url.path)
+                asked = ui.context.client.request.url
+                app.storage.user["wanted"] = f"{asked.path}?{asked.query}" if asked.query else asked.path
                 ui.navigate.to("/sign-in")
                 return
             await page(actor, **told)

@@ -8,7 +8,7 @@ from typing import Any
 
 from nicegui import ui
 
-from tieout.console import theme
+from tieout.console import theme, words
 from tieout.hub.exceptions import Page
 
 PAGE = 50
@@ -18,12 +18,21 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Column:
-    """One column: the field of the row, its heading, how a value is written; `number` stands to the right."""
+    """One column: the field of the row, its heading, how a value is written; `number` stands to the right.
+
+    `money` is written in the row's currency, which stands in the heading where it is one for the whole table.
+    `wrap` lets a long text take several lines; `wide` stands on wide windows only, its value in the drawer too; `link` is
+    the address that the cell leads to.
+    """
 
     field: str
     label: str
     write: Callable[[Row], str] | None = None
     number: bool = False
+    money: bool = False
+    wrap: bool = False
+    wide: bool = False
+    link: Callable[[Row], str] | None = None
 
 
 class PagedTable:
@@ -49,7 +58,7 @@ class PagedTable:
             self._table = ui.table(
                 columns=[_declared(c) for c in columns], rows=[], row_key="__key",
                 selection="multiple" if choose else None, on_select=self._chosen,
-            ).classes("t-table w-full").props("flat dense separator=horizontal")  # fmt: skip
+            ).classes("t-table t-open" if open else "t-table").props("flat dense separator=horizontal")  # fmt: skip
             self._table.add_slot(f"body-cell-{columns[0].field}", _KEY_CELL)
             for column in columns[1:]:
                 if column.field in ("state", "severity"):
@@ -75,8 +84,10 @@ class PagedTable:
         """Load the page again that is shown."""
         found = await self._load(self._cursors[-1])
         self._rows = {str(row[self._key]): row for row in found.rows}
-        shown = [self._written(key, row) for key, row in self._rows.items()]
+        currency = _one_currency(found.rows)
+        shown = [{**_cells(self._columns, row, currency), "__key": key} for key, row in self._rows.items()]
         if shown != self._table.rows:
+            self._table.columns = [_declared(c, currency) for c in self._columns]
             self._table.rows = shown
             self._table.selected = [
                 r for r in shown if any(r["__key"] == s["__key"] for s in self._table.selected)
@@ -112,18 +123,37 @@ class PagedTable:
         if self._on_choose is not None:
             self._on_choose(self.chosen)
 
-    def _written(self, key: str, row: Mapping[str, Any]) -> Row:
-        cells = {c.field: c.write(dict(row)) if c.write else _text(row.get(c.field)) for c in self._columns}
-        return {**cells, "__key": key}
-
 
 def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _declared(column: Column) -> dict[str, Any]:
-    side = "right" if column.number else "left"
-    return {"name": column.field, "label": column.label, "field": column.field, "align": side}
+def _one_currency(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """The currency of all rows; None where they have several."""
+    named = {row["currency"] for row in rows if row.get("currency")}
+    return str(named.pop()) if len(named) == 1 else None
+
+
+def _cells(columns: Sequence[Column], row: Mapping[str, Any], currency: str | None) -> Row:
+    return {column.field: _cell(column, dict(row), currency) for column in columns}
+
+
+def _cell(column: Column, row: Row, currency: str | None) -> str:
+    if not column.money:
+        return column.write(row) if column.write else _text(row.get(column.field))
+    text = words.money(row.get(column.field), row.get("currency"))
+    return text.removesuffix(f" {currency}") if currency else text
+
+
+def _declared(column: Column, currency: str | None = None) -> dict[str, Any]:
+    label = f"{column.label}, {currency}" if column.money and currency else column.label
+    side = "right" if column.number or column.money else "left"
+    looks = (("t-wrap", column.wrap), ("t-wide", column.wide), ("t-num", side == "right"))
+    css = " ".join(name for name, on in looks if on)
+    return {
+        "name": column.field, "label": label, "field": column.field, "align": side, "classes": css,
+        "headerClasses": css,
+    }  # fmt: skip
 
 
 _KEY_CELL = """
@@ -142,17 +172,29 @@ def _state_cell() -> str:
     )
 
 
+_LINK_CELL = """
+<q-td :props="props"><a class="t-link" :href="props.row['__to_' + props.col.name]">{{ props.value }}</a></q-td>
+"""
+
+
 def plain_table(columns: Sequence[Column], rows: Sequence[Row], nothing: str = "Nothing here.") -> None:
     """A short list that is shown whole."""
     if not rows:
         theme.empty(nothing)
         return
+    currency = _one_currency(rows)
     shown = [
-        {**{c.field: c.write(row) if c.write else _text(row.get(c.field)) for c in columns}, "__key": place}
+        {**_cells(columns, row, currency), **_links(columns, row), "__key": place}
         for place, row in enumerate(rows)
     ]
-    table = ui.table(columns=[_declared(c) for c in columns], rows=shown, row_key="__key")
-    table.classes("t-table w-full").props("flat dense separator=horizontal")
+    table = ui.table(columns=[_declared(c, currency) for c in columns], rows=shown, row_key="__key")
+    table.classes("t-table").props("flat dense separator=horizontal")
     for column in columns:
-        if column.field in ("state", "severity", "outcome"):
+        if column.link is not None:
+            table.add_slot(f"body-cell-{column.field}", _LINK_CELL)
+        elif column.field in ("state", "severity", "outcome"):
             table.add_slot(f"body-cell-{column.field}", _state_cell())
+
+
+def _links(columns: Sequence[Column], row: Row) -> Row:
+    return {f"__to_{column.field}": column.link(row) for column in columns if column.link is not None}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from nicegui import app, ui
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tieout.hub.actors import Actor
 
@@ -23,7 +25,7 @@ body{background:var(--bg)!important;color:var(--ink);font:13px/1.45 system-ui,-a
 .t-head{background:var(--surface)!important;color:var(--ink)!important;border-bottom:1px solid var(--line);height:48px;
  display:flex;align-items:center;padding:0 16px;gap:12px;box-shadow:none!important}
 .t-nav{background:var(--surface)!important;border-right:1px solid var(--line);padding:12px 8px!important}
-.t-nav .q-drawer__content{display:flex;flex-direction:column;gap:2px}
+.t-nav .q-drawer__content,.t-nav .nicegui-drawer,.t-nav{display:flex;flex-direction:column;gap:2px!important}
 .t-nav a{display:flex;gap:8px;width:100%;align-items:center;padding:8px;border-radius:4px;color:var(--ink);text-decoration:none}
 .t-nav a.on{background:var(--accent-soft);color:var(--accent);font-weight:600}
 .t-nav a:hover{background:var(--raised)}
@@ -31,24 +33,40 @@ body{background:var(--bg)!important;color:var(--ink);font:13px/1.45 system-ui,-a
 .t-page h1{font-size:20px;line-height:28px;font-weight:600;margin:0}
 .t-page h2,.t-side h2{font-size:14px;line-height:20px;font-weight:600;margin:0}
 .t-quiet{color:var(--muted)}
+.w-full{width:100%}
 .t-strip{display:grid;grid-template-columns:repeat(auto-fit,minmax(168px,1fr));border:1px solid var(--line);
- background:var(--line);gap:1px;border-radius:4px;overflow:hidden;width:100%}
-.t-strip>*{padding:12px 16px;background:var(--surface);color:inherit!important;text-decoration:none}
+ background:var(--surface);gap:1px;border-radius:4px;overflow:hidden;width:100%}
+.t-strip>*{padding:12px 16px;color:inherit!important;text-decoration:none;box-shadow:0 0 0 1px var(--line);min-width:0}
+.t-strip.five{grid-template-columns:repeat(5,minmax(0,1fr))}
+@media(max-width:1100px){.t-strip.five{grid-template-columns:repeat(auto-fit,minmax(168px,1fr))}}
+.t-unit{font-size:12px;font-weight:400;color:var(--muted);margin-left:4px}
 a.t-fig:hover{background:var(--raised)}
 .t-list{display:flex;flex-direction:column;gap:2px;width:100%}
 .t-strip .n{font-size:20px;line-height:28px;font-weight:600;white-space:nowrap}
 .t-card{border:1px solid var(--line);background:var(--surface);border-radius:4px;padding:12px 16px;display:flex;
  flex-direction:column;gap:8px;min-width:0}
 .t-row{display:flex;gap:8px;align-items:center;flex-wrap:wrap}
-.t-grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(360px,1fr));gap:16px;align-items:start;width:100%}
+.t-grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(460px,100%),1fr));gap:16px;align-items:start;width:100%}
+.t-grid>*{min-width:0}
+@media(min-width:1101px){.t-grid.first{grid-template-columns:minmax(0,3fr) minmax(0,2fr)}}
+.t-stack{display:flex;flex-direction:column;gap:16px;min-width:0}
 .t-facts{display:grid;grid-template-columns:max-content 1fr;gap:4px 16px;margin:0}
 .t-facts dt{color:var(--muted)} .t-facts dd{margin:0;overflow-wrap:anywhere}
-.t-table{box-shadow:none!important;border:1px solid var(--line);border-radius:4px!important;background:var(--surface)!important;
+.t-table{width:100%;box-shadow:none!important;border:1px solid var(--line);border-radius:4px!important;background:var(--surface)!important;
  color:var(--ink)!important}
 .t-table th{font-weight:600!important;font-size:12px!important;color:var(--muted);position:sticky;top:0;z-index:1;
  background:var(--raised)}
-.t-table td,.t-table th{height:32px!important;padding:4px 12px!important;border-color:var(--line)!important;font-size:13px!important}
-.t-table tbody tr{cursor:pointer} .t-table tbody tr:hover td{background:var(--accent-soft)}
+.t-table td,.t-table th{height:32px!important;padding:4px 10px!important;border-color:var(--line)!important;font-size:13px!important}
+.t-table .t-num:not(:last-child){padding-right:24px!important}
+.t-table td.t-wrap{white-space:normal!important;overflow-wrap:break-word;min-width:120px}
+@media(max-width:1000px){.t-table .t-wide{display:none}}
+.t-table.t-open tbody tr{cursor:pointer} .t-table.t-open tbody tr:hover td{background:var(--accent-soft)}
+.t-card .t-table{border:0;border-radius:0!important;background:none!important}
+.t-card .t-table th{background:var(--surface)}
+.t-card .t-table td,.t-card .t-table th{padding:4px 8px!important}
+.t-card .t-table td:first-child,.t-card .t-table th:first-child{padding-left:0!important}
+.t-card .t-table td:last-child,.t-card .t-table th:last-child{padding-right:0!important}
+.t-card .t-empty{padding:12px}
 .t-table .q-table__middle{max-height:calc(100vh - 260px)}
 .t-link{color:var(--accent);text-decoration:none;background:none;border:0;padding:0;font:inherit;cursor:pointer;text-align:left}
 .t-link:hover{text-decoration:underline}
@@ -57,6 +75,8 @@ a.t-fig:hover{background:var(--raised)}
 .t-state.agreed{color:var(--agreed)} .t-state.blocked{color:var(--blocked)} .t-state.plain{color:var(--muted)}
 .t-side{background:var(--surface)!important;border-left:1px solid var(--line);padding:16px!important;color:var(--ink)}
 .t-side .q-drawer__content{display:flex;flex-direction:column;gap:12px}
+.t-side .t-row{width:100%}
+.t-row .q-btn--dense:not(.q-btn--round),.q-dialog .q-btn--dense{padding:4px 12px}
 .t-pre{background:var(--raised);border:1px solid var(--line);border-radius:4px;padding:8px;margin:0;font:12px/1.4
  ui-monospace,Consolas,monospace;white-space:pre-wrap;overflow-wrap:anywhere;max-height:260px;overflow:auto}
 .t-empty{padding:24px;text-align:center;color:var(--muted);border:1px dashed var(--line);border-radius:4px}
@@ -115,7 +135,7 @@ def frame(actor: Actor, title: str, crumbs: tuple[tuple[str, str], ...] = ()) ->
         )
     here = crumbs[0][1] if crumbs else {name: path for path, name, *_ in NAVIGATION}.get(title, "")
     with (
-        ui.left_drawer(value=True, elevated=False)
+        ui.left_drawer(value=None, elevated=False)
         .classes("t-nav")
         .props("width=184 breakpoint=900") as navigation
     ):
@@ -127,6 +147,13 @@ def frame(actor: Actor, title: str, crumbs: tuple[tuple[str, str], ...] = ()) ->
     menu.on_click(navigation.toggle)
     with ui.element("main").classes("t-page"):
         yield
+
+
+def remember(path: str, query: Mapping[str, str]) -> None:
+    """Show in the address what is chosen and opened, so that it can be sent to a colleague."""
+    told = urlencode({name: value for name, value in query.items() if value})
+    address = f"{path}?{told}" if told else path
+    ui.run_javascript(f"history.replaceState(history.state, '', {json.dumps(address)})")
 
 
 def state(name: str | None) -> None:

@@ -7,14 +7,15 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from tieout.model.money import shown
+
 
 def money(amount: Any, currency: str | None = None) -> str:
     """`41,200.00 USD`; negative amounts in parentheses; nothing for nothing."""
     if amount is None:
         return ""
-    value = Decimal(str(amount))
-    digits = max(2, -int(value.normalize().as_tuple().exponent)) if value else 2
-    text = f"{abs(value):,.{digits}f}"
+    value = shown(Decimal(str(amount)), currency)
+    text = f"{abs(value):,f}"
     text = f"({text})" if value < 0 else text
     return f"{text} {currency}" if currency else text
 
@@ -36,13 +37,19 @@ def moment(value: Any) -> str:
     return value.strftime("%Y-%m-%d %H:%M") if isinstance(value, datetime) else str(value or "")
 
 
-def totals(rows: Iterable[Mapping[str, Any]], amount: str = "amount", currency: str = "currency") -> str:
-    """The sum per currency: `41,200.00 USD, 900.00 EUR`."""
+def totals(rows: Iterable[Mapping[str, Any]], amount: str = "amount", currency: str = "currency",
+           nothing: str = "0.00") -> str:  # fmt: skip
+    """The sum per currency: `41,200.00 USD, 900.00 EUR`; `nothing` without any."""
     sums: dict[str, Decimal] = {}
     for row in rows:
         if row.get(amount) is not None and row.get(currency):
             sums[row[currency]] = sums.get(row[currency], Decimal(0)) + Decimal(str(row[amount]))
-    return ", ".join(money(value, code) for code, value in sorted(sums.items())) or "0.00"
+    return ", ".join(money(value, code) for code, value in sorted(sums.items())) or nothing
+
+
+def person(name: Any) -> str:
+    """Who, in a list: the name before the domain; the whole address stands where one row is shown."""
+    return str(name or "").partition("@")[0]
 
 
 def count(number: int, one: str, many: str = "") -> str:

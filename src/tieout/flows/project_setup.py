@@ -42,7 +42,8 @@ def set_up_project(contract: str) -> Later | None:
                 carry_out(contract, begun["flow"], effect, answers)
             activate(contract, begun["flow"])
         elif begun["phase"] == "amend":
-            carry_out(contract, begun["flow"], setup_effects.PSA_PROFILE, {})
+            if check_amendment(contract) == 0:
+                carry_out(contract, begun["flow"], setup_effects.PSA_PROFILE, {})
         elif begun["phase"] == "cancel":
             for undoing in start_taking_back(contract, begun["flow"]):
                 take_back(contract, begun["flow"], undoing["step"], undoing["intent"])
@@ -113,6 +114,12 @@ def judge(conn: Connection, contract: str, flow_id: str, answers: dict[str, Any]
         flows.mark(conn, flow_id, setup_effects.CHECKED, "done")
     setup_effects.tell_the_crm(conn, case)
     return len(found)
+
+
+@transaction
+def check_amendment(conn: Connection, contract: str) -> int:
+    """How many of the amended terms are impossible; then nothing is sent, and the correction asks for it again."""
+    return len(setup.check_amendment(conn, _case(conn, contract)))
 
 
 # --- one effect: intent, delivery, proof, our own records ------------------------------------------------------------

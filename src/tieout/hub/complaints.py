@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,12 +12,13 @@ from sqlalchemy import Connection
 from tieout.connectors.kit.interface import ConnectorError, Difference
 from tieout.hub import events, exceptions
 from tieout.hub.exceptions import NewException
-from tieout.store import connections
+from tieout.store import clock, connections
 from tieout.store import outbox as store
 
 OF_DELIVERY = ("rejected-by-target", "unknown-outcome", "id-reuse", "compensation-failed")
 _SHOWN_BYTES = 4000
-_CREDENTIAL = "credential: "
+_CREDENTIAL, _BUDGET = "credential: ", "budget spent since "
+LASTING = timedelta(minutes=15)
 
 
 def rejected(conn: Connection, row: Mapping[str, Any], error: Mapping[str, Any]) -> None:
@@ -71,10 +73,41 @@ def credential(conn: Connection, name: str, error: ConnectorError) -> None:
     )
 
 
+def budget(conn: Connection, name: str, until: datetime, why: str) -> None:
+    """A connection says that its budget is spent: no call before `until`. Noted, as it passes by itself; a person hears
+    of it when it lasts: from the first refusal to the next allowed call a quarter of an hour or more.
+    """
+    moment, held = clock.now(conn), connections.read(conn, name)
+    if held is None:
+        return
+    detail = str(held["state_detail"] or "")
+    since = datetime.fromisoformat(detail.removeprefix(_BUDGET)) if detail.startswith(_BUDGET) else moment
+    if held["state"] == "ok" and not detail:
+        connections.set_state(conn, name, "ok", f"{_BUDGET}{moment.isoformat()}")
+    if until - since < LASTING:
+        return
+    cause = (
+        f"{name} has refused calls since {since:%Y-%m-%d %H:%M} UTC because its budget is spent; the next is allowed at"
+        f" {until:%Y-%m-%d %H:%M} UTC: {why[:300]}"
+    )
+    exceptions.open_exceptions(
+        conn, [NewException("budget-exhausted", name, cause, evidence={"connection": name, "group": name})]
+    )
+
+
+def budget_is_back(conn: Connection, name: str) -> None:
+    """A call succeeded after the budget had been spent."""
+    exceptions.resolve(conn, "budget-exhausted", [name], "the connection answers again")
+
+
 def connection_answers(conn: Connection, name: str) -> None:
-    """A call succeeded: a credential that was refused before is good again."""
+    """A call succeeded: a credential that was refused before is good again, a budget that was spent is back."""
     held = connections.read(conn, name)
-    if held is None or not str(held["state_detail"] or "").startswith(_CREDENTIAL):
+    detail = "" if held is None else str(held["state_detail"] or "")
+    if detail.startswith(_BUDGET):
+        connections.set_state(conn, name, "ok", None)
+        budget_is_back(conn, name)
+    if not detail.startswith(_CREDENTIAL):
         return
     if connections.set_state(conn, name, "ok", None):
         events.emit(conn, [events.NewEvent(events.SYNC_RECOVERED, name, None, {})])

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from tieout.hub import audit, events, exceptions, work
+from tieout.hub import audit, complaints, events, exceptions, work
 from tieout.hub.actors import SYSTEM
 from tieout.hub.audit import plain
 from tieout.hub.exceptions import NewException
@@ -53,6 +53,7 @@ def block(conn: Connection, name: str, seconds: int) -> datetime:
 def paused(conn: Connection, name: str, seconds: int, why: str) -> datetime:
     """The source says that its budget is spent: no call for that long; the audit says why nothing came meanwhile."""
     until = block(conn, name, seconds)
+    complaints.budget(conn, name, until, plain(why))
     said = {"until": until.isoformat(), "why": plain(why)[:300]}
     audit.record(conn, SYSTEM, "pause", "connection", name, detail=said)
     return until
@@ -79,6 +80,7 @@ def succeeded(conn: Connection, name: str) -> None:
     if store.set_state(conn, name, "ok", None):
         events.emit(conn, [events.NewEvent(events.SYNC_RECOVERED, name, None, {})])
         exceptions.resolve(conn, "credential", [name], "the connection answers again")
+    complaints.budget_is_back(conn, name)
 
 
 def save_cursor(conn: Connection, name: str, object: str, read_from: str | None, cursor: str) -> bool:

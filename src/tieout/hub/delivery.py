@@ -431,6 +431,8 @@ def _block(conn: Connection, row: dict[str, Any], error: ConnectorError, moment:
     else:
         until = moment + timedelta(seconds=60 if error.after_seconds is None else max(1, error.after_seconds))
     connections.block(conn, row["connection"], until)
+    if isinstance(error, RateLimited):
+        complaints.budget(conn, row["connection"], until, error.message)
     return until
 
 

@@ -10,6 +10,7 @@ from tieout.hub import audit, exceptions, flows, work
 from tieout.hub.actors import SYSTEM, Actor, require
 from tieout.hub.refusals import Conflict, Invalid
 from tieout.hub.setup import FLOW as SETUP
+from tieout.hub.setup import OF_SETUP
 from tieout.telemetry.failpoints import fp
 
 WORK = {SETUP: "setup", "invoice_posting": "post", "credit_posting": "post"}
@@ -51,7 +52,7 @@ def compensate(conn: Connection, flow_id: str, reason: str, actor: Actor) -> dic
         raise Conflict(f"{row['kind']} of {row['key']} is {row['state']}: there is nothing to take back.")
     if row["state"] != "compensating":
         flows.compensating(conn, str(row["id"]), reason)
-        for kind in ("incomplete-setup", "purchase-order-missing"):
+        for kind in OF_SETUP:
             exceptions.resolve(conn, kind, [row["key"]], "the set-up is taken back", actor)
     fp("flows.compensation.asked")
     work.request(conn, WORK[row["kind"]], row["key"])

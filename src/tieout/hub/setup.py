@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from tieout.connectors.kit.interface import AuthFailed, Connector, ConnectorError, RateLimited, Rejected
-from tieout.domain.setup.checks import Finding, SetupFacts, judge
+from tieout.domain.setup.checks import TERMS, Finding, SetupFacts, judge
 from tieout.domain.setup.erp import Answers, ErpRules, Question, judge_erp, questions
 from tieout.hub import complaints, delivery, exceptions, ownership, policies
 from tieout.hub.exceptions import NewException
@@ -28,6 +28,8 @@ FLOW = "project_setup"
 WORK = "setup"
 SIGNED = ("signed", "active")
 UPSERT_CUSTOMER = "upsert_customer"
+INVALID_AMENDMENT = "invalid-amendment"
+OF_SETUP = ("incomplete-setup", "purchase-order-missing", INVALID_AMENDMENT)
 _GROUPS = (
     "customer.profile",
     "contract.terms",
@@ -201,6 +203,8 @@ def _ask_again_at(conn: Connection, erp: str, error: ConnectorError) -> datetime
         complaints.credential(conn, erp, error)
     if isinstance(error, AuthFailed | RateLimited):
         connection_rows.block(conn, erp, until)
+    if isinstance(error, RateLimited):
+        complaints.budget(conn, erp, until, error.message)
     return until
 
 
@@ -285,9 +289,30 @@ def _say(conn: Connection, case: Case, found: Collection[Finding], order_missing
         exceptions.resolve(conn, "purchase-order-missing", [case.key], "the contract names a purchase order")
 
 
+def check_amendment(conn: Connection, case: Case) -> tuple[Finding, ...]:
+    """What an amendment of a contract that is set up makes impossible: one exception `invalid-amendment` with all of it.
+
+    Only terms are judged: what is around the contract was complete when it was set up. It states no money: what it holds
+    back stands on the exceptions of that work.
+    """
+    found = tuple(one for one in judge(_facts(conn, case)).findings if one.field in TERMS)
+    if found:
+        words = ". ".join(finding.words() for finding in found)
+        cause = f"The amendment of contract {case.key} is not carried out: {words}."
+        evidence = {
+            "findings": [{"field": f.field, "what": f.what, "where": f.where} for f in found],
+            "group": ", ".join(sorted({f.field for f in found})),
+        }
+        exceptions.open_exceptions(conn, [_exception(case, INVALID_AMENDMENT, cause, None, evidence)])
+    else:
+        exceptions.resolve(conn, INVALID_AMENDMENT, [case.key], "the amendment was corrected")
+    fp("setup.amendment_checked")
+    return found
+
+
 def close_findings(conn: Connection, case: Case) -> None:
     """A cancelled contract needs nothing any more."""
-    for kind in ("incomplete-setup", "purchase-order-missing"):
+    for kind in OF_SETUP:
         exceptions.resolve(conn, kind, [case.key], "the contract was cancelled")
 
 

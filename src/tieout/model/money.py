@@ -33,6 +33,17 @@ def round_to_minor(amount: Decimal, currency: str) -> Decimal:
         return amount.quantize(Decimal(1).scaleb(-minor_unit(currency)), rounding=ROUND_HALF_UP)
 
 
+def shown(value: Decimal, currency: str | None = None) -> Decimal:
+    """The same number as people write it: the currency's minor unit (2 decimals without one), more where it has more.
+
+    Idle zeros go, nothing is rounded: 100.0000 USD -> 100.00, 1250 JPY -> 1250, a price of 1.234500 -> 1.2345.
+    """
+    least = minor_unit(currency) if currency and is_currency(currency) else 2
+    with localcontext(prec=60):
+        held = -int(value.normalize().as_tuple().exponent) if value else 0
+        return value.quantize(Decimal(1).scaleb(-max(least, held)))
+
+
 def allocate(total: Decimal, weights: Sequence[Decimal], currency: str) -> list[Decimal]:
     """Shares of `total` in proportion to `weights` that add up to it exactly.
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -14,7 +11,7 @@ from typing import Any
 from nicegui import ui
 from sqlalchemy import Connection
 
-from tieout.console import theme, words
+from tieout.console import downloads, theme, words
 from tieout.console.guard import guarded
 from tieout.console.session import Database
 from tieout.console.tables import PAGE, Column, PagedTable, plain_table
@@ -30,16 +27,18 @@ STATES = {
 }  # fmt: skip
 COLUMNS = [
     Column("shown", "document", lambda r: r["number"] or r["reference"]),
-    Column("kind", "what", lambda r: r["kind"].replace("_", " ")),
+    Column("kind", "what", lambda r: r["kind"].replace("_", " "), wide=True),
     Column("state", "state", lambda r: "stale" if r["stale"] else r["state"]),
     Column("contract", "contract"),
-    Column("customer", "customer"),
+    Column("customer", "customer", wide=True),
     Column("through", "work through", lambda r: words.day(r["through"])),
-    Column("issue_date", "issued", lambda r: words.day(r["issue_date"])),
-    Column("net_amount", "net", lambda r: words.money(r["net_amount"], r["currency"]), number=True),
-    Column("gross_amount", "gross", lambda r: words.money(r["gross_amount"], r["currency"]), number=True),
-    Column("preparer", "prepared by"),
+    Column("issue_date", "issued", lambda r: words.day(r["issue_date"]), wide=True),
+    Column("net_amount", "net", money=True),
+    Column("gross_amount", "gross", money=True),
+    Column("preparer", "prepared by", lambda r: words.person(r["preparer"]), wide=True),
 ]
+EXPORTED = ("number", "reference", "kind", "state", "contract", "customer", "through", "issue_date", "due_date",
+            "currency", "net_amount", "tax_amount", "gross_amount", "preparer", "approver")  # fmt: skip
 
 
 def add(database: Database) -> None:
@@ -62,6 +61,7 @@ class Billing:
             contract,
             "",
         )
+        self.opened = ""
 
     async def draw(self, document: str) -> None:
         """Draw the whole page; `document` opens beside it."""
@@ -72,9 +72,12 @@ class Billing:
                 ui.space()
                 ui.input(placeholder="number, contract, customer", on_change=self._searched).props(
                     "dense outlined debounce=300 aria-label=Search clearable"
+                ).style("min-width:260px")
+                ui.button("CSV", on_click=self._export).props(
+                    "outline icon=download aria-label='Download as CSV'"
                 )
                 if allows(self.actor, "invoices:draft"):
-                    ui.button("Run billing", on_click=self._ask_run).props("unelevated dense icon=play_arrow")
+                    ui.button("Run billing", on_click=self._ask_run).props("unelevated icon=play_arrow")
             self.tabs = ui.element("div").classes("t-row")
             self._draw_tabs()
             self.actions = ui.element("div").classes("t-row").style("min-height:32px")
@@ -104,12 +107,16 @@ class Billing:
 
     async def _choose_state(self, state: str) -> None:
         self.state = state
-        ui.run_javascript(
-            f"history.replaceState(null, '', {json.dumps('/billing' + (f'?state={state}' if state else ''))})"
-        )
+        self._remember()
         self._draw_tabs()
         self._draw_actions([])
         await self.table.restart()
+
+    def _remember(self) -> None:
+        theme.remember("/billing", {"state": self.state, "contract": self.contract, "document": self.opened})
+
+    async def _export(self) -> None:
+        await downloads.offer(self._load, EXPORTED, "billing")
 
     async def _searched(self, event: Any) -> None:
         self.search = event.value or ""
@@ -215,6 +222,8 @@ class Billing:
         except Refusal as refused:
             ui.notify(str(refused), type="negative")
             return
+        self.opened = found["number"] or found["reference"]
+        self._remember()
         self.side.clear()
         self.side.show()
         with self.side:
@@ -223,6 +232,11 @@ class Billing:
             self._lines(found)
             self._around(found)
 
+    def _close(self) -> None:
+        self.side.hide()
+        self.opened = ""
+        self._remember()
+
     def _head(self, found: dict[str, Any]) -> None:
         with ui.element("div").classes("t-row"):
             ui.label(found["number"] or found["reference"]).props("role=heading aria-level=2").style(
@@ -230,7 +244,7 @@ class Billing:
             )
             theme.state("stale" if found["stale"] else found["state"])
             ui.space()
-            ui.button(icon="close", on_click=self.side.hide).props("flat dense round aria-label=Close")
+            ui.button(icon="close", on_click=self._close).props("flat dense round aria-label=Close")
         theme.facts(
             [
                 ("contract", found["contract"]),
@@ -413,7 +427,9 @@ class Billing:
         rows = await self.database.read(
             lambda conn: billing.backup_sheet(conn, found["reference"], self.actor)
         )
-        ui.download.content(_csv(rows), f"{found['number'] or found['reference']}-hours.csv", "text/csv")
+        ui.download.content(
+            downloads.as_csv(rows), f"{found['number'] or found['reference']}-hours.csv", "text/csv"
+        )
 
 
 def _decide(ref: str, actor: Actor, verb: str, version: int, reason: str, conn: Connection) -> Any:
@@ -443,19 +459,3 @@ def _trail(event: dict[str, Any]) -> str:
         return words.money(event.get("price"))
     matched = ", ".join(f"{name} {value}" for name, value in (trail.get("matched") or {}).items())
     return f"card {trail.get('card')}, matched {matched or 'every entry'}, from {(trail.get('rate') or {}).get('from')}"
-
-
-def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
-    """The rows as CSV; a text that a spreadsheet would take for a formula is quoted with an apostrophe."""
-    out = io.StringIO()
-    if rows:
-        writer = csv.writer(out)
-        writer.writerow(rows[0])
-        writer.writerows([_cell(value) for value in row.values()] for row in rows)
-    return out.getvalue().encode()
-
-
-def _cell(value: Any) -> str:
-    text = "" if value is None else words.hours(value) if isinstance(value, Decimal) else str(value)
-    risky = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r", "＝")
-    return f"'{text}" if risky else text

@@ -63,36 +63,46 @@ def _draw(found: dict[str, Any]) -> None:
         ui.space()
         ui.link("Trace", f"/trace/{contract['key']}").classes("t-link")
     for row in found.get("status", []):
-        with ui.element("div").classes("t-strip"):
+        with ui.element("div").classes("t-strip five"):
             for name in FIGURES:
                 if name in row:
                     with ui.element("div"):
-                        ui.label(words.money(row[name])).classes("n")
-                        ui.label(f"{name.replace('_', ' ')}, {row['currency']}").classes("t-quiet")
+                        with ui.element("div").classes("n"):
+                            ui.label(
+                                words.money(row[name], row["currency"]).removesuffix(f" {row['currency']}")
+                            ).style("display:inline")
+                            ui.label(row["currency"]).classes("t-unit").style("display:inline")
+                        ui.label(name.replace("_", " ")).classes("t-quiet")
     if found["exceptions"]:
         _section("What is stuck")
         plain_table(
             [
-                Column("key", "key"),
+                Column("key", "key", link=lambda r: f"/exceptions?id={r['id']}"),
                 Column("kind", "what"),
                 Column("state", "state"),
-                Column("cause", "why", lambda r: r["cause"][:160]),
-                Column("amount", "at stake", lambda r: words.money(r["amount"], r["currency"]), number=True),
+                Column("cause", "why", lambda r: r["cause"][:240], wrap=True),
+                Column("amount", "at stake", money=True),
             ],
             found["exceptions"],
         )
         ui.link("On the desk", f"/exceptions?contract={contract['key']}").classes("t-link")
     with ui.element("div").classes("t-grid"):
-        with ui.element("section").classes("t-card"):
-            _terms(contract, found["terms"])
-        with ui.element("section").classes("t-card"):
-            _months(found.get("months", []))
+        with ui.element("div").classes("t-stack"):
+            with ui.element("section").classes("t-card"):
+                _terms(contract, found["terms"])
+            with ui.element("section").classes("t-card"):
+                _months(found.get("months", []))
         with ui.element("section").classes("t-card"):
             _delivery(found)
     _section("Invoices and credit notes")
     plain_table(
         [
-            Column("shown", "document", lambda r: r["number"] or r["reference"]),
+            Column(
+                "shown",
+                "document",
+                lambda r: r["number"] or r["reference"],
+                link=lambda r: f"/billing?document={r['number'] or r['reference']}",
+            ),
             Column(
                 "state",
                 "state",
@@ -101,10 +111,8 @@ def _draw(found: dict[str, Any]) -> None:
             Column("through", "work through", lambda r: words.day(r["through"])),
             Column("issue_date", "issued", lambda r: words.day(r["issue_date"])),
             Column("due_date", "due", lambda r: words.day(r["due_date"])),
-            Column("net_amount", "net", lambda r: words.money(r["net_amount"], r["currency"]), number=True),
-            Column(
-                "gross_amount", "gross", lambda r: words.money(r["gross_amount"], r["currency"]), number=True
-            ),
+            Column("net_amount", "net", money=True),
+            Column("gross_amount", "gross", money=True),
         ],
         found.get("invoices", []),
         "Nothing was billed yet.",
@@ -138,7 +146,7 @@ def _terms(contract: dict[str, Any], terms: list[dict[str, Any]]) -> None:
         plain_table(
             [
                 Column("effective_from", "effective", lambda r: words.day(r["effective_from"])),
-                Column("cap_amount", "cap", lambda r: words.money(r["cap_amount"]), number=True),
+                Column("cap_amount", "cap", money=True),
                 Column("rate_card", "rate card"),
                 Column("recorded_at", "heard", lambda r: words.moment(r["recorded_at"])),
             ],
@@ -159,7 +167,11 @@ def _months(months: list[dict[str, Any]]) -> None:
             "grid": {"left": 64, "right": 8, "top": 32, "bottom": 24},
             "legend": {"top": 0, "left": 0, "textStyle": {"color": "#8a8f94"}},
             "tooltip": {"trigger": "axis"},
-            "xAxis": {"type": "category", "data": [row["period"] for row in months]},
+            "xAxis": {
+                "type": "category",
+                "data": [row["period"] for row in months],
+                "axisLabel": {"interval": 0, "hideOverlap": True},
+            },
             "yAxis": {"type": "value"},
             "series": [
                 {"name": name, "type": "bar", "color": color, "data": [str(row[name]) for row in months]}
@@ -170,10 +182,8 @@ def _months(months: list[dict[str, Any]]) -> None:
     plain_table(
         [
             Column("period", "period"),
-            Column(
-                "recognised", "recognised", lambda r: words.money(r["recognised"], r["currency"]), number=True
-            ),
-            Column("billed", "billed, gross", lambda r: words.money(r["billed"], r["currency"]), number=True),
+            Column("recognised", "recognised", money=True),
+            Column("billed", "billed gross", money=True),
         ],
         months,
     )
@@ -184,7 +194,7 @@ def _delivery(found: dict[str, Any]) -> None:
     plain_table(
         [
             Column("key", "project"),
-            Column("title", "title"),
+            Column("title", "title", wrap=True),
             Column("state", "state"),
             Column("activated_at", "active since", lambda r: words.moment(r["activated_at"])),
         ],

@@ -19,7 +19,7 @@ COLUMNS = [
     Column("legal_entity", "entity"),
     Column("billing_method", "billing", lambda r: (r["billing_method"] or "").replace("_", " ")),
     Column("rate_card", "rate card"),
-    Column("cap_amount", "cap", lambda r: words.money(r["cap_amount"], r["currency"]), number=True),
+    Column("cap_amount", "cap", money=True),
     Column("start_date", "from", lambda r: words.day(r["start_date"])),
     Column("end_date", "to", lambda r: words.day(r["end_date"])),
 ]

@@ -9,24 +9,27 @@ from typing import Any
 from nicegui import ui
 from sqlalchemy import Connection
 
-from tieout.console import theme, words
+from tieout.console import downloads, theme, words
 from tieout.console.guard import guarded
 from tieout.console.session import Database
 from tieout.console.tables import PAGE, Column, PagedTable
 from tieout.hub import exceptions, inbox_evidence
 from tieout.hub.actors import ROLES, Actor, allows
 from tieout.hub.exceptions import Page
+from tieout.hub.refusals import NotFound
 
 COLUMNS = [
     Column("key", "key"),
     Column("kind", "what"),
-    Column("severity", "severity"),
+    Column("severity", "severity", wide=True),
     Column("state", "state"),
     Column("owner", "owner", lambda r: r["owner"].replace("_", " ")),
-    Column("contract", "contract"),
-    Column("amount", "at stake", lambda r: words.money(r["amount"], r["currency"]), number=True),
+    Column("contract", "contract", wide=True),
+    Column("amount", "at stake", money=True),
     Column("age_days", "days", number=True),
 ]
+EXPORTED = ("key", "kind", "severity", "state", "owner", "contract", "entity", "amount", "currency", "opened_at",
+            "age_days", "cause", "id")  # fmt: skip
 
 
 def add(database: Database) -> None:
@@ -34,8 +37,11 @@ def add(database: Database) -> None:
 
     @ui.page("/exceptions")
     @guarded(database)
-    async def show(actor: Actor, kind: str = "", owner: str = "", contract: str = "", all: str = "") -> None:
-        await Desk(database, actor, {"kind": kind, "owner": owner, "contract": contract, "all": all}).draw()
+    async def show(
+        actor: Actor, kind: str = "", owner: str = "", contract: str = "", all: str = "", id: str = ""
+    ) -> None:
+        chosen = {"kind": kind, "owner": owner, "contract": contract, "all": all}
+        await Desk(database, actor, chosen).draw(id)
 
 
 class Desk:
@@ -43,9 +49,10 @@ class Desk:
 
     def __init__(self, database: Database, actor: Actor, filters: dict[str, str]) -> None:
         self.database, self.actor, self.filters = database, actor, filters
+        self.opened = ""
 
-    async def draw(self) -> None:
-        """Draw the whole page."""
+    async def draw(self, id: str) -> None:
+        """Draw the whole page; the exception `id` opens beside the list."""
         with ui.right_drawer(value=False).classes("t-side").props("width=480 overlay bordered") as self.side:
             pass
         with theme.frame(self.actor, "Exceptions"):
@@ -56,11 +63,16 @@ class Desk:
                 ui.space()
                 self._filter("owner", {"": "every owner", **{role: role.replace("_", " ") for role in ROLES}})
                 self._filter("all", {"": "open", "true": "open and closed"})
+                ui.button("CSV", on_click=self._export).props(
+                    "outline icon=download aria-label='Download as CSV'"
+                )
             self.groups = ui.element("div").classes("t-row")
             self.table = PagedTable(
                 COLUMNS, self._load, key="id", open=self._open, nothing="Nothing is stuck here."
             )
             await self._refresh()
+            if id:
+                await self._open({"id": id})
             ui.timer(4.0, self._refresh)
 
     def _filter(self, name: str, options: dict[str, str]) -> None:
@@ -75,10 +87,10 @@ class Desk:
         ).style("min-width:160px")
 
     def _remember(self) -> None:
-        query = "&".join(f"{name}={value}" for name, value in self.filters.items() if value)
-        ui.run_javascript(
-            f"history.replaceState(null, '', '/exceptions' + {json.dumps('?' + query if query else '')})"
-        )
+        theme.remember("/exceptions", {**self.filters, "id": self.opened})
+
+    async def _export(self) -> None:
+        await downloads.offer(self._load, EXPORTED, "exceptions")
 
     async def _load(self, cursor: str | None) -> Page:
         ask = partial(
@@ -112,17 +124,31 @@ class Desk:
             await self.table.restart()
             await self._refresh()
 
-        text = f"{name} {sum(row['open'] for row in rows):,} · {words.totals(rows)}"
+        money = words.totals([row for row in rows if row["amount"]], nothing="")
+        text = f"{name} {sum(row['open'] for row in rows):,}{' · ' if money else ''}{money}"
         look = "unelevated" if self.filters["kind"] == kind else "outline"
         ui.button(text, on_click=choose).props(f"{look} dense no-caps padding='4px 8px'")
 
     async def _open(self, row: dict[str, Any]) -> None:
-        exception = await self.database.read(lambda conn: exceptions.show(conn, row["id"], actor=self.actor))
+        try:
+            exception = await self.database.read(
+                lambda conn: exceptions.show(conn, row["id"], actor=self.actor)
+            )
+        except NotFound as missing:
+            ui.notify(str(missing), type="negative")
+            return
         evidence = await self.database.read(lambda conn: inbox_evidence.gather(conn, exception, self.actor))
+        self.opened = str(exception["id"])
+        self._remember()
         self.side.clear()
         self.side.show()
         with self.side:
             self._detail(exception, evidence)
+
+    def _close(self) -> None:
+        self.side.hide()
+        self.opened = ""
+        self._remember()
 
     def _detail(self, exception: dict[str, Any], evidence: dict[str, Any]) -> None:
         with ui.element("div").classes("t-row"):
@@ -131,7 +157,7 @@ class Desk:
             )
             theme.state(exception["state"])
             ui.space()
-            ui.button(icon="close", on_click=self.side.hide).props("flat dense round aria-label=Close")
+            ui.button(icon="close", on_click=self._close).props("flat dense round aria-label=Close")
         ui.label(exception["cause"])
         theme.facts(
             [

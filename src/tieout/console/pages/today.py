@@ -88,19 +88,17 @@ def _draw(found: dict[str, Any]) -> None:
         for row in found.get("firm", []):
             _figure("/contracts", words.money(row["unbilled_receivable"]), f"unbilled, {row['currency']}",
                     f"{words.money(row['receivable'])} receivable")  # fmt: skip
-    with ui.element("div").classes("t-grid"):
+    with ui.element("div").classes("t-grid first"):
         with ui.element("section").classes("t-card"):
             ui.label("What is stuck, most money first").props("role=heading aria-level=2").style(
                 "font-weight:600"
             )
             plain_table(
                 [
-                    Column("key", "key"),
+                    Column("key", "key", link=lambda r: f"/exceptions?id={r['id']}"),
                     Column("kind", "what"),
-                    Column("owner", "owner", lambda r: r["owner"].replace("_", " ")),
-                    Column(
-                        "amount", "amount", lambda r: words.money(r["amount"], r["currency"]), number=True
-                    ),
+                    Column("owner", "owner", lambda r: r["owner"].replace("_", " "), wrap=True),
+                    Column("amount", "at stake", money=True),
                     Column("age_days", "days", number=True),
                 ],
                 found["mine"],
@@ -114,14 +112,19 @@ def _draw(found: dict[str, Any]) -> None:
                     Column("name", "system"),
                     Column("state", "state", lambda r: "ok" if r["ok"] else "attention"),
                     Column("lag_seconds", "lag", lambda r: _lag(r["lag_seconds"]), number=True),
-                    Column("budget_left", "calls left this minute", number=True),
+                    Column(
+                        "budget_left",
+                        "calls left this minute",
+                        lambda r: _calls(r["budget_left"]),
+                        number=True,
+                    ),
                 ],
                 found["connections"],
                 "No system is connected yet. Run: tieout init, then tieout apply.",
             )
-            waiting = {**{f"inbox {k}": v for k, v in found["inbox"].items()},
-                       **{f"outbox {k}": v for k, v in found["outbox"].items()}}  # fmt: skip
-            ui.label(" · ".join(f"{name}: {number:,}" for name, number in waiting.items())).classes("t-quiet")
+            for name, counts in (("facts in", found["inbox"]), ("commands out", found["outbox"])):
+                told = " · ".join(f"{number:,} {state}" for state, number in counts.items())
+                ui.label(f"{name}: {told}").classes("t-quiet")
 
 
 def _figure(address: str, number: str, name: str, more: str) -> None:
@@ -129,6 +132,10 @@ def _figure(address: str, number: str, name: str, more: str) -> None:
         ui.label(number).classes("n")
         ui.label(name)
         ui.label(more).classes("t-quiet")
+
+
+def _calls(left: int | None) -> str:
+    return "" if left is None else f"{left:,}"
 
 
 def _lag(seconds: int | None) -> str:

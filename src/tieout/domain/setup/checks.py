@@ -66,6 +66,13 @@ class SetupFacts:
         return f"correct {what} in {self.owners.get(group, 'its source system')}"
 
 
+TERMS = frozenset({
+    "start_date", "end_date", "currency", "payment_terms", "billing_method", "cap_amount", "cap_over", "discount",
+    "increment_minutes",
+})  # fmt: skip
+"""Fields of findings about what was agreed, as an amendment can change it."""
+
+
 @dataclass(frozen=True)
 class Judgement:
     """All findings; the tax category where one could be determined; whether a purchase order is required and missing."""
