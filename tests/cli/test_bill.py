@@ -14,7 +14,7 @@ def test_from_hours_to_an_invoice_and_its_credit(desk: Desk) -> None:
     code, run = desk("bill", "run", "--through", "2026-02-28", "--contract", "K-1", "--as", PAT)
     assert (code, run["state"], run["preparer"]) == (0, "done", PAT)
     [draft] = run["drafts"]
-    assert (draft["net_amount"], draft["state"]) == ("1000.0000", "draft")
+    assert (draft["net_amount"], draft["state"]) == ("1000.00", "draft")
     ref = draft["reference"]
     assert [row["reference"] for row in desk("bill", "review")[1]] == [ref]
     shown = desk("bill", "review", ref)[1]
@@ -30,11 +30,11 @@ def test_from_hours_to_an_invoice_and_its_credit(desk: Desk) -> None:
     code, note = desk(
         "bill", "credit", number, "--line", "601=2", "--reason", "agreed", "--rebill", "--as", PAT
     )
-    assert (code, note["kind"], note["net_amount"]) == (0, "credit_note", "400.0000")
+    assert (code, note["kind"], note["net_amount"]) == (0, "credit_note", "400.00")
     desk("bill", "approve", note["reference"], "--as", BOB)
     assert desk("bill", "release", note["reference"], "--as", BOB)[1][0]["state"] == "released"
     code, again = desk("bill", "run", "--through", "2026-02-28", "--as", PAT)
-    assert [row["net_amount"] for row in again["drafts"]] == ["400.0000"]
+    assert [row["net_amount"] for row in again["drafts"]] == ["400.00"]
 
 
 def test_each_document_is_decided_alone(desk: Desk) -> None:

@@ -24,7 +24,7 @@ def test_money_is_a_string_with_its_digits_and_dates_are_iso(capsys: pytest.Capt
         {"line": Line(Decimal("1E+3"), date(2026, 1, 31)), "at": moment, "n": 3, "x": (Decimal("0.10"),)}
     )
     assert json.loads(capsys.readouterr().out) == {
-        "line": {"amount": "1000", "on": "2026-01-31"},
+        "line": {"amount": "1000.00", "on": "2026-01-31"},
         "at": "2026-01-31T12:00:00+00:00",
         "n": 3,
         "x": ["0.10"],

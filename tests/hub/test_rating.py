@@ -51,8 +51,8 @@ def test_an_approved_hour_becomes_an_event_and_revenue(hub: Connection) -> None:
         select(tables.event.c.type, tables.event.c.data).order_by(tables.event.c.position)
     ).all()
     assert said[-2:] == [
-        ("tieout.billing_event.created.v1", {"entries": 1, "amount": "1600.0000", "currency": "USD"}),
-        ("tieout.revenue.recognised.v1", {"events": 1, "amount": "1600.0000", "currency": "USD"}),
+        ("tieout.billing_event.created.v1", {"entries": 1, "amount": "1600.00", "currency": "USD"}),
+        ("tieout.revenue.recognised.v1", {"events": 1, "amount": "1600.00", "currency": "USD"}),
     ]
 
 

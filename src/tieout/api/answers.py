@@ -8,10 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
@@ -21,6 +18,7 @@ from sqlalchemy import Connection
 from tieout.api.requests import Caller
 from tieout.hub.exceptions import Page
 from tieout.hub.refusals import Invalid, Refusal, Stale
+from tieout.model.plain import plain
 from tieout.store import clock
 from tieout.store import reading as store
 
@@ -30,21 +28,6 @@ class NeedsCondition(Refusal):
 
     status = 428
     default_code = "TIE-128"
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON: exact numbers and whole-number ids as they are, decimals as strings, moments ISO 8601."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, bytes | memoryview):
-        return bytes(value).hex()
-    return str(value) if isinstance(value, UUID) else value
 
 
 class Unfit(RuntimeError):

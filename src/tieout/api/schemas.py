@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, create_model
 
 Decimals = Annotated[
     str,
-    Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$", json_schema_extra={"format": "decimal"}, examples=["1250.0000"]),
+    Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$", json_schema_extra={"format": "decimal"}, examples=["1250.00"]),
 ]
 """An exact number: money, hours, a price or a share."""
 Currency = Annotated[str, Field(description="ISO 4217", examples=["USD"])]

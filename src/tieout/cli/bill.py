@@ -16,7 +16,7 @@ import typer
 from tieout.bootstrap import settings_in_use
 from tieout.cli.acting import As, person
 from tieout.cli.context import existing_database, read_settings
-from tieout.cli.output import FINDING, USAGE, Json, fail, note, print_json, table
+from tieout.cli.output import FINDING, USAGE, Json, fail, note, plain, print_json, table
 from tieout.cli.paging import every
 from tieout.hub import billing
 from tieout.hub.actors import SYSTEM
@@ -67,7 +67,7 @@ def run(
         note(f"Run {run_id} is {status['state']}: {len(drafts)} drafts of {status['contracts']} contracts.")
         for part in status["parts"]:
             for waits in part.get("waiting", []):
-                note(f"  {part['contract']}: {waits['amount']} waits: {waits['reason']}")
+                note(f"  {part['contract']}: {waits['amount']} {waits['currency']} waits: {waits['reason']}")
     if status["state"] != "done":
         raise typer.Exit(FINDING)
 
@@ -124,10 +124,11 @@ def review(
 
 
 def _show(rows: list[dict[str, Any]], empty: str) -> None:
-    table(_SHOWN, [[row[name] for name in _SHOWN] for row in rows], empty)
+    table(_SHOWN, [[row[name] for name in _SHOWN] for row in plain(rows)], empty)
 
 
 def _show_one(one: dict[str, Any], sheet: list[dict[str, Any]]) -> None:
+    one = plain(one)
     names = (*_SHOWN, "through", "preparer", "approver", "issue_date", "due_date", "tax_amount", "open_amount",
              "version", "stale_reason", "void_reason", "reason")  # fmt: skip
     table(["what", "now"], [(name, one[name]) for name in names if one[name] is not None])
@@ -135,7 +136,7 @@ def _show_one(one: dict[str, Any], sheet: list[dict[str, Any]]) -> None:
     columns = ["line", "description", "quantity", "unit_price", "net_amount"]
     table(columns, [[line[name] for name in columns] for line in one["lines"]])
     columns = ["line", "work_date", "worker", "role", "project", "entry", "quantity", "price", "amount"]
-    table(columns, [[row[name] for name in columns] for row in sheet])
+    table(columns, [[row[name] for name in columns] for row in plain(sheet, one["currency"])])
 
 
 Decide = Callable[["Connection", str, "Actor"], Any]
@@ -356,7 +357,7 @@ def _decide(refs: list[str], who: str, json: bool, decide: Decide) -> None:
         print_json(results)
     else:
         columns = ("reference", "number", "state", "contract", "currency", "gross_amount")
-        table(columns, [[row.get(name) for name in columns] for row in results])
+        table(columns, [[row.get(name) for name in columns] for row in plain(results)])
         for one in refused:
             note(str(one))
     if refused:
@@ -402,7 +403,7 @@ def credit(
             conn, person(conn, who), invoice, items=items or None, amount=_number(amount, "--amount"),
             whole=everything, kind=kind, reason=reason, rebill=rebill,
         )  # fmt: skip
-        drafted = _brief(billing.show(conn, ref))
+        drafted = plain(_brief(billing.show(conn, ref)))
     if json:
         print_json(drafted)
     else:

@@ -54,7 +54,7 @@ def list_exceptions(
         print_json(rows)
         return
     columns = (*_COLUMNS, "state") if everything else _COLUMNS
-    table(columns, [[row[name] for name in columns] for row in rows], "Nothing is stuck.")
+    table(columns, [[row[name] for name in columns] for row in plain(rows)], "Nothing is stuck.")
 
 
 @app.command(epilog="Example: tieout exceptions show 0195f0e2-7c1e-7000-8000-000000000001")
@@ -65,12 +65,13 @@ def show(id: Id, json: Json = False) -> None:
     if json:
         print_json(row)
         return
+    row = plain(row)
     remedies = "; or ".join(row.pop("remedies"))
     evidence = row.pop("evidence")
     rows = [
         *row.items(),
         ("remedies", remedies),
-        *((f"evidence, {n}", plain(v)) for n, v in evidence.items()),
+        *((f"evidence, {n}", v) for n, v in evidence.items()),
     ]
     table(["what", "said"], [(name, value) for name, value in rows if value is not None])
 

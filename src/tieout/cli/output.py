@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, is_dataclass
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Annotated, Any, NoReturn
-from uuid import UUID
 
 import typer
+
+from tieout.model.plain import plain
 
 FINE, FINDING, USAGE, ENVIRONMENT = 0, 1, 2, 3
 """Exit codes."""
@@ -23,21 +21,6 @@ Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON value o
 def print_json(value: Any) -> None:
     """The answer of a command with `--json`: money, hours and rates become strings, dates ISO 8601."""
     typer.echo(json.dumps(plain(value), ensure_ascii=False, allow_nan=False))
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON knows it: exact numbers as strings. Floats are for measured seconds and ratios only."""
-    if is_dataclass(value) and not isinstance(value, type):
-        value = asdict(value)
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item) for item in value]
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, (datetime, date)):
-        return value.isoformat()
-    return str(value) if isinstance(value, UUID) else value
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str = "Nothing to show.") -> None:

@@ -8,7 +8,7 @@ import typer
 
 from tieout.bootstrap import read_settings, settings_in_use
 from tieout.cli.context import existing_database
-from tieout.cli.output import Json, print_json, table
+from tieout.cli.output import Json, plain, print_json, table
 from tieout.processes import running
 from tieout.store import status as store
 
@@ -57,6 +57,6 @@ def _show(answer: dict[str, Any]) -> None:
     columns = ["kind", "open", "amount", "currency"]
     table(
         ["exception", *columns[1:]],
-        [[e[k] for k in columns] for e in answer["exceptions"]],
+        [[e[k] for k in columns] for e in plain(answer["exceptions"])],
         "No open exceptions.",
     )

@@ -8,7 +8,7 @@ import typer
 
 from tieout.bootstrap import settings_in_use
 from tieout.cli.context import existing_database, read_settings
-from tieout.cli.output import FINDING, Json, note, print_json, table
+from tieout.cli.output import FINDING, Json, note, plain, print_json, table
 from tieout.hub import tie_out
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Our figures against the other system's.")
@@ -62,7 +62,7 @@ def show(
 def _show(results: list[dict[str, Any]]) -> None:
     columns = ["check", "entity", "period", "state", *_COUNTS, "at"]
     hint = "No comparison was made yet: tieout tie-out run CHECK ENTITY PERIOD"
-    table(columns, [[result[name] for name in columns] for result in results], hint)
+    table(columns, [[result[name] for name in columns] for result in plain(results)], hint)
     for result in results:
         if result["detail"]:
             note(f"{result['check']} {result['entity']} {result['period']}: {result['detail']}")
@@ -80,6 +80,6 @@ def _show_items(result: dict[str, Any]) -> None:
         "cause",
         "explained_by",
     ]
-    rows = [[item[c] for c in columns] for item in result["items"] if item["outcome"] != "matched"]
+    rows = [[item[c] for c in columns] for item in plain(result["items"]) if item["outcome"] != "matched"]
     if rows:
         table(columns, rows)

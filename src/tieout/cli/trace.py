@@ -63,6 +63,6 @@ def tree(answer: dict[str, Any]) -> list[str]:
 
 
 def _said(node: dict[str, Any]) -> str:
-    amount = "" if node["amount"] is None else f", {plain(node['amount'])} {node['currency'] or ''}".rstrip()
+    amount = "" if node["amount"] is None else f", {plain(node)['amount']} {node['currency'] or ''}".rstrip()
     at = "" if node["at"] is None else f", {node['at']:%Y-%m-%d %H:%M}"
     return f"{node['type'].replace('_', ' ')} {node['key']} ({node['system']}{amount}{at})"

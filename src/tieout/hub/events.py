@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from tieout.hub.audit import plain
+from tieout.model.plain import plain as as_json
 from tieout.store import clock
 from tieout.store import events as store
 from tieout.store.ids import new_id
@@ -93,7 +94,7 @@ def emit(conn: Connection, events: Sequence[NewEvent]) -> list[Event]:
     written: list[Event] = []
     for e in events:
         last[e.subject] = last.get(e.subject, 0) + 1
-        data = plain(e.data)
+        data = plain(as_json(e.data))
         written.append(
             Event(e.type, e.subject, e.legal_entity, data, new_id(moment), last[e.subject], moment)
         )

@@ -25,6 +25,7 @@ from tieout.hub.billing import corrections, e_invoices
 from tieout.hub.billing.documents import SIGNS, announce_draft, reference_of
 from tieout.hub.exceptions import NewException
 from tieout.hub.refusals import NotFound
+from tieout.model.money import shown
 from tieout.store import billing_events, clock
 from tieout.store import billing_runs as runs
 from tieout.store import exceptions as exception_store
@@ -303,7 +304,7 @@ def _outcome(work: Work) -> dict[str, Any]:
     return {
         "entity": work.entity, "drafted": work.drafted, "kept": work.kept, "voided": work.voided,
         "waiting": [
-            {"reason": reason, "amount": str(amount), "currency": currency}
+            {"reason": reason, "amount": f"{shown(amount, currency):f}", "currency": currency}
             for (reason, currency), amount in sorted(waiting.items())
         ],
     }  # fmt: skip
