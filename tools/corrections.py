@@ -15,6 +15,11 @@ CORRECTED: Mapping[str, str] = {
     r"POST /v1/ingest/\{connection\}(/\{secret\})?: a body is newly required": "a hint always needed its body",
     r"POST /v1/ingest/\{connection\}: the header parameter webhook-(id|timestamp|signature) is newly required":
         "a hint without them was always refused (TIE-161)",
+    r"GET /v1/(?!events:)[a-z-]+: the query parameter after is gone": "it never had an effect outside the event feed",
+    r"GET /v1/(?!contracts/)[a-z-]+/\{key\}: the query parameter as_of is gone":
+        "it never had an effect on other records than contracts",
+    r"GET /v1/(billing-events|journals|approvals|events|audit)(/\{key\})?: the query parameter known_at is gone":
+        "it never had an effect on records that are kept once and not in versions",
 }  # fmt: skip
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select
+from starlette.testclient import TestClient
 
 from tests.api.conftest import Api
+from tieout.api.app import create_app
+from tieout.bootstrap import read_settings
 from tieout.hub.reading import RESOURCES
 from tieout.store.tables import audit, exception
 
@@ -84,6 +88,30 @@ def test_filters_fields_and_cursors_that_make_no_sense_are_named(api: Api) -> No
         assert [error["pointer"] for error in answer.json()["errors"]] == [field]
 
 
+def test_a_parameter_that_would_have_no_effect_is_refused(api: Api) -> None:
+    """Unknown ones, and known_at, as_of and after where nothing depends on them; the caller is asked first."""
+    refused = (
+        "contracts?nonsense=1", "invoices?nonsense=1", "invoices?known_at=2026-01-01T00:00:00Z", "measures?limit=5",
+        "contracts/K-US?limit=5", "journals?known_at=2026-01-01T00:00:00Z", "customers?after=1", "catalog?nonsense=1",
+        "customers/C-1?as_of=2026-01-01", "events?as_of=2026-01-01", "invoices?filter[colour]=red", "flows/x?fields=id",
+    )  # fmt: skip
+    for path in refused:
+        answer = api.get(f"/v1/{path}")
+        name = path.partition("?")[2].partition("=")[0]
+        assert (answer.status_code, answer.json()["code"]) == (422, "TIE-101"), path
+        assert answer.json()["errors"] == [{"pointer": name, "detail": "unknown parameter"}]
+    assert "limit" in api.get("/v1/invoices?nonsense=1").json()["remedy"]
+    posted = api.post("/v1/replays?nonsense=1", {"exceptions": ["x"]})
+    assert (posted.status_code, posted.json()["errors"][0]["pointer"]) == (422, "nonsense")
+    assert api.client.get("/v1/contracts?nonsense=1").status_code == 401
+    for path in (
+        "exceptions?filter[entity]=US01",
+        "events?after=0",
+        "time-entries?known_at=2030-01-01T00:00:00Z",
+    ):
+        assert api.get(f"/v1/{path}").status_code == 200, path
+
+
 def test_hostile_keys_are_simply_not_there(api: Api) -> None:
     for text in HOSTILE:
         for name in RESOURCES:
@@ -148,7 +176,8 @@ def test_a_refused_command_writes_nothing_and_its_key_stays_free(api: Api) -> No
 def test_a_decision_needs_the_version_that_was_read(api: Api) -> None:
     answer = api.post("/v1/invoices/D-1/approve", {})
     assert (answer.status_code, answer.json()["code"]) == (428, "TIE-128")
-    assert api.post("/v1/invoices/D-1/approve", {}, If_Match='"1"').status_code == 404
+    for body in ({}, None):
+        assert api.post("/v1/invoices/D-1/approve", body, If_Match='"1"').status_code == 404
     assert api.post("/v1/invoices/D-1/approve", {}, If_Match="nonsense").status_code == 412
 
 
@@ -162,9 +191,48 @@ def test_bodies_are_bounded_strict_and_shallow(api: Api) -> None:
     assert api.client.post("/v1/billing-runs", content=deep, headers=token).status_code in (400, 422)
 
 
-def test_an_unknown_address_is_a_problem_too(api: Api) -> None:
-    answer = api.get("/v1/unicorns")
-    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+@pytest.fixture(scope="module")
+def whole_door(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
+    """The application with the console in it, as it is served; its database is never opened here."""
+    home = tmp_path_factory.mktemp("home")
+    settings = replace(read_settings({"TIEOUT_HOME": str(home)}), database_url="postgresql://x@127.0.0.1:1/x")
+    return TestClient(create_app(settings), raise_server_exceptions=False)
+
+
+def test_an_unknown_address_or_method_under_v1_is_a_problem_and_no_page(whole_door: TestClient) -> None:
+    """The console stands behind the API on the same port and answers everything else with a page."""
+    attempts = [
+        ("GET", "/v1", None), ("GET", "/v1/", None), ("GET", "/v1/nothing", None), ("PATCH", "/v1/a/b/c", None),
+        ("DELETE", "/v1/invoices", "GET"), ("PUT", "/v1/invoices/INV-1", "GET"), ("GET", "/v1/replays", "POST"),
+        ("DELETE", "/v1/tie-outs", "GET, POST"), ("POST", "/v1/contracts/a/b", "GET"), ("GET", "/v1/ingest/x/y", "POST"),
+        ("PUT", "/v1/openapi.json", "GET, HEAD"),
+    ]  # fmt: skip
+    for method, path, allow in attempts:
+        answer = whole_door.request(method, path)
+        assert answer.headers["content-type"] == "application/problem+json", (method, path)
+        assert (answer.status_code, answer.headers.get("allow")) == (405 if allow else 404, allow), (
+            method,
+            path,
+        )
+        assert answer.json()["code"] == f"TIE-{answer.status_code}"
+        assert answer.headers["x-trace-id"] == answer.json()["trace_id"]
+
+
+def test_every_answer_has_safe_headers(whole_door: TestClient) -> None:
+    """Pages and their files as well as the API; a page runs scripts of this address only and stands in no frame."""
+    page = whole_door.get("/sign-in")
+    assert page.headers["content-type"].startswith("text/html")
+    for answer in (
+        page,
+        whole_door.get("/health"),
+        whole_door.get("/v1/nothing"),
+        whole_door.get("/nothing"),
+    ):
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert "default-src 'self'" in page.headers["content-security-policy"]
 
 
 def test_the_served_description_names_every_operation(api: Api) -> None:

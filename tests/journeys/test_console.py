@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sqlalchemy import Engine, select
 
 from tieout.bootstrap import read_settings
+from tieout.console.theme import NAVIGATION
 from tieout.flows.durable import run_due
 from tieout.flows.environment import Environment
 from tieout.hub import people
@@ -53,6 +54,8 @@ class Console:
     url: str
     engine: Engine
     browser: Browser
+    refused: list[str] = field(default_factory=list)
+    """What the browser did not do because of the page's content policy."""
 
     def sign_in(self, email: str) -> Page:
         """A page of its own session, signed in by a link."""
@@ -60,6 +63,7 @@ class Console:
             secret = people.sign_in_link(conn, email)
         page = self.browser.new_context(viewport={"width": 1360, "height": 900}).new_page()
         page.set_default_timeout(PATIENCE)
+        page.on("console", lambda m: self.refused.append(m.text) if "Content Security" in m.text else None)
         page.goto(f"{self.url}/sign-in/{secret}", timeout=PATIENCE)
         expect(page.get_by_role("heading", name="Today")).to_be_visible(timeout=PATIENCE)
         return page
@@ -251,3 +255,14 @@ def test_nobody_sees_a_page_without_signing_in_and_a_link_works_once(console: Co
     expect(first.get_by_role("heading", name="Today")).to_be_visible(timeout=PATIENCE)
     second.goto(f"{console.url}/sign-in/{secret}", timeout=PATIENCE)
     expect(second.get_by_text("This link does not work any more")).to_be_visible(timeout=PATIENCE)
+
+
+def test_no_page_wants_more_than_its_content_policy_allows(console: Console) -> None:
+    page = console.sign_in("bo@x.example")
+    for path, name, *_ in NAVIGATION:
+        page.goto(f"{console.url}{path}")
+        expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+    assert console.refused == []
+    foreign = "Object.assign(document.createElement('img'), {src: 'https://other.example/x.png'})"
+    with page.expect_console_message(lambda said: "Content Security" in said.text):
+        page.evaluate(f"() => document.body.append({foreign})")

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import JSONResponse
+from starlette.routing import Route
 
 from tieout import __version__
 from tieout.api import answers, contract, desk, documents, ingest, invoices, problems, resources
-from tieout.api.requests import Guard
+from tieout.api.requests import Guard, known_query
 from tieout.api.schemas import Catalog
 from tieout.bootstrap import Settings, open_database
 
@@ -32,12 +33,16 @@ def create_app(settings: Settings, *, console: bool = True) -> FastAPI:
     )  # fmt: skip
     app.state.settings = settings
     problems.install(app)
-    for routes in (ingest.routes, invoices.routes, documents.routes, desk.routes, resources.router()):
-        app.include_router(routes)
+    routers = [ingest.routes, invoices.routes, documents.routes, desk.routes, resources.router()]
+    for router in routers:
+        app.include_router(router)
     app.add_api_route("/v1/catalog", lambda: JSONResponse(answers.fitting(Catalog, {"data": catalog(app)})),
                       methods=["GET"], tags=["catalog"], operation_id="get_catalog", responses=answers.gives(Catalog),
-                      summary="Every operation with its lifecycle.")  # fmt: skip
+                      summary="Every operation with its lifecycle.", dependencies=[Depends(known_query)])  # fmt: skip
     app.add_api_route("/health", _health, methods=["GET"], include_in_schema=False)
+    own = [route for route in app.routes if isinstance(route, Route)]
+    nothing = problems.Nothing([*own, *(route for router in routers for route in router.routes)])
+    app.router.routes.extend([Route("/v1", nothing), Route("/v1/{rest:path}", nothing)])
     contract.complete(app)
     app.add_middleware(Guard)
     if console:

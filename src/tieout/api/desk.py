@@ -72,7 +72,7 @@ class TieOutRequest(Strict):
     "/exceptions", tags=["exceptions"], operation_id="list_exceptions",
     responses=answers.gives(page_of(BusinessException)),
     openapi_extra=chosen_by(
-        "kind", "state", "owner", "contract", "legal_entity", "key", "severity", "currency", "all"
+        "kind", "state", "owner", "contract", "entity", "legal_entity", "key", "severity", "currency", "all"
     ),
 )  # fmt: skip
 def list_exceptions(request: Request, who: Who, paging: Paging) -> Response:

@@ -54,6 +54,10 @@ class Decision(Strict):
     reason: str = Field("", max_length=2000)
 
 
+NO_REASON = Decision(reason="")
+"""A decision without a body."""
+
+
 class CreditItem(Strict):
     """What of the invoice is credited: an entry's or a line's hours or amount."""
 
@@ -151,27 +155,27 @@ def _shown(conn: Connection, ref: str, who: Who) -> dict[str, Any]:
 
 @routes.post("/invoices/{ref}/approve", operation_id="approve_invoice", **_DECISION)
 @routes.post("/credit-notes/{ref}/approve", operation_id="approve_credit_note", **_DECISION)
-def approve(request: Request, who: Who, ref: str, body: Decision) -> Response:
+def approve(request: Request, who: Who, ref: str, body: Decision = NO_REASON) -> Response:
     """Approve a draft; never its preparer. Needs If-Match. Scope `invoices:approve` (`credit-notes:approve`)."""
     return _decide(request, who, ref, body, billing.approve)
 
 
 @routes.post("/invoices/{ref}/reject", operation_id="reject_invoice", **_DECISION)
 @routes.post("/credit-notes/{ref}/reject", operation_id="reject_credit_note", **_DECISION)
-def reject(request: Request, who: Who, ref: str, body: Decision) -> Response:
+def reject(request: Request, who: Who, ref: str, body: Decision = NO_REASON) -> Response:
     """Send a draft back with a reason; its hours are free again. Needs If-Match."""
     return _decide(request, who, ref, body, billing.reject)
 
 
 @routes.post("/invoices/{ref}/void", operation_id="void_invoice", **_DECISION)
-def void(request: Request, who: Who, ref: str, body: Decision) -> Response:
+def void(request: Request, who: Who, ref: str, body: Decision = NO_REASON) -> Response:
     """Void a draft. Needs If-Match. A released invoice is cancelled only by a credit note."""
     return _decide(request, who, ref, body, billing.void)
 
 
 @routes.post("/invoices/{ref}/release", operation_id="release_invoice", **_DECISION)
 @routes.post("/credit-notes/{ref}/release", operation_id="release_credit_note", **_DECISION)
-def release(request: Request, who: Who, ref: str, body: Decision) -> Response:
+def release(request: Request, who: Who, ref: str, body: Decision = NO_REASON) -> Response:
     """Release an approved document: it gets its number and goes to the ERP. Needs If-Match."""
 
     def decide(conn: Connection, ref: str, actor: Any, reason: str, version: int) -> None:

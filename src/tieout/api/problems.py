@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -11,6 +12,8 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
 
 from tieout.hub.refusals import Refusal
 from tieout.telemetry.logs import get_logger
@@ -75,6 +78,24 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PoolTimeout, _no_database)
     app.add_exception_handler(RecursionError, _too_deep)
     app.add_exception_handler(Exception, _broken)
+
+
+class Nothing:
+    """ASGI: the answer for every address under `/v1` that no operation has, and for methods that an address lacks.
+
+    It is the last route of `/v1`, in front of the console, which would answer with a page.
+    """
+
+    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """404, or 405 with the methods that the address has."""
+        others = (route for route in self._routes if route.matches(scope)[0] is Match.PARTIAL)
+        methods = sorted({method for route in others for method in getattr(route, "methods", None) or ()})
+        if methods:
+            raise HTTPException(405, headers={"Allow": ", ".join(methods)})
+        raise HTTPException(404)
 
 
 def _refused(request: Request, error: Any) -> JSONResponse:

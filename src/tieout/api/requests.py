@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
+from fastapi.routing import APIRoute
 from sqlalchemy import Connection, Engine
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,38 +19,55 @@ from tieout.hub.actors import Actor
 from tieout.hub.refusals import Invalid, Unauthenticated
 from tieout.store.ids import new_trace_id
 
-LARGEST_BODY = 1024 * 1024
-LARGEST_HINT = 64 * 1024
-"""Bytes of a request, and of a webhook."""
-SAFE_HEADERS = (
+_EVERYWHERE = (
     (b"x-content-type-options", b"nosniff"),
-    (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
 )
+_API_HEADERS = (
+    *_EVERYWHERE, (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)  # fmt: skip
+_PAGE_HEADERS = (
+    *_EVERYWHERE,
+    (
+        b"content-security-policy",
+        # NiceGUI writes the page's state into a script of the page, and Vue compiles templates in the browser
+        b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+        b"img-src 'self' data:; font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'self'; "
+        b"form-action 'self'; frame-ancestors 'none'",
+    ),
+)
+LARGEST_BODY = 1024 * 1024
+LARGEST_HINT = 64 * 1024
+"""Bytes of a request, and of a webhook."""
 
 
 class Guard:
-    """ASGI: bounds the body of API requests, gives each a trace id and its answer safe headers."""
+    """ASGI: gives every answer safe headers; bounds the body of API requests and gives each a trace id."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request through; one that is too large is refused before anything reads it."""
-        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
+            return
+        if scope["path"] != "/v1" and not scope["path"].startswith("/v1/"):
+            await self.app(scope, receive, _headed(send, _PAGE_HEADERS))
             return
         trace_id = new_trace_id()
         scope.setdefault("state", {})["trace_id"] = trace_id
         hint = scope["path"].startswith("/v1/ingest/")
         largest = LARGEST_HINT if hint else LARGEST_BODY
+        headed = _headed(send, (*_API_HEADERS, (b"x-trace-id", trace_id.encode())))
         body = await _whole_body(receive, largest)
         if body is None:
             said = f"A {'webhook' if hint else 'request'} holds at most {largest} bytes. Nothing was written."
-            await problem(Request(scope), 413, "TIE-113", said)(scope, receive, _headed(send, trace_id))
+            await problem(Request(scope), 413, "TIE-113", said)(scope, receive, headed)
             return
-        await self.app(scope, _again(body, receive), _headed(send, trace_id))
+        await self.app(scope, _again(body, receive), headed)
 
 
 async def _whole_body(receive: Receive, largest: int) -> bytes | None:
@@ -76,11 +94,12 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return next_message
 
 
-def _headed(send: Send, trace_id: str) -> Callable[[Message], Any]:
+def _headed(send: Send, extra: Sequence[tuple[bytes, bytes]]) -> Callable[[Message], Any]:
     async def headed(message: Message) -> None:
         if message["type"] == "http.response.start":
-            extra = [*SAFE_HEADERS, (b"x-trace-id", trace_id.encode())]
-            message["headers"] = [*message.get("headers", []), *extra]
+            names = {name for name, _ in extra}
+            kept = [header for header in message.get("headers", []) if header[0].lower() not in names]
+            message["headers"] = [*kept, *extra]
         await send(message)
 
     return headed
@@ -111,7 +130,30 @@ def caller(request: Request) -> Caller:
         )
     with engine.connect() as conn:
         actor = people.authenticate(conn, token.strip())
+    known_query(request)
     return Caller(actor, engine, request.state.trace_id)
+
+
+def known_query(request: Request) -> None:
+    """Refuse what the query states and the operation does not take: it would have no effect."""
+    unknown = sorted({*request.query_params} - (taken := _query_of(request.scope["route"])))
+    if unknown:
+        raise Invalid(
+            f"This operation takes no {', '.join(ascii(name)[1:60] for name in unknown)} in its query.",
+            fields={name[:100]: "unknown parameter" for name in unknown[:20]},
+            remedy=f"It takes {', '.join(sorted(taken))}." if taken else "It takes nothing there.",
+        )
+
+
+def _query_of(route: APIRoute) -> set[str]:
+    """What the functions of an operation take, and what its document says beside (`chosen_by`)."""
+    declared, waiting = set[str](), [route.dependant]
+    while waiting:
+        one = waiting.pop()
+        declared |= {field.alias for field in one.query_params}
+        waiting += one.dependencies
+    stated = (route.openapi_extra or {}).get("parameters", [])
+    return declared | {told["name"] for told in stated if told["in"] == "query"}
 
 
 Who = Annotated[Caller, Depends(caller)]

@@ -73,15 +73,22 @@ def router() -> APIRouter:
 
 def _add(routes: APIRouter, resource: Resource) -> None:
     shape = schema_of(resource)
+    moment = Depends(_known_at if any(c.name == "superseded_at" for c in kept(resource.table)) else _no_query)
+    day = Depends(_as_of if resource.table == "contract" else _no_query)
+    position = Depends(_after if resource.name == FEED else _no_query)
 
     def list_records(
-        request: Request, who: Who, paging: Paging, known_at: str | None = None, after: str | None = None
+        request: Request,
+        who: Who,
+        paging: Paging,
+        known_at: datetime | None = moment,
+        after: str | None = position,
     ) -> Response:
-        cursor = paging.cursor or _after(resource, after)
+        cursor = paging.cursor or after
         with who.reading() as conn:
             found = reading.listed(
                 conn, resource.name, who.actor, filters=filters_of(request), cursor=cursor, limit=paging.limit,
-                known_at=moment_of(known_at, "known_at"),
+                known_at=known_at,
             )  # fmt: skip
         if resource.name == FEED and feed.wanted(request):
             return feed.batch(request, found)
@@ -91,13 +98,11 @@ def _add(routes: APIRouter, resource: Resource) -> None:
         request: Request,
         who: Who,
         key: str,
-        as_of: Annotated[date | None, Query()] = None,
-        known_at: str | None = None,
+        as_of: date | None = day,
+        known_at: datetime | None = moment,
     ) -> Response:
         with who.reading() as conn:
-            row = reading.show(
-                conn, resource.name, key, who.actor, as_of=as_of, known_at=moment_of(known_at, "known_at")
-            )
+            row = reading.show(conn, resource.name, key, who.actor, as_of=as_of, known_at=known_at)
         return answers.record(request, shape, row, fields_of(request))
 
     told = answers.gives(page_of(shape))
@@ -117,8 +122,22 @@ def _add(routes: APIRouter, resource: Resource) -> None:
     )  # fmt: skip
 
 
-def _after(resource: Resource, after: str | None) -> str | None:
+def _known_at(known_at: str | None = None) -> datetime | None:
+    """`known_at=MOMENT`: records that are kept version by version, as they were known then."""
+    return moment_of(known_at, "known_at")
+
+
+def _as_of(as_of: Annotated[date | None, Query()] = None) -> date | None:
+    """`as_of=DAY`: the terms of a contract on that day."""
+    return as_of
+
+
+def _after(after: str | None = None) -> str | None:
     """`after=POSITION` of the ordered event feed, as a cursor."""
-    if after is None or resource.name != FEED:
+    if after is None:
         return None
     return reading.encode(int(after)) if after.isdigit() and len(after) < 19 else reading.encode(0)
+
+
+def _no_query() -> None:
+    """For a resource on which the parameter would have no effect: it is unknown there."""
