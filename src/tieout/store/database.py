@@ -120,6 +120,13 @@ def _is_newest(conn: Connection) -> bool:
     return list(found) == [newest_version()]
 
 
+def schema_version(conn: Connection) -> str | None:
+    """The version of the last migration that was run here; None on a database that has none yet."""
+    if conn.execute(text("SELECT to_regclass('alembic_version')")).scalar_one() is None:
+        return None
+    return conn.execute(text("SELECT max(version_num) FROM alembic_version")).scalar_one_or_none()
+
+
 def newest_version() -> str:
     """The version of the last migration, by the name of its file."""
     files = (_MIGRATIONS / "versions").glob("[0-9]*_*.py")

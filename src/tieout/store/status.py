@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, case, func, select, text
 
 from tieout.store.clock import now
-from tieout.store.tables import attempt, connection, exception, inbox, intent
+from tieout.store.tables import attempt, connection, exception, inbox, intent, work
 
 
 def database_version(conn: Connection) -> str:
@@ -48,6 +48,17 @@ def connections(conn: Connection) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def stuck_work(conn: Connection, failures: int, left_behind: timedelta) -> list[str]:
+    """`kind key` of asked-for work that failed that often in a row or is due for longer than that; most failures first."""
+    long_due = work.c.due_at < now(conn) - left_behind
+    query = (
+        select(work.c.kind, work.c.key)
+        .where(work.c.requested > work.c.done, (work.c.attempts >= failures) | long_due)
+        .order_by(work.c.attempts.desc(), work.c.kind, work.c.key)
+    )
+    return [f"{row.kind} {row.key}" for row in conn.execute(query)]
 
 
 def inbox_counts(conn: Connection) -> dict[str, int]:
