@@ -67,6 +67,7 @@ a.t-fig:hover{background:var(--raised)}
 .t-card .t-table td:first-child,.t-card .t-table th:first-child{padding-left:0!important}
 .t-card .t-table td:last-child,.t-card .t-table th:last-child{padding-right:0!important}
 .t-card .t-empty{padding:12px}
+.body--dark .q-btn--flat,.body--dark .q-btn--outline{--q-primary:#7db8e0}
 .t-table .q-table__middle{max-height:calc(100vh - 260px)}
 .t-link{color:var(--accent);text-decoration:none;background:none;border:0;padding:0;font:inherit;cursor:pointer;text-align:left}
 .t-link:hover{text-decoration:underline}
@@ -79,7 +80,7 @@ a.t-fig:hover{background:var(--raised)}
 .t-row .q-btn--dense:not(.q-btn--round),.q-dialog .q-btn--dense{padding:4px 12px}
 .t-pre{background:var(--raised);border:1px solid var(--line);border-radius:4px;padding:8px;margin:0;font:12px/1.4
  ui-monospace,Consolas,monospace;white-space:pre-wrap;overflow-wrap:anywhere;max-height:260px;overflow:auto}
-.t-empty{padding:24px;text-align:center;color:var(--muted);border:1px dashed var(--line);border-radius:4px}
+.t-empty{width:100%;padding:24px;text-align:center;color:var(--muted);border:1px dashed var(--line);border-radius:4px}
 .q-btn{text-transform:none!important;font-size:13px!important;border-radius:4px!important}
 .q-card{background:var(--surface)!important;color:var(--ink)!important}
 :focus-visible{outline:2px solid var(--accent)!important;outline-offset:2px}

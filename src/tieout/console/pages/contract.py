@@ -20,6 +20,9 @@ from tieout.store import reading as store
 FIGURES = ("recognised", "billed", "credited", "paid", "receivable", "unbilled_receivable", "contract_liability",
            "over_cap", "held", "written_off")  # fmt: skip
 
+QUIET = "#8a8f94"
+"""Axes and legends of charts: readable on light and dark."""
+
 
 def add(database: Database) -> None:
     """Register the page."""
@@ -165,14 +168,18 @@ def _months(months: list[dict[str, Any]]) -> None:
         {
             "animation": False,
             "grid": {"left": 64, "right": 8, "top": 32, "bottom": 24},
-            "legend": {"top": 0, "left": 0, "textStyle": {"color": "#8a8f94"}},
+            "legend": {"top": 0, "left": 0, "textStyle": {"color": QUIET}},
             "tooltip": {"trigger": "axis"},
             "xAxis": {
                 "type": "category",
                 "data": [row["period"] for row in months],
-                "axisLabel": {"interval": 0, "hideOverlap": True},
+                "axisLabel": {"interval": 0, "hideOverlap": True, "color": QUIET},
             },
-            "yAxis": {"type": "value"},
+            "yAxis": {
+                "type": "value",
+                "axisLabel": {"color": QUIET},
+                "splitLine": {"lineStyle": {"color": f"{QUIET}40"}},
+            },
             "series": [
                 {"name": name, "type": "bar", "color": color, "data": [str(row[name]) for row in months]}
                 for name, color in bars
