@@ -122,7 +122,7 @@ def test_a_trace_is_bounded_and_says_so(firm: Connection, monkeypatch: pytest.Mo
 def test_the_tree_names_each_record_under_what_it_came_from(firm: Connection) -> None:
     lines = tree(trace.trace(firm, "INV-1"))
     text = "\n".join(lines)
-    assert "line of: invoice INV-1 (tieout, 800.0000 USD" in text
+    assert "line of: invoice INV-1 (tieout, 800.00 USD" in text
     assert any(line.startswith("source document A-C-100 (salesforce") for line in lines)
     assert text.index("time entry e1") < text.index("billing event e1") < text.index("payment PAY-1")
     assert firm.execute(select(tables.invoice.c.number)).scalar() == "INV-1"
