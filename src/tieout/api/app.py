@@ -36,6 +36,7 @@ def create_app(settings: Settings, *, console: bool = True) -> FastAPI:
     routers = [ingest.routes, invoices.routes, documents.routes, desk.routes, resources.router()]
     for router in routers:
         app.include_router(router)
+    app.router.routes[:0] = ingest.served()
     app.add_api_route("/v1/catalog", lambda: JSONResponse(answers.fitting(Catalog, {"data": catalog(app)})),
                       methods=["GET"], tags=["catalog"], operation_id="get_catalog", responses=answers.gives(Catalog),
                       summary="Every operation with its lifecycle.", dependencies=[Depends(known_query)])  # fmt: skip
