@@ -22,6 +22,16 @@ EVENT_COLUMNS: dict[str, Any] = {
 }  # fmt: skip
 
 
+def left(measure: str, *places: str) -> pl.Expr:
+    """What of each event (EVENT_COLUMNS) is neither billed nor kept out, in `quantity` or `amount`.
+
+    `places` that count as out beside over_cap, written_off and reversed, e.g. held.
+    """
+    out = (f"{place}_{measure}" for place in ("over_cap", "written_off", "reversed", "billed", *places))
+    free = pl.col(measure) - pl.sum_horizontal(*out) + pl.col(f"credited_{measure}")
+    return free.cast(EVENT_COLUMNS[measure]).alias(measure)
+
+
 def lock_contracts(conn: Connection, keys: Collection[str]) -> None:
     """Let one transaction at a time change the events and balances of a contract (taken in key order: no deadlock)."""
     conn.execute(

@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from tieout.hub import audit, canonical, work
+from tieout.hub import audit, work
 from tieout.hub.actors import Actor
 from tieout.hub.billing.documents import may_read
-from tieout.hub.billing.targets import Place, meant
+from tieout.hub.billing.targets import Place, meant, visible
 from tieout.hub.refusals import Invalid, NotFound
 from tieout.store import clock
 from tieout.store import holds as store
@@ -56,11 +56,8 @@ def held(conn: Connection, actor: Actor, contract: str | None = None) -> list[di
     """Holds that stand, oldest first: {contract, line, entry, reason, held_by, held_at}."""
     may_read(actor)
     names = ("contract", "line", "entry", "reason", "held_by", "held_at")
-    rows = store.listed(conn, contract)
-    entities = {
-        key: row["legal_entity"] for key, row in canonical.current(conn, "contract", sorted({r["contract"] for r in rows})).items()
-    }  # fmt: skip
-    return [{name: row[name] for name in names} for row in rows if actor.sees(entities.get(row["contract"]))]
+    rows = visible(conn, actor, store.listed(conn, contract))
+    return [{name: row[name] for name in names} for row in rows]
 
 
 def _changed(conn: Connection, actor: Actor, action: str, where: Place, reason: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from sqlalchemy import Connection
 
 from tieout.hub import canonical
@@ -35,3 +38,9 @@ def meant(conn: Connection, actor: Actor, entry: str | None, contract: str | Non
         raise NotFound(f"There is no line {found[1]} of contract {found[0]}.")
     billing_events.lock_contracts(conn, [found[0]])
     return found
+
+
+def visible(conn: Connection, actor: Actor, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows whose `contract` is of a legal entity that the actor sees."""
+    terms = canonical.current(conn, "contract", sorted({row["contract"] for row in rows}))
+    return [row for row in rows if actor.sees((terms.get(row["contract"]) or {}).get("legal_entity"))]

@@ -15,11 +15,11 @@ from sqlalchemy import Connection
 
 from tieout.domain.frames import OPEN_VALUE, WRITES, conform, frame
 from tieout.domain.rating.writes import NEEDS_APPROVAL, WriteResult, apply_writes
-from tieout.hub import audit, canonical, policies, work
+from tieout.hub import audit, policies, work
 from tieout.hub.actors import Actor, require
 from tieout.hub.billing.documents import may_read, same_person
-from tieout.hub.billing.targets import meant
-from tieout.hub.refusals import Conflict, Forbidden, Invalid, NotFound
+from tieout.hub.billing.targets import meant, visible
+from tieout.hub.refusals import Forbidden, Invalid, NotFound
 from tieout.store import billing_events, clock
 from tieout.store import writes as store
 from tieout.store.ids import new_id
@@ -70,14 +70,8 @@ def write(
         for row in found.written.group_by("entry").agg(pl.col("amount").sum()).sort("entry").iter_rows(named=True)
     ]  # fmt: skip
     store.add(conn, rows)
-    _record(
-        conn,
-        actor,
-        f"write {kind}",
-        where[0],
-        reason,
-        {"write": decision, "amount": amount, "entries": len(rows)},
-    )
+    detail = {"write": decision, "amount": amount, "entries": len(rows)}
+    audit.record(conn, actor, f"write {kind}", "contract", where[0], reason=reason, detail=detail)
     if not waits:
         work.request(conn, "rate", where[0])
     fp("billing.written")
@@ -95,7 +89,7 @@ def approve_write(conn: Connection, actor: Actor, write: str) -> None:
         return
     billing_events.lock_contracts(conn, [rows[0]["contract"]])
     store.approve(conn, write, actor.name, clock.now(conn))
-    _record(conn, actor, "approve write", rows[0]["contract"], "", {"write": write})
+    audit.record(conn, actor, "approve write", "contract", rows[0]["contract"], detail={"write": write})
     work.request(conn, "rate", rows[0]["contract"])
     fp("billing.written")
 
@@ -106,19 +100,13 @@ def written(
     """Shares of decisions, oldest first: {write, kind, contract, line, entry, amount, reason, proposer, approver,
     effective_at (null: waits)}."""
     may_read(actor)
-    rows = store.listed(conn, contract, waiting=waiting)
-    terms = canonical.current(conn, "contract", sorted({row["contract"] for row in rows}))
-    return [
-        {name: row[name] for name in _SHOWN}
-        for row in rows
-        if actor.sees((terms.get(row["contract"]) or {}).get("legal_entity"))
-    ]
+    rows = visible(conn, actor, store.listed(conn, contract, waiting=waiting))
+    return [{name: row[name] for name in _SHOWN} for row in rows]
 
 
 def _shares(conn: Connection, actor: Actor, write: str) -> list[dict[str, Any]]:
-    rows = store.read(conn, write)
-    terms = canonical.current(conn, "contract", [rows[0]["contract"]]) if rows else {}
-    if not rows or not all(actor.sees(row["legal_entity"]) for row in terms.values()):
+    rows = visible(conn, actor, store.read(conn, write))
+    if not rows:
         raise NotFound(f"There is no write {write}.")
     return rows
 
@@ -126,13 +114,9 @@ def _shares(conn: Connection, actor: Actor, write: str) -> list[dict[str, Any]]:
 def _open_value(conn: Connection, contract: str) -> pl.DataFrame:
     """What of each event of a contract is neither billed nor kept out nor written off (OPEN_VALUE)."""
     events = billing_events.events_of(conn, [contract])
-    left = [
-        pl.col(m)
-        - pl.sum_horizontal(f"over_cap_{m}", f"written_off_{m}", f"reversed_{m}", f"billed_{m}", f"held_{m}")
-        + pl.col(f"credited_{m}")
-        for m in ("quantity", "amount")
-    ]
-    return conform("open value", events.with_columns(*left, revenue_method=pl.lit("as_invoiced")), OPEN_VALUE)
+    left = [billing_events.left(measure, "held") for measure in ("quantity", "amount")]
+    value = events.with_columns(*left, revenue_method=pl.lit("as_invoiced"))
+    return conform("open value", value, OPEN_VALUE)
 
 
 def _judged(open_now: pl.DataFrame, asked: Mapping[str, Any], limit: Decimal) -> tuple[WriteResult, bool]:
@@ -145,13 +129,4 @@ def _judged(open_now: pl.DataFrame, asked: Mapping[str, Any], limit: Decimal) ->
         raise Invalid(f"It cannot be written {asked['kind']}: {refusal['detail']}. Nothing was written.",
                       fields={"amount": refusal["code"]})  # fmt: skip
     approved = frame([{**asked, "approver": "another person"}], WRITES)
-    found = apply_writes(open_now, approved, limit=limit)
-    if not found.refused.is_empty():
-        raise Conflict(f"It cannot be written {asked['kind']}: {found.refused.row(0, named=True)['detail']}.")
-    return found, True
-
-
-def _record(
-    conn: Connection, actor: Actor, action: str, contract: str, reason: str, detail: Mapping[str, Any]
-) -> None:
-    audit.record(conn, actor, action, "contract", contract, reason=reason, detail=dict(detail))
+    return apply_writes(open_now, approved, limit=limit), True

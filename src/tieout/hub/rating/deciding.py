@@ -30,7 +30,7 @@ from tieout.domain.rating.holds import classify_holds
 from tieout.domain.rating.writes import apply_writes
 from tieout.hub.rating.caps import Capped, cap_events
 from tieout.hub.rating.facts import Facts
-from tieout.store.billing_events import EVENT_COLUMNS
+from tieout.store.billing_events import EVENT_COLUMNS, left
 from tieout.store.ids import new_id
 
 _PARTS = ("over_cap", "written_off")
@@ -195,7 +195,7 @@ def _with_holds(events: pl.DataFrame, holds: pl.DataFrame) -> pl.DataFrame:
     free = events.with_columns(pl.lit(0).cast(_DTYPES[m]).alias(f"held_{m}") for m in _MEASURES)
     if holds.is_empty():
         return free
-    value = free.with_columns(*_left(), over_cap_quantity=0, over_cap_amount=0)
+    value = free.with_columns(*map(left, _MEASURES), over_cap_quantity=0, over_cap_amount=0)
     placed = classify_holds(conform("held value", value, HELD_VALUE), holds).events.select(
         "event", *(pl.col(f"billing_hold_{m}").alias(f"held_{m}") for m in _MEASURES)
     )
@@ -203,22 +203,11 @@ def _with_holds(events: pl.DataFrame, holds: pl.DataFrame) -> pl.DataFrame:
     return free.drop(names).join(placed, on="event", how="left", maintain_order="left").select(events.columns)
 
 
-def _left() -> list[pl.Expr]:
-    """What of each event is neither billed nor kept out otherwise."""
-    out = ("over_cap", "written_off", "reversed", "billed")
-    return [
-        (pl.col(m) - pl.sum_horizontal(*(f"{place}_{m}" for place in out)) + pl.col(f"credited_{m}"))
-        .cast(_DTYPES[m])
-        .alias(m)
-        for m in _MEASURES
-    ]
-
-
 def _with_writes(events: pl.DataFrame, writes: pl.DataFrame) -> _Written:
     """The balances with what people wrote down or off; who had to approve it did so when it was decided."""
     if writes.is_empty():
         return _Written(events, WRITTEN.to_frame().select("event", "day"), REFUSED_REQUESTS.to_frame())
-    value = events.with_columns(*_left(), revenue_method=pl.lit("as_invoiced"))
+    value = events.with_columns(*map(left, _MEASURES), revenue_method=pl.lit("as_invoiced"))
     result = apply_writes(conform("open value", value, OPEN_VALUE), writes, limit=_DECIDED)
     shares = result.written.group_by("event").agg(
         (-pl.col("amount").sum()).alias("taken"), pl.col("day").max()

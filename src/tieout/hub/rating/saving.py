@@ -45,9 +45,7 @@ def save(conn: Connection, decision: Decision, earned: Earned, facts: Facts, mom
 def _free_drafts(conn: Connection, decision: Decision, moment: datetime) -> list[dict[str, Any]]:
     """Drafts that hold a part of an event which is no longer there to be billed."""
     drafted = pl.col("drafted_amount")
-    left = pl.col("amount") - pl.sum_horizontal(
-        "reversed_amount", "over_cap_amount", "held_amount", "written_off_amount", "billed_amount"
-    ) + pl.col("credited_amount")  # fmt: skip
+    left = store.left("amount", "held")
     held = decision.events.filter((drafted != 0) | (pl.col("drafted_quantity") != 0))
     lost = held.filter((drafted.abs() > left.abs()) | pl.col("is_set_back"))
     if lost.is_empty():
