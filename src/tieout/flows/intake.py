@@ -73,7 +73,7 @@ def drift(key: str) -> Later | None:
 
 
 def _later(outcome: Outcome) -> Later | None:
-    return Later(datetime.fromisoformat(outcome["later"]), outcome["why"]) if "later" in outcome else None
+    return Later(outcome["later"], outcome["why"]) if "later" in outcome else None
 
 
 # --- what they do: several commits, of which a run that is repeated finds the last ---------------------
@@ -93,7 +93,7 @@ def read_to_the_end(connection: str, object: str) -> Outcome:
     ended = committed(outside, lambda conn: end_read(conn, connection, object, begun))
     if ended.waited:
         apply_all(outside, connection)
-    return {"later": ended.next.isoformat(), "why": "the next poll"}
+    return {"later": ended.next, "why": "the next poll"}
 
 
 def fetch_gaps(connection: str, object: str) -> Outcome:
@@ -104,8 +104,7 @@ def fetch_gaps(connection: str, object: str) -> Outcome:
         with outside.begin() as conn:
             now = clock.now(conn)
         swept = gaps.sweep(outside.begin, connection, connector, object, (now - SWEPT).date(), now.date())
-        later = (now + DAY).isoformat()
-        return {"later": later, "why": "the next sweep", "apply": swept.fetched > 0}
+        return {"later": now + DAY, "why": "the next sweep", "apply": swept.fetched > 0}
 
     outcome = guarded(outside, connection, ("sweep", f"{connection}/{object}"), call)
     return _applied(outside, connection, outcome)
@@ -119,7 +118,7 @@ def compare_fields(connection: str) -> Outcome:
         described = connector.describe()
         with outside.begin() as conn:
             fields.check(conn, connection, described)
-            later = (clock.now(conn) + DAY).isoformat()
+            later = clock.now(conn) + DAY
             return {"later": later, "why": "the next look", "apply": inbox.has_new(conn, connection)}
 
     return _applied(outside, connection, guarded(outside, connection, ("drift", connection), call))
@@ -231,7 +230,7 @@ def guarded(
     if row is None:
         return {"gone": True}
     if until is not None:
-        return {"later": until.isoformat(), "why": f"{connection} may not be called before"}
+        return {"later": until, "why": f"{connection} may not be called before"}
     try:
         outcome = call(outside.opened(row))
     except RateLimited as error:
@@ -256,7 +255,7 @@ def guarded(
 def _pause(outside: Environment, connection: str, seconds: int, why: str) -> Outcome:
     with outside.begin() as conn:
         until = connections.paused(conn, connection, seconds, why)
-    return {"later": until.isoformat(), "why": why}
+    return {"later": until, "why": why}
 
 
 def _trouble(outside: Environment, connection: str, why: str) -> None:
@@ -270,7 +269,7 @@ def _refused(outside: Environment, connection: str, piece: tuple[str, str], why:
     with outside.begin() as conn:
         connections.refused(conn, connection, why, *piece)
         until = connections.block(conn, connection, REFUSED_PAUSE_SECONDS)
-    return {"later": until.isoformat(), "why": why}
+    return {"later": until, "why": why}
 
 
 def _unreadable(outside: Environment, connection: str, piece: tuple[str, str], why: str) -> Outcome:
@@ -285,7 +284,7 @@ def _unreadable(outside: Environment, connection: str, piece: tuple[str, str], w
         if kind != "drift":
             work.request(conn, "drift", connection)
         at = clock.now(conn) + timedelta(seconds=UNREADABLE_PAUSE_SECONDS)
-    return {"later": at.isoformat(), "why": why}
+    return {"later": at, "why": why}
 
 
 def _readable_again(conn: Connection, connection: str, object: str) -> None:

@@ -18,14 +18,10 @@ from tieout.telemetry.failpoints import fp
 def send_status_back(connection: str) -> Later | None:
     """Collect what changed, send it in calls of up to 200 rows, come back for rows without a proven outcome."""
     again = tell(connection)
-    return (
-        Later(datetime.fromisoformat(again), f"rows without a proven outcome in {connection}")
-        if again
-        else None
-    )
+    return Later(again, f"rows without a proven outcome in {connection}") if again else None
 
 
-def tell(connection: str) -> str | None:
+def tell(connection: str) -> datetime | None:
     """Freeze what changed and send it, until nothing is left that may go now; when the first open row goes on.
 
     Several commits: what is frozen is sent once, however often this is repeated.
@@ -39,8 +35,7 @@ def tell(connection: str) -> str | None:
             fp("status_back.sent")
         tried.update(ids)
     with outside.begin() as conn:
-        moment = status_back.next_moment(conn, connection)
-    return None if moment is None else moment.isoformat()
+        return status_back.next_moment(conn, connection)
 
 
 def _collect(outside: Environment, connection: str) -> list[str]:

@@ -18,6 +18,8 @@ from tieout.store import outbox as store
 OF_DELIVERY = ("rejected-by-target", "unknown-outcome", "id-reuse", "compensation-failed")
 _SHOWN_BYTES = 4000
 _CREDENTIAL, _BUDGET = "credential: ", "budget spent since "
+NOTED = (_CREDENTIAL, _BUDGET)
+"""How the state of a connection begins whose trouble ends with the next call that succeeds."""
 LASTING = timedelta(minutes=15)
 
 
@@ -93,25 +95,6 @@ def budget(conn: Connection, name: str, until: datetime, why: str) -> None:
     exceptions.open_exceptions(
         conn, [NewException("budget-exhausted", name, cause, evidence={"connection": name, "group": name})]
     )
-
-
-def budget_is_back(conn: Connection, name: str) -> None:
-    """A call succeeded after the budget had been spent."""
-    exceptions.resolve(conn, "budget-exhausted", [name], "the connection answers again")
-
-
-def connection_answers(conn: Connection, name: str) -> None:
-    """A call succeeded: a credential that was refused before is good again, a budget that was spent is back."""
-    held = connections.read(conn, name)
-    detail = "" if held is None else str(held["state_detail"] or "")
-    if detail.startswith(_BUDGET):
-        connections.set_state(conn, name, "ok", None)
-        budget_is_back(conn, name)
-    if not detail.startswith(_CREDENTIAL):
-        return
-    if connections.set_state(conn, name, "ok", None):
-        events.emit(conn, [events.NewEvent(events.SYNC_RECOVERED, name, None, {})])
-    exceptions.resolve(conn, "credential", [name], "the connection answers again")
 
 
 def _open(conn: Connection, row: Mapping[str, Any], kind: str, cause: str, more: Mapping[str, Any]) -> None:

@@ -80,7 +80,14 @@ def succeeded(conn: Connection, name: str) -> None:
     if store.set_state(conn, name, "ok", None):
         events.emit(conn, [events.NewEvent(events.SYNC_RECOVERED, name, None, {})])
         exceptions.resolve(conn, "credential", [name], "the connection answers again")
-    complaints.budget_is_back(conn, name)
+    exceptions.resolve(conn, "budget-exhausted", [name], "the connection answers again")
+
+
+def answered(conn: Connection, name: str) -> None:
+    """A write succeeded: a credential that was refused before is good again, a budget that was spent is back."""
+    held = store.read(conn, name)
+    if held is not None and str(held["state_detail"] or "").startswith(complaints.NOTED):
+        succeeded(conn, name)
 
 
 def save_cursor(conn: Connection, name: str, object: str, read_from: str | None, cursor: str) -> bool:

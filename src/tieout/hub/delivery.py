@@ -30,6 +30,7 @@ from tieout.connectors.kit.interface import (
 from tieout.connectors.kit.manifest import Manifest, Write
 from tieout.hub import audit, complaints
 from tieout.hub.actors import SYSTEM
+from tieout.hub.connections import answered
 from tieout.hub.refusals import NotFound
 from tieout.store import clock, connections
 from tieout.store import outbox as store
@@ -378,7 +379,7 @@ def _applied(conn: Connection, row: dict[str, Any], receipt: Receipt) -> Deliver
     audit.record(conn, SYSTEM, "deliver", row["type"], row["key"], entity=row["context"].get("legal_entity"),
                  digest=bytes(row["digest"]), detail={"intent": row["id"], "target_id": receipt.target_id})  # fmt: skip
     complaints.settle(conn, row, complaints.OF_DELIVERY, "the target holds it")
-    complaints.connection_answers(conn, row["connection"])
+    answered(conn, row["connection"])
     if late:
         complaints.unknown(conn, row, "the target applied it after it had been cancelled")
     return standing(row)

@@ -273,12 +273,8 @@ def _say(conn: Connection, case: Case, found: Collection[Finding], order_missing
     opened = []
     if found:
         words = [finding.words() for finding in found]
-        evidence = {
-            "findings": [{"field": f.field, "what": f.what, "where": f.where} for f in found],
-            "group": ", ".join(sorted({f.field for f in found})),
-        }
         cause = f"Contract {case.key} is not set up: {'. '.join(words)}."
-        opened.append(_exception(case, "incomplete-setup", cause, case.amount, evidence))
+        opened.append(_exception(case, "incomplete-setup", cause, case.amount, _evidence(found)))
     if order_missing:
         cause = f"Customer {case.contract['customer']} requires a purchase order and contract {case.key} names none."
         opened.append(_exception(case, "purchase-order-missing", cause, None, {}))
@@ -287,6 +283,13 @@ def _say(conn: Connection, case: Case, found: Collection[Finding], order_missing
         exceptions.resolve(conn, "incomplete-setup", [case.key], "nothing is missing any more")
     if not order_missing:
         exceptions.resolve(conn, "purchase-order-missing", [case.key], "the contract names a purchase order")
+
+
+def _evidence(found: Collection[Finding]) -> dict[str, Any]:
+    return {
+        "findings": [{"field": f.field, "what": f.what, "where": f.where} for f in found],
+        "group": ", ".join(sorted({f.field for f in found})),
+    }
 
 
 def check_amendment(conn: Connection, case: Case) -> tuple[Finding, ...]:
@@ -299,11 +302,7 @@ def check_amendment(conn: Connection, case: Case) -> tuple[Finding, ...]:
     if found:
         words = ". ".join(finding.words() for finding in found)
         cause = f"The amendment of contract {case.key} is not carried out: {words}."
-        evidence = {
-            "findings": [{"field": f.field, "what": f.what, "where": f.where} for f in found],
-            "group": ", ".join(sorted({f.field for f in found})),
-        }
-        exceptions.open_exceptions(conn, [_exception(case, INVALID_AMENDMENT, cause, None, evidence)])
+        exceptions.open_exceptions(conn, [_exception(case, INVALID_AMENDMENT, cause, None, _evidence(found))])
     else:
         exceptions.resolve(conn, INVALID_AMENDMENT, [case.key], "the amendment was corrected")
     fp("setup.amendment_checked")

@@ -200,11 +200,11 @@ def counts(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def by_currency(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """`amount` and `unexplained` of `counts` for each currency that differs: {currency, amount, unexplained}."""
-    found = {}
+    found = []
     for currency in sorted({item["currency"] for item in items if item["outcome"] != "matched"}):
         sums = counts([item for item in items if item["currency"] == currency])
-        found[currency] = {name: sums[name] for name in ("amount", "unexplained")}
-    return [{"currency": currency, **sums} for currency, sums in found.items()]
+        found.append({"currency": currency, "amount": sums["amount"], "unexplained": sums["unexplained"]})
+    return found
 
 
 def show(

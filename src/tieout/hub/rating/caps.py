@@ -101,13 +101,15 @@ def _contract_limits(facts: Facts) -> list[Limit]:
     found = []
     for key, contract in facts.contracts.items():
         terms = in_force(facts.terms.get(key, []), facts.today)
-        for cap in terms["caps"] if terms is not None else ():
+        if terms is None:
+            continue
+        for cap in terms["caps"]:
             lines = None if cap.get("lines") is None else tuple(f"{key}/{line}" for line in cap["lines"])
             name = key if cap.get("cap") is None else f"{key}/{cap['cap']}"
             found.append(
                 Limit(
                     CONTRACT, name, cap.get("amount"), contract["currency"], cap["over"], (key,),
-                    terms["effective_from"] if terms else None, lines,
+                    terms["effective_from"], lines,
                     None if cap.get("includes") is None else tuple(cap["includes"]), cap.get("hours"),
                 )
             )  # fmt: skip
