@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tieout.cli import COMMANDS, load_command
-from tieout.scenario import model, support
+from tieout.scenario import model, support, verbs
 from tieout.scenario.parsing import load_scenario
 
 ROOT = Path(__file__).parents[2]
@@ -152,7 +152,7 @@ def test_the_scenarios_page_says_what_is_played() -> None:
     }
     refused = set(_CODE.findall(missing))
     assert of_tables >= support.VERBS | support.MEASURES
-    assert (set(model.VERBS) - support.VERBS) | (model.MEASURES - support.MEASURES) <= refused
+    assert (set(verbs.VERBS) - support.VERBS) | (model.MEASURES - support.MEASURES) <= refused
     assert not (support.VERBS | support.MEASURES) & refused
 
 

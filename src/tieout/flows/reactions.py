@@ -14,7 +14,16 @@ from tieout.hub.events import NewEvent
 from tieout.store import affected, canonical
 
 _SET_UP = frozenset({e.CONTRACT_SIGNED, e.CONTRACT_AMENDED, e.CONTRACT_TERMINATED})
-_RATE = frozenset({e.CONTRACT_SIGNED, e.CONTRACT_AMENDED, e.TIMESHEET_APPROVED, e.TIMESHEET_CORRECTED})
+_RATE = frozenset(
+    {
+        e.CONTRACT_SIGNED,
+        e.CONTRACT_AMENDED,
+        e.CONTRACT_TERMINATED,
+        e.TIMESHEET_APPROVED,
+        e.TIMESHEET_CORRECTED,
+        e.PERFORMANCE_HEARD,
+    }
+)
 _OF_WORKER = frozenset({e.WORKER_HIRED, e.WORKER_CHANGED, e.WORKER_LEFT})
 _OF_PROJECT = frozenset({e.PROJECT_CHANGED, e.PROJECT_CLOSED})
 _OF_ENTITY = frozenset({e.PERIOD_CLOSED, e.PERIOD_REOPENED, e.LEGAL_ENTITY_CHANGED})
@@ -56,7 +65,7 @@ def _set_ups(
 def _ratings(
     conn: Connection, subjects: dict[str, set[str]], events: Sequence[NewEvent]
 ) -> set[tuple[str, str]]:
-    """Contracts whose time, terms, people, projects or tasks changed."""
+    """Contracts whose time, deliveries, terms, people, projects or tasks changed."""
     projects = _of(subjects, _OF_PROJECT)
     projects |= {
         str(event.data["project"])

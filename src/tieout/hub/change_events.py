@@ -25,6 +25,7 @@ def events_of(
     """
     stored = _announced_once(conn, [event for change in changes for event in _simple(change)])
     stored += _late_terms(conn, changes, fresh_terms)
+    stored += [event for change in changes if change.type == "milestone" for event in _milestone(change)]
     stored += _timesheets(conn, [change for change in changes if change.type == "time_entry"])
     return stored, list(_internal(changes))
 
@@ -100,6 +101,20 @@ _JUDGES = {
     "project": _project,
     "customer": lambda change: [e.CUSTOMER_CHANGED],
 }
+_PERFORMANCE = frozenset({"milestone", "usage_reading", "delivery", "progress", "variable_estimate"})
+"""What was delivered or measured of a contract line, and estimated of a contract."""
+_REACHED = {"completed": e.MILESTONE_COMPLETED, "accepted": e.MILESTONE_ACCEPTED}
+
+
+def _milestone(change: Changed) -> list[NewEvent]:
+    state = change.after.get("state")
+    if state not in _REACHED or state == _was(change, "state"):
+        return []
+    named = {name: change.after.get(name) for name in ("line", "milestone", "day")}
+    data = {"key": change.key, **named}
+    return [
+        NewEvent(_REACHED[str(state)], str(change.after["contract"]), change.after.get("legal_entity"), data)
+    ]
 
 
 def _late_terms(conn: Connection, changes: Sequence[Changed], fresh_terms: set[str]) -> list[NewEvent]:
@@ -148,6 +163,9 @@ def _internal(changes: Iterable[Changed]) -> Iterable[NewEvent]:
         entity = change.after.get("legal_entity")
         if change.type == "project_task":
             yield NewEvent(e.TASK_CHANGED, change.key, entity, {"project": change.after.get("project")})
+        elif change.type in _PERFORMANCE:
+            for contract in {_was(change, "contract"), change.after.get("contract")} - {None}:
+                yield NewEvent(e.PERFORMANCE_HEARD, str(contract), entity, {"key": change.key})
         elif change.type == "opportunity":
             contracts = {str(key) for key in (_was(change, "contract"), change.after.get("contract")) if key}
             yield NewEvent(e.OPPORTUNITY_CHANGED, change.key, entity, {"contracts": sorted(contracts)})

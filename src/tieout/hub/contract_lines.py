@@ -1,7 +1,9 @@
-"""The lines of a contract and its caps as one version of its terms states them: checked when they come, read as frames.
+"""What one version of a contract's terms states: its lines, caps, accounting and invoicing, checked when they come.
 
-A line is {line, project, name, ...} with the terms of LINES, a cap {cap, lines, includes, amount, hours, over}; numbers
-are exact text, dates ISO. Terms without a list of lines describe one line themselves.
+A line is {line, project, name, ...} with the terms of its billing plan (LINE_TERMS, with lists of schedule items,
+milestones, tiers), a cap {cap, lines, includes, amount, hours, over}. `accounting` says how the price is allocated and
+what kind of modification the version is, `invoicing` how documents are made. Numbers are exact text, dates ISO. Terms
+without a list of lines describe one line themselves.
 """
 
 from __future__ import annotations
@@ -16,6 +18,13 @@ from tieout.hub.converters import Unfit
 
 LINE = "1"
 """The one line of terms that list none."""
+BILLING_METHODS = (
+    "time_and_materials", "fixed_fee", "milestone", "retainer", "recurring", "usage", "units",
+)  # fmt: skip
+REVENUE_METHODS = (
+    "as_invoiced", "cost_to_cost", "labor_hours", "milestone", "straight_line", "units", "point_in_time",
+)  # fmt: skip
+AS_INVOICED = "as_invoiced"
 _MOST = 500
 
 Kind = Callable[[Any], Any]
@@ -31,13 +40,87 @@ def _texts(value: Any) -> list[str]:
     return [converters.text(one) for one in value]
 
 
+def _share(value: Any) -> Decimal:
+    share = converters.decimal(value)
+    if not 0 <= share <= 1:
+        raise Unfit(f"a share from 0 to 1 expected, got {share}")
+    return share
+
+
+def _not_negative(value: Any) -> Decimal:
+    number = converters.decimal(value)
+    if number < 0:
+        raise Unfit(f"a number not below zero expected, got {number}")
+    return number
+
+
+def _list(terms: Mapping[str, Kind], *needed: str) -> Kind:
+    return lambda value: _checked(value, terms, needed)
+
+
+def _part(terms: Mapping[str, Kind], *needed: str) -> Kind:
+    return lambda value: _one(value, terms, needed)
+
+
+_PERIODS = _one_of("month", "quarter", "year")
+SCHEDULE_ITEM: Mapping[str, Kind] = {
+    "item": converters.text, "due_on": converters.civil_date, "amount": _not_negative, "share": _share,
+}  # fmt: skip
+MILESTONE: Mapping[str, Kind] = {
+    "milestone": converters.text, "name": converters.text, "due_on": converters.civil_date, "amount": _not_negative,
+    "share": _share,
+}  # fmt: skip
+TIER: Mapping[str, Kind] = {
+    "up_to": _not_negative, "price": _not_negative, "flat_amount": _not_negative,
+}  # fmt: skip
+WEIGHT: Mapping[str, Kind] = {"milestone": converters.text, "weight": _not_negative}
+EXPENSE_LIMIT: Mapping[str, Kind] = {
+    "category": converters.text, "per": _one_of("day", "month", "contract"), "amount": _not_negative,
+}  # fmt: skip
 LINE_TERMS: Mapping[str, Kind] = {
-    "line": converters.text, "name": converters.text, "project": converters.text,
-    "billing_method": _one_of("time_and_materials"), "rate_card": converters.text, "discount": converters.decimal,
+    "line": converters.text, "name": converters.text, "project": converters.text, "obligation": converters.text,
+    "ssp": _not_negative, "start": converters.civil_date, "end": converters.civil_date,
+    "billing_method": _one_of(*BILLING_METHODS), "rate_card": converters.text, "discount": converters.decimal,
     "increment_minutes": converters.integer, "increment_mode": _one_of("up", "nearest", "down"),
     "increment_per": _one_of("entry", "day"), "minimum_hours_per_day": converters.decimal,
     "overtime_daily_after": converters.decimal, "overtime_weekly_after": converters.decimal,
     "overtime_multiplier": converters.decimal, "overtime_basis": _one_of("bill", "work"),
+    "expense_markup": _not_negative, "expense_limits": _list(EXPENSE_LIMIT, *EXPENSE_LIMIT),
+    "amount": _not_negative, "price": _not_negative, "unit": converters.text, "every": _PERIODS,
+    "timing": _one_of("advance", "arrears"), "proration": _one_of("daily", "none"), "uplift_rate": converters.decimal,
+    "uplift_every": _PERIODS, "schedule": _list(SCHEDULE_ITEM, "item", "due_on"),
+    "milestones": _list(MILESTONE, "milestone"), "bill_on": _one_of("accepted", "completed"),
+    "kind": _one_of("hours", "availability", "security"), "rollover": _one_of("none", "all", "periods"),
+    "rollover_periods": converters.integer, "rollover_cap": _not_negative, "overage": _one_of("bill", "hold"),
+    "included": _not_negative, "mode": _one_of("graduated", "volume", "package"), "package_size": _not_negative,
+    "tiers": _list(TIER, "price"), "minimum_amount": _not_negative, "minimum_every": _PERIODS,
+    "sources": _texts, "revenue_method": _one_of(*REVENUE_METHODS), "estimated_cost": _not_negative,
+    "estimated_hours": _not_negative, "estimated_units": _not_negative, "weights": _list(WEIGHT, "milestone", "weight"),
+    "revenue_from": converters.civil_date, "revenue_to": converters.civil_date,
+    "revenue_basis": _one_of("daily", "monthly"), "revenue_milestone": converters.text,
+    "revenue_at": converters.civil_date,
+}  # fmt: skip
+LISTS: Mapping[str, Mapping[str, Kind]] = {
+    "schedule": SCHEDULE_ITEM, "milestones": MILESTONE, "tiers": TIER, "weights": WEIGHT, "expense_limits": EXPENSE_LIMIT,
+}  # fmt: skip
+VARIABLE: Mapping[str, Kind] = {
+    "variable": converters.text, "amount": converters.decimal, "method": _one_of("most_likely", "expected_value"),
+    "lines": _texts, "constrained": converters.boolean,
+}  # fmt: skip
+OUTCOME: Mapping[str, Kind] = {"amount": converters.decimal, "probability": _share}
+ACCOUNTING_TERMS: Mapping[str, Kind] = {
+    "allocation": _one_of("ssp", "stated"), "price": _not_negative, "loss_scope": _one_of("asc_605_35"),
+    "treatment": _one_of("auto", "separate", "prospective", "cumulative"), "distinct": converters.boolean,
+    "at_ssp": converters.boolean, "past_change": converters.decimal, "combine_with": converters.text,
+    "non_cancellable": converters.boolean, "variable": _list(VARIABLE, "variable"),
+}  # fmt: skip
+RETENTION: Mapping[str, Kind] = {
+    "share": _share, "milestone": converters.text, "release_on": converters.civil_date,
+}  # fmt: skip
+PAYER: Mapping[str, Kind] = {"customer": converters.text, "share": _share}
+INVOICING_TERMS: Mapping[str, Kind] = {
+    "group": _one_of("contract", "project", "purchase_order", "customer"), "consolidate": converters.boolean,
+    "retention": _part(RETENTION, "share"), "split": _list(PAYER, "customer", "share"), "rules": _texts,
 }  # fmt: skip
 CAP_TERMS: Mapping[str, Kind] = {
     "cap": converters.text, "lines": _texts, "includes": _texts, "amount": converters.decimal,
@@ -61,24 +144,54 @@ def caps(value: Any) -> list[dict[str, Any]]:
     return _checked(value, CAP_TERMS, ("over",))
 
 
+def accounting(value: Any) -> dict[str, Any]:
+    """How the price of the contract is accounted for, as it is kept."""
+    return _one(value, ACCOUNTING_TERMS, ())
+
+
+def invoicing(value: Any) -> dict[str, Any]:
+    """How documents of the contract are made, as it is kept."""
+    return _one(value, INVOICING_TERMS, ())
+
+
+def outcomes(value: Any) -> list[dict[str, Any]]:
+    """What a variable amount may come to, as it is kept: amounts with their probabilities, or one amount alone."""
+    return _checked(value, OUTCOME, ("amount",))
+
+
+def read_outcomes(kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The outcomes, numbers exact again."""
+    return [_read(row, OUTCOME) for row in kept]
+
+
 def _checked(value: Any, terms: Mapping[str, Kind], needed: Sequence[str]) -> list[dict[str, Any]]:
     if not isinstance(value, list) or len(value) > _MOST:
         raise Unfit(f"a list of at most {_MOST} expected")
-    return [_one(row, place, terms, needed) for place, row in enumerate(value, 1)]
+    found = []
+    for place, row in enumerate(value, 1):
+        try:
+            found.append(_one(row, terms, needed))
+        except Unfit as error:
+            raise Unfit(f"number {place}: {error}") from None
+    return found
 
 
-def _one(row: Any, place: int, terms: Mapping[str, Kind], needed: Sequence[str]) -> dict[str, Any]:
+def _one(row: Any, terms: Mapping[str, Kind], needed: Sequence[str]) -> dict[str, Any]:
     if not isinstance(row, Mapping):
-        raise Unfit(f"number {place}: names and values expected")
+        raise Unfit("names and values expected")
     if unknown := sorted(set(row) - set(terms)):
-        raise Unfit(f"number {place}: there is no term {unknown[0]}")
+        raise Unfit(f"there is no term {unknown[0]}")
     told = {name: value for name, value in row.items() if value is not None}
     if missing := [name for name in needed if name not in told]:
-        raise Unfit(f"number {place}: {missing[0]} is missing")
+        raise Unfit(f"{missing[0]} is missing")
+    return {name: _kept(_fit(name, terms[name], value)) for name, value in sorted(told.items())}
+
+
+def _fit(name: str, kind: Kind, value: Any) -> Any:
     try:
-        return {name: _kept(terms[name](value)) for name, value in sorted(told.items())}
+        return kind(value)
     except ValueError as error:
-        raise Unfit(f"number {place}: {error}") from None
+        raise Unfit(f"{name}: {error}") from None
 
 
 def _kept(value: Any) -> Any:
@@ -104,5 +217,17 @@ def read_caps(terms: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"amount": terms["cap_amount"], "over": terms["cap_over"] or "hold"}]
 
 
+def read_accounting(terms: Mapping[str, Any]) -> dict[str, Any]:
+    """The accounting of one version of a contract's terms, numbers exact again; what is not stated is absent."""
+    told = _read(terms["accounting"] or {}, ACCOUNTING_TERMS)
+    return told | {"variable": [_read(row, VARIABLE) for row in told.get("variable", [])]}
+
+
 def _read(row: Mapping[str, Any], terms: Mapping[str, Kind]) -> dict[str, Any]:
+    """Kept values exact again; the lists inside stay as they are kept (see `items`)."""
     return {name: terms[name](value) for name, value in row.items()}
+
+
+def items(line: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """One list of a line's terms (schedule, milestones, tiers, weights, expense_limits), numbers exact again."""
+    return [_read(row, LISTS[name]) for row in line.get(name) or []]

@@ -23,6 +23,8 @@ from tieout.hub.outbound import InvalidBody, OutboundMapping, parse_outbound
 
 CONVERTERS = {
     **converters.CONVERTERS, "contract_lines": contract_lines.lines, "contract_caps": contract_lines.caps,
+    "contract_accounting": contract_lines.accounting, "contract_invoicing": contract_lines.invoicing,
+    "variable_outcomes": contract_lines.outcomes,
 }  # fmt: skip
 
 KEY_LENGTH = 200

@@ -18,6 +18,9 @@ from tieout.store.ids import new_id
 
 BURIED: dict[str, dict[str, Any]] = {
     "time_entry": {"state": "withdrawn"},
+    "milestone": {"state": "planned"},
+    "usage_reading": {"quantity": Decimal(0)},
+    "delivery": {"quantity": Decimal(0)},
     "project_task": {"state": "closed"},
     "project": {"state": "closed"},
     "opportunity": {"state": "lost"},

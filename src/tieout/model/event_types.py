@@ -40,6 +40,7 @@ _OF_RELEASE = {
     "reference": TEXT, "contract": MAYBE, "currency": TEXT, "gross_amount": AMOUNT, "issue_date": DAY,
 }  # fmt: skip
 _OF_SUM = {"amount": AMOUNT, "currency": TEXT}
+_OF_MILESTONE = {"key": TEXT, "line": TEXT, "milestone": TEXT, "day": DAY}
 _OF_EXCEPTION = {
     "id": TEXT, "kind": TEXT, "severity": {"type": "string", "enum": ["blocking", "warning"]}, "contract": MAYBE,
     "amount": MAYBE_AMOUNT, "currency": MAYBE,
@@ -75,7 +76,9 @@ _ALL = (
           "contract number or `unassigned`", {"entries": TEXTS}),
     _type("timesheet.corrected", "Approved time changed or was withdrawn.", "contract number or `unassigned`",
           {"entries": TEXTS}),
-    _type("billing_event.created", "Hours were priced.", "contract number", {"entries": COUNT, **_OF_SUM}),
+    _type("milestone.completed", "The supplier says that a milestone is done.", "contract number", _OF_MILESTONE),
+    _type("milestone.accepted", "The customer accepted a milestone.", "contract number", _OF_MILESTONE),
+    _type("billing_event.created", "Work or a charge was priced.", "contract number", {"entries": COUNT, **_OF_SUM}),
     _type("invoice.drafted", "A document waits for approval.", "draft reference", _OF_DRAFT),
     _type("invoice.approved", "Another person than the preparer approved a draft.", "draft reference", _OF_DRAFT),
     _type("invoice.released", "An invoice has its number and goes to the ERP.", "invoice number", _OF_RELEASE),

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from tieout.connectors.kit.interface import Change
 from tieout.model.periods import next_period, period_bounds
-from tieout.scenario.model import Amend, Cap, Contract, Correct, Entity, Line, TimeEntry, Worker
-from tieout.scenario.parsing import DEFAULT_WORKER, Scenario, default_project
+from tieout.scenario.model import Contract, Entity, Line, Worker
+from tieout.scenario.parsing import DEFAULT_WORKER, Scenario
+from tieout.scenario.terms import amend_line, as_json, contract_document, modification, terms_of
+from tieout.scenario.verbs import (
+    Amend,
+    Correct,
+    Estimate,
+    MilestoneState,
+    Progress,
+    Quantity,
+    TimeEntry,
+    Usage,
+)
 
 CONNECTION = "scenario"
 
@@ -35,7 +45,7 @@ class Facts:
         """One version of a record."""
         number = version or self.versions[object, source_id] + 1
         self.versions[object, source_id] = max(number, self.versions[object, source_id])
-        plain = {name: _json(value) for name, value in document.items()}
+        plain = {name: as_json(value) for name, value in document.items()}
         raw = json.dumps(plain, sort_keys=True).encode()
         return Change(object, source_id, f"{number:010d}", moment, plain, raw, tombstone)
 
@@ -50,7 +60,7 @@ class Facts:
         }
         orders = {order.number: order for order in header.purchase_orders}
         for contract in header.contracts:
-            document = _contract(contract, signed=contract.number not in signs)
+            document = contract_document(contract, signed=contract.number not in signs)
             order = orders.get(contract.purchase_order or "")
             document["purchase_order_amount"] = order.amount if order else None
             self.contracts[contract.number] = document
@@ -93,6 +103,22 @@ class Facts:
         self.entries[entry_id] = document
         return self.change("time_entry", entry_id, document, moment, version=body.version)
 
+    def performance(self, object: str, body: Any, at: date, moment: datetime) -> Change:
+        """What was reached, used, delivered, measured or estimated, as its source says it."""
+        contract = self.scenario.contract(body.contract)
+        told: dict[str, Any] = {"contract": contract.number}
+        if object != "variable_estimate":
+            told["line"] = body.line or contract.lines[0].id
+        key, facts = _PERFORMANCE[object](self, body, told, at)
+        document = {**told, **facts}
+        if object in ("usage_reading", "delivery"):
+            self.entries[key] = {"object": object, **document}
+        return self.change(object, key, document, moment, version=body.version)
+
+    def number(self, prefix: str) -> str:
+        """An id for a fact whose file names none."""
+        return f"{prefix}-{len(self.entries) + 1}"
+
     def correct(self, body: Correct, moment: datetime) -> Change:
         """A later version of an entry; keys that are not given keep their value."""
         held = self.entries[body.id]
@@ -103,13 +129,12 @@ class Facts:
             told["project"] = self.scenario.line(body.contract, body.line).project
         document = {**held, **told}
         self.entries[body.id] = document
-        return self.change("time_entry", body.id, document, moment, version=body.version)
+        return self.change(_object(document), body.id, _stated(document), moment, version=body.version)
 
     def withdraw(self, entry_id: str, version: int | None, moment: datetime) -> Change:
         """The deletion of an entry in its source."""
-        return self.change(
-            "time_entry", entry_id, self.entries[entry_id], moment, version=version, tombstone=True
-        )
+        held = self.entries[entry_id]
+        return self.change(_object(held), entry_id, _stated(held), moment, version=version, tombstone=True)
 
     def state(self, number: str, moment: datetime, version: int | None = None, **facts: Any) -> Change:
         """The contract with another state or date."""
@@ -128,15 +153,24 @@ class Facts:
             document["end"] = body.change["end"]
         if "collectible" in body.change:
             document |= {"collectible": body.change["collectible"], "collectible_from": at}
-        for told in body.change.get("lines", []):
-            _amend_line(contract, told)
-        document |= _terms(contract)
-        priced = document["lines"] != before["lines"]
-        document["effective_from"] = at + timedelta(days=1) if priced else at
+        self._amend_lines(contract, body, at)
+        document |= terms_of(contract)
+        document["accounting"] |= modification(body)
+        priced = any(document[name] != before[name] for name in ("lines", "end"))
+        document["effective_from"] = at + timedelta(days=1) if priced or "price" in body.change else at
         return [
             *self._projects(contract, moment),
             self.change("contract", number, document, moment, version=body.version),
         ]
+
+    def _amend_lines(self, contract: Contract, body: Amend, at: date) -> None:
+        """Lines changed, added or ended; `billing` and `revenue` beside them are those of the contract's only line."""
+        own = {name: body.change[name] for name in ("billing", "revenue") if name in body.change}
+        for told in [*body.change.get("lines", []), *([own] if own else [])]:
+            amend_line(contract, told, at + timedelta(days=1))
+        for line in contract.lines:
+            if line.id in map(str, body.change.get("remove", [])):
+                line.end = at
 
     def period(self, entity: str, code: str, state: str, moment: datetime) -> Change:
         """A fiscal period as the ERP states it."""
@@ -170,84 +204,59 @@ def _worker(worker: Worker) -> dict[str, Any]:
     return {"id": worker.id, "name": worker.name or worker.id, "role": worker.role, "left": worker.left}
 
 
-def _contract(contract: Contract, signed: bool) -> dict[str, Any]:
-    told = {
-        "number": contract.number, "customer": contract.customer, "entity": contract.entity,
-        "currency": contract.currency, "start": contract.start, "end": contract.end, "effective_from": contract.start,
-        "terms": contract.invoicing.terms, "state": "signed" if signed else "draft",
-        "signed_on": contract.start if signed else None, "purchase_order": contract.purchase_order,
-        "collectible": contract.collectible, "collectible_from": None,
+def _milestone(
+    facts: Facts, body: MilestoneState, told: Mapping[str, Any], at: date
+) -> tuple[str, dict[str, Any]]:
+    key = f"{told['contract']}/{told['line']}/{body.id}"
+    return key, {"key": key, "milestone": body.id, "state": body.state, "day": at}
+
+
+def _usage(facts: Facts, body: Usage, told: Mapping[str, Any], at: date) -> tuple[str, dict[str, Any]]:
+    key = body.id or facts.number("U")
+    return key, {
+        "id": key,
+        "meter": body.meter,
+        "source": body.source,
+        "day": body.date or at,
+        "quantity": body.quantity,
+    }
+
+
+def _delivery(facts: Facts, body: Quantity, told: Mapping[str, Any], at: date) -> tuple[str, dict[str, Any]]:
+    key = body.id or facts.number("D")
+    return key, {"id": key, "day": body.date or at, "quantity": body.quantity}
+
+
+def _progress(facts: Facts, body: Progress, told: Mapping[str, Any], at: date) -> tuple[str, dict[str, Any]]:
+    key = f"{told['contract']}/{told['line']}/{at}"
+    stated = body.model_dump(exclude={"contract", "line", "arrives", "version", "again"})
+    renamed = {name.removesuffix("_to_date"): value for name, value in stated.items()}
+    return key, {"key": key, "day": at, **renamed}
+
+
+def _estimate(facts: Facts, body: Estimate, told: Mapping[str, Any], at: date) -> tuple[str, dict[str, Any]]:
+    key = f"{told['contract']}/{body.variable}/{at}"
+    outcomes = [one.model_dump(exclude_none=True) for one in body.outcomes or []]
+    if body.amount is not None:
+        outcomes = [{"amount": body.amount}]
+    return key, {
+        "key": key, "variable": body.variable, "day": at, "outcomes": outcomes or None, "constrained": body.constrained,
     }  # fmt: skip
-    return told | _terms(contract)
 
 
-def _terms(contract: Contract) -> dict[str, Any]:
-    """The lines and caps of a contract; the cap of its only line is the contract's."""
-    caps = [
-        _cap(line.billing.cap, name=None, lines=None)
-        if len(contract.lines) == 1
-        else _cap(line.billing.cap, name=line.id, lines=[line.id])
-        for line in contract.lines
-        if line.billing.cap is not None
-    ]
-    caps += [
-        _cap(cap, name=cap.id or f"cap {place}", lines=None if cap.lines == "all" else list(cap.lines))
-        for place, cap in enumerate(contract.caps, 1)
-    ]
-    return {"lines": [_line(line) for line in contract.lines], "caps": caps}
+_PERFORMANCE: Mapping[str, Callable[[Facts, Any, Mapping[str, Any], date], tuple[str, dict[str, Any]]]] = {
+    "milestone": _milestone, "usage_reading": _usage, "delivery": _delivery, "progress": _progress,
+    "variable_estimate": _estimate,
+}  # fmt: skip
 
 
-def _line(line: Line) -> dict[str, Any]:
-    plan = line.billing
-    told: dict[str, Any] = {
-        "line": line.id, "name": line.name, "project": line.project, "billing_method": plan.method,
-        "rate_card": plan.rate_card, "discount": plan.discount, "minimum_hours_per_day": plan.minimum_hours_per_day,
-    }  # fmt: skip
-    if plan.increment:
-        told |= {f"increment_{name}": value for name, value in plan.increment.model_dump().items()}
-    if plan.overtime:
-        told |= {f"overtime_{name}": value for name, value in plan.overtime.model_dump().items()}
-    return _without_nulls(told)
+def _object(held: Mapping[str, Any]) -> str:
+    return str(held.get("object", "time_entry"))
 
 
-def _cap(cap: Cap, *, name: str | None, lines: list[str] | None) -> dict[str, Any]:
-    told = {
-        "cap": name, "lines": lines, "includes": cap.includes, "amount": cap.amount, "hours": cap.hours,
-        "over": cap.over,
-    }  # fmt: skip
-    return _without_nulls(told)
-
-
-def _without_nulls(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _json(value) for name, value in told.items() if value is not None}
-
-
-def _amend_line(contract: Contract, told: Mapping[str, Any]) -> None:
-    """Merge a change into the line that it names (the only one when it names none), or add a line."""
-    named = str(told.get("id", contract.lines[0].id if len(contract.lines) == 1 else ""))
-    line = next((one for one in contract.lines if one.id == named), None)
-    if line is None:
-        added = Line.model_validate(told)
-        added.project = added.project or default_project(contract.number, added.id, len(contract.lines) + 1)
-        contract.lines.append(added)
-        return
-    merged = Line.model_validate(_deep(line.model_dump(by_alias=True, exclude_none=True), told))
-    line.billing, line.revenue = merged.billing, merged.revenue
-
-
-def _deep(held: Any, change: Any) -> Any:
-    if isinstance(held, dict) and isinstance(change, Mapping):
-        return {**held, **{name: _deep(held.get(name), value) for name, value in change.items()}}
-    return change
+def _stated(held: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in held.items() if name != "object"}
 
 
 def _task(line: Line, task: str | None) -> str | None:
     return None if task is None else f"{line.project}/{task}"
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, list):
-        return [_json(one) for one in value]
-    return value.isoformat() if isinstance(value, date) else value

@@ -161,6 +161,56 @@ class Overtime(Part):
     basis: Literal["bill", "work"] = "bill"
 
 
+Period = Literal["month", "quarter", "year"]
+
+
+class ScheduleItem(Part):
+    at: Day
+    id: Text | None = None
+    amount: Number | None = Field(default=None, ge=0)
+    share: Share | None = None
+
+
+class Milestone(Part):
+    id: Text
+    name: Text | None = None
+    at: Day | None = None
+    amount: Number | None = Field(default=None, ge=0)
+    share: Share | None = None
+
+
+class Tier(Part):
+    up_to: Number | None = Field(default=None, gt=0)
+    price: Number = Field(ge=0)
+    flat: Number | None = Field(default=None, ge=0)
+
+
+class Minimum(Part):
+    amount: Number = Field(ge=0)
+    every: Period = "month"
+
+
+class Uplift(Part):
+    rate: Number
+    every: Period = "year"
+
+
+class Drawdown(Part):
+    rate_card: Text
+
+
+class CategoryLimit(Part):
+    limit_per_day: Number | None = Field(default=None, ge=0)
+    limit_per_month: Number | None = Field(default=None, ge=0)
+    limit: Number | None = Field(default=None, ge=0)
+
+
+class ExpenseTerms(Part):
+    markup: Number | None = Field(default=None, ge=0)
+    cap: Number | None = Field(default=None, ge=0)
+    categories: dict[str, CategoryLimit] = {}
+
+
 class Billing(Part):
     method: Literal["time_and_materials", "fixed_fee", "milestone", "retainer", "recurring", "usage", "units"]
     rate_card: Text | None = None
@@ -169,26 +219,31 @@ class Billing(Part):
     overtime: Overtime | None = None
     minimum_hours_per_day: Number | None = None
     discount: Share | None = None
-    expenses: Any_ = None
-    amount: Number | None = None
-    schedule: Any_ = None
-    every: Any_ = None
-    milestones: Any_ = None
-    bill_on: Any_ = None
-    kind: Any_ = None
-    in_: Any_ = Field(default=None, alias="in")
-    drawdown: Any_ = None
-    rollover: Any_ = None
-    overage: Any_ = None
-    proration: Any_ = None
-    uplift: Any_ = None
-    unit: Any_ = None
-    included: Any_ = None
-    tiers: Any_ = None
-    mode: Any_ = None
-    package_size: Any_ = None
-    minimum: Any_ = None
-    price: Number | None = None
+    expenses: ExpenseTerms | None = None
+    amount: Number | None = Field(default=None, ge=0)
+    schedule: list[ScheduleItem] | None = None
+    every: Period | None = None
+    milestones: list[Milestone] | None = None
+    bill_on: Literal["accepted", "completed"] | None = None
+    kind: Literal["hours", "availability", "security"] | None = None
+    in_: Literal["advance", "arrears"] | None = Field(default=None, alias="in")
+    drawdown: Drawdown | None = None
+    rollover: Text | None = Field(default=None, pattern=r"^(none|all|[1-9][0-9]{0,2} periods?)$")
+    overage: Literal["bill", "hold"] | None = None
+    proration: Literal["daily", "none"] | None = None
+    uplift: Uplift | None = None
+    unit: Text | None = None
+    included: Number | None = Field(default=None, ge=0)
+    tiers: list[Tier] | None = None
+    mode: Literal["graduated", "volume", "package"] | None = None
+    package_size: Number | None = Field(default=None, gt=0)
+    minimum: Minimum | None = None
+    price: Number | None = Field(default=None, ge=0)
+
+
+class When(Part):
+    milestone: Text | None = None
+    at: Day | None = None
 
 
 class Revenue(Part):
@@ -198,11 +253,11 @@ class Revenue(Part):
     estimated_cost: Number | None = None
     estimated_hours: Number | None = None
     estimated_units: Number | None = None
-    weights: Any_ = None
+    weights: dict[str, Number] | None = None
     from_: Day | None = Field(default=None, alias="from")
     to: Day | None = None
-    basis: Any_ = None
-    when: Any_ = None
+    basis: Literal["daily", "monthly"] | None = None
+    when: When | None = None
 
 
 class Line(Part):
@@ -211,18 +266,43 @@ class Line(Part):
     project: Text | None = None
     obligation: Text | None = None
     ssp: Number | None = None
+    start: Day | None = None
+    end: Day | None = None
     billing: Billing
     revenue: Revenue = Revenue(method="as_invoiced")
 
 
+class Release(Part):
+    milestone: Text | None = None
+    at: Day | None = None
+
+
+class Retention(Part):
+    share: Share
+    release: Release | None = None
+
+
+class Payer(Part):
+    customer: Text
+    share: Share
+
+
+class Variable(Part):
+    id: Text
+    amount: Number = Decimal(0)
+    method: Literal["most_likely", "expected_value"] = "most_likely"
+    lines: Literal["all"] | list[Text] = "all"
+    constrained: bool = False
+
+
 class Invoicing(Part):
-    group: Text = "contract"
+    group: Literal["contract", "project", "purchase_order", "customer"] = "contract"
     terms: int | None = Field(default=None, ge=0, le=3650)
     tax: Text | None = None
     calendar: Text | None = None
     consolidate: bool = False
-    retention: Any_ = None
-    split: Any_ = None
+    retention: Share | Retention | None = None
+    split: list[Payer] | None = None
     delivery: Text | None = None
 
 
@@ -237,154 +317,14 @@ class Contract(Part):
     collectible: bool = True
     combine_with: Text | None = None
     rules: list[Text] = []
-    loss_scope: Text | None = None
+    loss_scope: Literal["asc_605_35"] | None = None
     non_cancellable: bool = True
     caps: list[Cap] = []
     invoicing: Invoicing = Invoicing()
     allocation: Literal["ssp", "stated"] = "ssp"
-    variable: Any_ = None
+    variable: list[Variable] = []
     lines: list[Line] = Field(min_length=1)
 
-
-# --- the timeline ---------------------------------------------------------------------------------------------
-
-
-class Verb(Part):
-    """What may stand beside the keys of any fact: when it was heard, its source version, that it came again."""
-
-    arrives: Day | None = None
-    version: int | None = Field(default=None, ge=1)
-    again: bool = False
-
-
-class OnContract(Verb):
-    contract: Text | None = None
-
-
-class TimeEntry(OnContract):
-    id: Text | None = None
-    worker: Text | None = None
-    line: Text | None = None
-    date: Day | None = None
-    hours: Number
-    task: Text | None = None
-    billable: bool = True
-    approved: bool = True
-    role: Text | None = None
-    country: Text | None = None
-    worksite: Text | None = None
-
-
-class Correct(Verb):
-    id: Text
-    hours: Number | None = None
-    date: Day | None = None
-    task: Text | None = None
-    billable: bool | None = None
-    approved: bool | None = None
-    role: Text | None = None
-    worker: Text | None = None
-    contract: Text | None = None
-    line: Text | None = None
-    amount: Number | None = None
-
-
-class Withdraw(Verb):
-    id: Text
-
-
-class Amend(OnContract):
-    treatment: Literal["auto", "separate", "prospective", "cumulative"] = "auto"
-    distinct: bool | None = None
-    at_ssp: bool | None = None
-    change: dict[str, Any]
-
-
-class Bill(OnContract):
-    customer: Text | None = None
-    entity: Text | None = None
-    through: Day | None = None
-    draft: bool = False
-
-
-class OnInvoice(Verb):
-    invoice: Text = "last"
-
-
-class CreditItem(Part):
-    id: Text
-    hours: Number | None = None
-    quantity: Number | None = None
-    amount: Number | None = None
-
-
-class Credit(OnInvoice):
-    lines: list[CreditItem] | None = None
-    amount: Number | None = None
-    all: bool = False
-    kind: Literal["correction", "concession", "cancellation"] = "correction"
-    reason: Text = "stated by the scenario"
-    rebill: bool = False
-
-
-class Pay(OnInvoice):
-    amount: Number | None = None
-    currency: Text | None = None
-    withheld: Number | None = None
-
-
-class HeardRate(Verb, Rate):
-    card: Text
-
-
-class WorkerChange(Verb):
-    id: Text
-    effective: Day | None = None
-    left: Day | None = None
-    role: Text | None = None
-    cost_rates: list[CostRate] | None = None
-    grade: Text | None = None
-    country: Text | None = None
-
-
-class Close(Verb):
-    entity: Text | None = None
-    period: Text
-    strict: bool = False
-
-
-class Hold(OnContract):
-    id: Text | None = None
-    line: Text | None = None
-    reason: Text = "stated by the scenario"
-
-
-class Write(OnContract):
-    id: Text | None = None
-    line: Text | None = None
-    down: Number | None = Field(default=None, gt=0)
-    up: Number | None = Field(default=None, gt=0)
-    off: Number | None = Field(default=None, gt=0)
-    reason: Text = "stated by the scenario"
-
-
-class Anything(Verb):
-    """A verb whose keys are checked when it is supported."""
-
-    model_config = ConfigDict(extra="allow")
-
-
-VERBS: dict[str, type[Verb]] = {
-    "sign": OnContract, "activate": OnContract, "suspend": OnContract, "terminate": OnContract, "time": TimeEntry,
-    "correct": Correct, "withdraw": Withdraw, "amend": Amend, "bill": Bill, "release": OnInvoice, "void": OnInvoice,
-    "credit": Credit, "pay": Pay, "rate": HeardRate, "worker": WorkerChange, "close": Close, "reopen": Close,
-    "hold": Hold, "unhold": Hold, "write": Write,
-    **dict.fromkeys(
-        ("expense", "milestone", "progress", "usage", "deliver", "estimate", "deposit", "fx", "request",
-         "staff", "dispute", "subcontract", "payroll", "contract_cost", "credit_loss", "system"),
-        Anything,
-    ),
-}  # fmt: skip
 
 MEASURES = frozenset(
     [

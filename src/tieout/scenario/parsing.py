@@ -14,7 +14,6 @@ from tieout.scenario.model import (
     MEASURES,
     POLICIES,
     SELECTORS,
-    VERBS,
     Contract,
     Customer,
     Entity,
@@ -26,6 +25,7 @@ from tieout.scenario.model import (
     validated,
 )
 from tieout.scenario.reading import BadScenario, Source, read_source
+from tieout.scenario.verbs import VERBS
 
 _NO_MONEY = frozenset(
     {"percent_complete", "hours_worked", "hours_billed", "hours_unbilled", "utilization", "assignments", "unfilled",
@@ -34,6 +34,8 @@ _NO_MONEY = frozenset(
 """Measures that state no amount of money."""
 _MONEY_KEYS = frozenset({"net", "tax", "gross", "amount", "ours", "theirs", "difference", "lines"})
 """Keys of invoices, their lines, exceptions and tie-outs under which amounts stand; a unit price may be finer."""
+_OF_A_LINE = frozenset({"time", "milestone", "progress", "usage", "deliver"})
+_CORRECTED = frozenset({"time", "expense", "usage", "deliver"})
 DEFAULT_ENTITY, DEFAULT_CUSTOMER, DEFAULT_WORKER = "US01", "CUST", "W1"
 
 
@@ -168,9 +170,7 @@ def _check_references(scenario: Scenario) -> None:
         "contract": {c.number for c in header.contracts},
         "rate_card": {card.code for card in header.rate_cards},
         "entry": {
-            e.body.id
-            for e in scenario.timeline
-            if e.verb in ("time", "expense") and getattr(e.body, "id", None)
+            e.body.id for e in scenario.timeline if e.verb in _CORRECTED and getattr(e.body, "id", None)
         },
     }
 
@@ -184,6 +184,7 @@ def _check_references(scenario: Scenario) -> None:
         need("entity", contract.entity, (*place, "entity"))
         for index, line in enumerate(contract.lines):
             need("rate_card", line.billing.rate_card, (*place, "lines", index, "billing", "rate_card"))
+            _check_plan(source, line, (*place, "lines", index))
         if contract.end and contract.start and contract.end < contract.start:
             raise source.bad((*place, "end"), f"contract {contract.number} ends before it starts")
     for event in scenario.timeline:
@@ -202,6 +203,30 @@ def _check_references(scenario: Scenario) -> None:
     for expectation in scenario.expectations:
         for kind in ("contract", "entity", "worker"):
             need(kind, expectation.where.get(kind), (*expectation.place, kind))
+
+
+_NEEDED = {
+    "milestone": ("milestones",), "recurring": ("amount",), "retainer": ("amount",), "usage": ("tiers",),
+    "units": ("price",),
+}  # fmt: skip
+"""Keys without which a billing method cannot bill."""
+
+
+def _check_plan(source: Source, line: Line, place: tuple[Any, ...]) -> None:
+    """A billing plan has what its method needs, and names its milestones where revenue asks for them."""
+    plan = line.billing
+    missing = [key for key in _NEEDED.get(plan.method, ()) if getattr(plan, key) is None]
+    if plan.method == "fixed_fee" and plan.amount is None and not plan.schedule:
+        missing = ["amount or schedule"]
+    if missing:
+        raise source.bad((*place, "billing"), f"billing method {plan.method} needs {', '.join(missing)}")
+    known = {one.id for one in plan.milestones or []}
+    wanted = {
+        *(line.revenue.weights or {}),
+        *([line.revenue.when.milestone] if line.revenue.when else []),
+    } - {None}
+    if plan.milestones is not None and (unknown := sorted(str(one) for one in wanted - known)):
+        raise source.bad((*place, "revenue"), f"there is no milestone {unknown[0]} in line {line.id}")
 
 
 def _check_write(source: Source, event: Event) -> None:
@@ -225,10 +250,9 @@ def _check_line(scenario: Scenario, event: Event) -> None:
     named = getattr(event.body, "line", None)
     if named is not None and named not in known:
         raise scenario.source.bad((*event.place, "line"), f"contract {contract.number} has no line {named}")
-    if event.verb == "time" and named is None and len(contract.lines) > 1:
-        raise scenario.source.bad(
-            event.place, f"time must name its line: contract {contract.number} has {len(contract.lines)}"
-        )
+    if event.verb in _OF_A_LINE and named is None and len(contract.lines) > 1:
+        said = f"{event.verb} must name its line: contract {contract.number} has {len(contract.lines)}"
+        raise scenario.source.bad(event.place, said)
 
 
 def _check_tasks(scenario: Scenario) -> None:
@@ -251,7 +275,7 @@ def _check_tasks(scenario: Scenario) -> None:
 
 
 def _check_contract_is_named(scenario: Scenario, event: Event, contracts: set[str]) -> None:
-    needs = event.verb in ("sign", "activate", "suspend", "terminate", "time", "amend")
+    needs = event.verb in {"sign", "activate", "suspend", "terminate", "amend", "estimate", *_OF_A_LINE}
     if needs and event.body.contract is None and len(contracts) != 1:
         raise scenario.source.bad(
             event.place, f"{event.verb} must name its contract: there are {len(contracts)}"

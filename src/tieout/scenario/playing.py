@@ -45,6 +45,11 @@ _FACTS = frozenset(
         "close",
         "reopen",
         "pay",
+        "milestone",
+        "usage",
+        "deliver",
+        "progress",
+        "estimate",
     ]
 )
 
@@ -156,7 +161,7 @@ class Player:
 
     def _terminate(self, event: Event) -> None:
         self._fact(event, self.facts.state(self._number(event), self.moment, event.body.version, state="terminated",
-                                           end=event.at))  # fmt: skip
+                                           terminated_on=event.at))  # fmt: skip
 
     def _time(self, event: Event) -> None:
         self._fact(event, self.facts.time(event.body, event.at, self.moment))
@@ -166,6 +171,21 @@ class Player:
 
     def _withdraw(self, event: Event) -> None:
         self._fact(event, self.facts.withdraw(event.body.id, event.body.version, self.moment))
+
+    def _milestone(self, event: Event) -> None:
+        self._fact(event, self.facts.performance("milestone", event.body, event.at, self.moment))
+
+    def _usage(self, event: Event) -> None:
+        self._fact(event, self.facts.performance("usage_reading", event.body, event.at, self.moment))
+
+    def _deliver(self, event: Event) -> None:
+        self._fact(event, self.facts.performance("delivery", event.body, event.at, self.moment))
+
+    def _progress(self, event: Event) -> None:
+        self._fact(event, self.facts.performance("progress", event.body, event.at, self.moment))
+
+    def _estimate(self, event: Event) -> None:
+        self._fact(event, self.facts.performance("variable_estimate", event.body, event.at, self.moment))
 
     def _amend(self, event: Event) -> None:
         *projects, contract = self.facts.amend(self._number(event), event.body, event.at, self.moment)

@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from tieout.scenario.model import MEASURES, SELECTORS, VERBS, Header, Verb
+from tieout.scenario.model import MEASURES, SELECTORS, Header
+from tieout.scenario.verbs import VERBS, Verb
 
 
 def json_schema() -> dict[str, Any]:

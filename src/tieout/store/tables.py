@@ -41,6 +41,7 @@ metadata = MetaData(
 MONEY = Numeric(20, 4)
 PRICE = Numeric(20, 6)
 HOURS = Numeric(14, 6)
+QUANTITY = Numeric(20, 6)
 SHARE = Numeric(9, 6)
 MOMENT = _DateTime(timezone=True)
 
@@ -360,6 +361,7 @@ contract = _canonical(
     Column("start_date", Date),
     Column("end_date", Date),
     Column("effective_from", Date, comment="first day on which this version's terms hold"),
+    Column("terminated_on", Date, comment="its last day where it ended before its time"),
     Column("payment_terms_days", Integer),
     Column("billing_method", String),
     Column("rate_card", String),
@@ -370,6 +372,12 @@ contract = _canonical(
     Column("increment_mode", String),
     Column("lines", JSONB(none_as_null=True), comment="null: the terms beside it are those of its one line"),
     Column("caps", JSONB(none_as_null=True), comment="null: the one cap beside it, if any"),
+    Column(
+        "accounting",
+        JSONB(none_as_null=True),
+        comment="allocation, price, kind of modification, variable amounts",
+    ),
+    Column("invoicing", JSONB(none_as_null=True), comment="grouping, split, retention, client rules"),
     Column("purchase_order", String),
     Column("purchase_order_amount", MONEY),
     Column("document_url", String),
@@ -424,6 +432,71 @@ time_entry = _canonical(
     ),
 )
 
+milestone = _canonical(
+    "milestone",
+    Column("contract", String),
+    Column("line", String),
+    Column("milestone", String, comment="its name in the contract's terms"),
+    Column("state", String),
+    Column("day", Date, comment="the day on which it reached its state"),
+    extra=(Index("ix_milestone_contract", "contract"),),
+)
+
+usage_reading = _canonical(
+    "usage_reading",
+    Column("contract", String),
+    Column("line", String),
+    Column("meter", String),
+    Column("source", String, comment="who says so; several sources of one meter are reconciled"),
+    Column("day", Date),
+    Column("quantity", QUANTITY),
+    extra=(Index("ix_usage_reading_contract", "contract", postgresql_where=text("superseded_at IS NULL")),),
+)
+
+delivery = _canonical(
+    "delivery",
+    Column("contract", String),
+    Column("line", String),
+    Column("day", Date),
+    Column("quantity", QUANTITY),
+    extra=(Index("ix_delivery_contract", "contract", postgresql_where=text("superseded_at IS NULL")),),
+)
+
+progress = _canonical(
+    "progress",
+    Column("contract", String),
+    Column("line", String),
+    Column("day", Date),
+    Column("cost", MONEY, comment="to date, as the project's system states it"),
+    Column("hours", HOURS),
+    Column("units", QUANTITY),
+    Column("percent", SHARE),
+    Column("estimated_cost", MONEY, comment="at completion"),
+    Column("estimated_hours", HOURS),
+    Column("estimated_units", QUANTITY),
+    Column("uninstalled_cost", MONEY),
+    Column("wasted_cost", MONEY),
+    Column("reimbursed_price", MONEY),
+    Column("completed", Boolean),
+    extra=(Index("ix_progress_contract", "contract", postgresql_where=text("superseded_at IS NULL")),),
+)
+
+variable_estimate = _canonical(
+    "variable_estimate",
+    Column("contract", String),
+    Column("variable", String, comment="its name in the contract's terms"),
+    Column("day", Date),
+    Column(
+        "outcomes",
+        JSONB(none_as_null=True),
+        comment="[{amount, probability}]; one amount needs no probability",
+    ),
+    Column("constrained", Boolean),
+    extra=(
+        Index("ix_variable_estimate_contract", "contract", postgresql_where=text("superseded_at IS NULL")),
+    ),
+)
+
 erp_document = _canonical(
     "erp_document",
     Column("kind", String),
@@ -461,7 +534,7 @@ CANONICAL = {
     t.name: t
     for t in (
         legal_entity, period, customer, opportunity, quote, quote_line, contract, project, project_task, worker,
-        time_entry, erp_document, payment,
+        time_entry, milestone, usage_reading, delivery, progress, variable_estimate, erp_document, payment,
     )
 }  # fmt: skip
 
@@ -486,6 +559,8 @@ contract_terms = Table(
     Column("increment_mode", String),
     Column("lines", JSONB(none_as_null=True)),
     Column("caps", JSONB(none_as_null=True)),
+    Column("accounting", JSONB(none_as_null=True)),
+    Column("invoicing", JSONB(none_as_null=True)),
     Column("start_date", Date),
     Column("end_date", Date),
     Column("currency", String),

@@ -109,7 +109,7 @@ def _lines(
         {
             **{name: value for name, value in line.items() if name in LINES}, "rate_card": line.get("rate_card") or _UNNAMED,
             "contract": key, "effective_from": segment["effective_from"],
-            "effective_to": segment["effective_to"], "start": segment["start_date"], "end": segment["end_date"],
+            "effective_to": segment["effective_to"], **span(contract, segment, line),
             "customer": contract["customer"], "entity": contract["legal_entity"],
             "currency": None if key in foreign else segment["currency"], "contract_state": contract["state"],
         }
@@ -118,6 +118,18 @@ def _lines(
         for line in segment["lines"]
     ]  # fmt: skip
     return frame(rows, LINES)
+
+
+def span(
+    contract: Mapping[str, Any], segment: Mapping[str, Any], line: Mapping[str, Any]
+) -> dict[str, date | None]:
+    """First and last day of a line: its own, else its contract's; a terminated contract ends it."""
+    last = line.get("end") or segment["end_date"]
+    ended = contract["terminated_on"]
+    return {
+        "start": line.get("start") or segment["start_date"],
+        "end": ended if last is None or (ended is not None and ended < last) else last,
+    }
 
 
 def with_lines(entries: pl.DataFrame, terms: Mapping[str, Sequence[Mapping[str, Any]]]) -> pl.DataFrame:

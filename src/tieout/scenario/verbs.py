@@ -1,0 +1,195 @@
+"""The verbs of a timeline: what may be said to happen, with the keys of each."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from tieout.scenario.model import CostRate, Day, Number, Part, Rate, Share, Text
+
+
+class Verb(Part):
+    """What may stand beside the keys of any fact: when it was heard, its source version, that it came again."""
+
+    arrives: Day | None = None
+    version: int | None = Field(default=None, ge=1)
+    again: bool = False
+
+
+class OnContract(Verb):
+    contract: Text | None = None
+
+
+class TimeEntry(OnContract):
+    id: Text | None = None
+    worker: Text | None = None
+    line: Text | None = None
+    date: Day | None = None
+    hours: Number
+    task: Text | None = None
+    billable: bool = True
+    approved: bool = True
+    role: Text | None = None
+    country: Text | None = None
+    worksite: Text | None = None
+
+
+class Correct(Verb):
+    id: Text
+    hours: Number | None = None
+    date: Day | None = None
+    task: Text | None = None
+    billable: bool | None = None
+    approved: bool | None = None
+    role: Text | None = None
+    worker: Text | None = None
+    contract: Text | None = None
+    line: Text | None = None
+    amount: Number | None = None
+    quantity: Number | None = None
+
+
+class Withdraw(Verb):
+    id: Text
+
+
+class Amend(OnContract):
+    treatment: Literal["auto", "separate", "prospective", "cumulative"] = "auto"
+    distinct: bool | None = None
+    at_ssp: bool | None = None
+    change: dict[str, Any]
+
+
+class MilestoneState(OnContract):
+    line: Text | None = None
+    id: Text
+    state: Literal["completed", "accepted", "rejected"] = "accepted"
+
+
+class Progress(OnContract):
+    line: Text | None = None
+    cost_to_date: Number | None = None
+    hours_to_date: Number | None = None
+    units_to_date: Number | None = None
+    percent: Number | None = None
+    estimated_cost: Number | None = None
+    estimated_hours: Number | None = None
+    estimated_units: Number | None = None
+    uninstalled_cost: Number | None = None
+    wasted_cost: Number | None = None
+    reimbursed_price: Number | None = None
+    completed: bool | None = None
+
+
+class Quantity(OnContract):
+    """What was used or delivered; `id` names it, so that it can be corrected."""
+
+    id: Text | None = None
+    line: Text | None = None
+    date: Day | None = None
+    quantity: Number
+
+
+class Usage(Quantity):
+    source: Text | None = None
+    meter: Text | None = None
+
+
+class Outcome(Part):
+    amount: Number
+    probability: Share | None = None
+
+
+class Estimate(OnContract):
+    variable: Text
+    amount: Number | None = None
+    outcomes: list[Outcome] | None = None
+    constrained: bool | None = None
+
+
+class Bill(OnContract):
+    customer: Text | None = None
+    entity: Text | None = None
+    through: Day | None = None
+    draft: bool = False
+
+
+class OnInvoice(Verb):
+    invoice: Text = "last"
+
+
+class CreditItem(Part):
+    id: Text
+    hours: Number | None = None
+    quantity: Number | None = None
+    amount: Number | None = None
+
+
+class Credit(OnInvoice):
+    lines: list[CreditItem] | None = None
+    amount: Number | None = None
+    all: bool = False
+    kind: Literal["correction", "concession", "cancellation"] = "correction"
+    reason: Text = "stated by the scenario"
+    rebill: bool = False
+
+
+class Pay(OnInvoice):
+    amount: Number | None = None
+    currency: Text | None = None
+    withheld: Number | None = None
+
+
+class HeardRate(Verb, Rate):
+    card: Text
+
+
+class WorkerChange(Verb):
+    id: Text
+    effective: Day | None = None
+    left: Day | None = None
+    role: Text | None = None
+    cost_rates: list[CostRate] | None = None
+    grade: Text | None = None
+    country: Text | None = None
+
+
+class Close(Verb):
+    entity: Text | None = None
+    period: Text
+    strict: bool = False
+
+
+class Hold(OnContract):
+    id: Text | None = None
+    line: Text | None = None
+    reason: Text = "stated by the scenario"
+
+
+class Write(OnContract):
+    id: Text | None = None
+    line: Text | None = None
+    down: Number | None = Field(default=None, gt=0)
+    up: Number | None = Field(default=None, gt=0)
+    off: Number | None = Field(default=None, gt=0)
+    reason: Text = "stated by the scenario"
+
+
+class Anything(Verb):
+    """A verb whose keys are checked when it is supported."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+VERBS: dict[str, type[Verb]] = {
+    "sign": OnContract, "activate": OnContract, "suspend": OnContract, "terminate": OnContract, "time": TimeEntry,
+    "correct": Correct, "withdraw": Withdraw, "amend": Amend, "bill": Bill, "release": OnInvoice, "void": OnInvoice,
+    "credit": Credit, "pay": Pay, "rate": HeardRate, "worker": WorkerChange, "close": Close, "reopen": Close,
+    "hold": Hold, "unhold": Hold, "write": Write, "milestone": MilestoneState, "progress": Progress,
+    "usage": Usage, "deliver": Quantity, "estimate": Estimate,
+    **dict.fromkeys(
+        ("expense", "deposit", "fx", "request", "staff", "dispute", "subcontract", "payroll", "contract_cost", "credit_loss", "system"),
+        Anything,
+    ),
+}  # fmt: skip
