@@ -27,6 +27,7 @@ check: install ## format, lint, types, import rules, generated files
 	@$(BIN)/lint-imports --no-cache >.venv/lint-imports.log 2>&1 || { cat .venv/lint-imports.log; exit 1; }
 	@$(BIN)/python tools/check_lock.py
 	@$(BIN)/python -m tools.contracts --check
+	@$(BIN)/python -m tools.coverage --check
 
 faults: install ## kill at every failpoint, run every mutant
 	@$(BIN)/python -m tests.faults

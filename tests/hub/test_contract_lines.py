@@ -40,7 +40,10 @@ def test_terms_without_lines_are_those_of_one_line() -> None:
         ([LINE, LINE], "two lines have one name"),
         ([LINE, {**LINE, "line": "2", "colour": "red"}], "number 2: there is no term colour"),
         ([{**LINE, "discount": "much"}], "number 1: "),
-        ([{**LINE, "billing_method": "barter"}], "number 1: billing_method: the value 'barter' is not in the table"),
+        (
+            [{**LINE, "billing_method": "barter"}],
+            "number 1: billing_method: the value 'barter' is not in the table",
+        ),
         ([{**LINE, "increment_minutes": 7.5}], "number 1: "),
     ],
 )

@@ -63,6 +63,8 @@ def test_values_are_exact_and_a_bare_no_is_norway(tmp_path: Path) -> None:
         ("revenue: 1600.80", "contract: C-9, revenue: 0", 11, "there is no contract C-9"),
         ("rate_card: STD}}]", "rate_card: GOLD}}]", 7, "there is no rate card GOLD"),
         ("customer: NO", "customer: SE", 6, "there is no customer SE"),
+        ("rate_card: STD}}]", "rate_card: STD}, tax: S20}]", 7, "there is no tax S20"),
+        ("customer: NO", "customer: NO\n    invoicing: {tax: S20}", 7, "there is no tax S20"),
         ("rate_card: STD}}]", "rate_card: STD, cap: {amount: 10.005}}}]", 7, "more than 2 decimals"),
         ("customer: NO", "customer: NO\n    currency: XQQ", 7, "not an ISO 4217 currency"),
         ("customer: NO", "customer: NO\n    end: 2025-01-01", 7, "ends before it starts"),
@@ -100,6 +102,9 @@ def test_an_error_names_its_line_and_what_was_expected(
         ("time: {hours: 8}", "expense: {id: X, amount: 5}", "the verb expense"),
         ("revenue: 1600.80", "utilization: 1", "the measure utilization"),
         ("rate_card: STD}}]", "rate_card: STD, expenses: {markup: 0.1}}}]", "`expenses`"),
+        ("rate_card: STD}}]", "rate_card: STD, anchor: 2026-01-05}}]", "`anchor`"),
+        ("rate_card: STD}}]", "rate_card: STD}, bundle: {id: B, price: 60}}]", "`bundle` of a line"),
+        ("rate_card: STD}}]", "rate_card: STD}, residual: {low: 15, high: 45}}]", "`residual` of a line"),
     ],
 )
 def test_what_cannot_be_played_yet_is_told_apart_from_what_is_wrong(

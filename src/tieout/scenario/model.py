@@ -239,6 +239,7 @@ class Billing(Part):
     package_size: Number | None = Field(default=None, gt=0)
     minimum: Minimum | None = None
     price: Number | None = Field(default=None, ge=0)
+    anchor: Day | None = None
 
 
 class When(Part):
@@ -260,6 +261,20 @@ class Revenue(Part):
     when: When | None = None
 
 
+class Bundle(Part):
+    """Lines that are also sold together: the price of all lines of that id (IFRS 15.82)."""
+
+    id: Text
+    price: Number = Field(ge=0)
+
+
+class Residual(Part):
+    """The line gets what the others leave, when that lies in this range (IFRS 15.79(c))."""
+
+    low: Number | None = None
+    high: Number | None = None
+
+
 class Line(Part):
     id: Text = "1"
     name: Text | None = None
@@ -268,6 +283,9 @@ class Line(Part):
     ssp: Number | None = None
     start: Day | None = None
     end: Day | None = None
+    bundle: Bundle | None = None
+    residual: Residual | None = None
+    tax: Text | None = None
     billing: Billing
     revenue: Revenue = Revenue(method="as_invoiced")
 

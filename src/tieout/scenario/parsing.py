@@ -169,6 +169,7 @@ def _check_references(scenario: Scenario) -> None:
         "worker": {w.id for w in header.workers},
         "contract": {c.number for c in header.contracts},
         "rate_card": {card.code for card in header.rate_cards},
+        "tax": {tax.code for tax in header.taxes},
         "entry": {
             e.body.id for e in scenario.timeline if e.verb in _CORRECTED and getattr(e.body, "id", None)
         },
@@ -182,7 +183,9 @@ def _check_references(scenario: Scenario) -> None:
         place = ("contracts", number)
         need("customer", contract.customer, (*place, "customer"))
         need("entity", contract.entity, (*place, "entity"))
+        need("tax", contract.invoicing.tax, (*place, "invoicing", "tax"))
         for index, line in enumerate(contract.lines):
+            need("tax", line.tax, (*place, "lines", index, "tax"))
             need("rate_card", line.billing.rate_card, (*place, "lines", index, "billing", "rate_card"))
             _check_plan(source, line, (*place, "lines", index))
         if contract.end and contract.start and contract.end < contract.start:

@@ -108,6 +108,9 @@ def _contract(contract: Contract, place: tuple[Any, ...], no: Any) -> None:
         raise no((*place, "invoicing"), "retention or split billing")
     for number, line in enumerate(contract.lines):
         where = (*place, "lines", number, "billing")
+        for name in ("bundle", "residual", "tax"):
+            if getattr(line, name) is not None:
+                raise no((*place, "lines", number, name), f"`{name}` of a line")
         if line.billing.method != "time_and_materials":
             raise no((*where, "method"), f"billing method {line.billing.method}")
         if line.revenue.method != "as_invoiced":
