@@ -13,7 +13,7 @@ import polars as pl
 
 MONEY = pl.Decimal(20, 4)
 PRICE = pl.Decimal(20, 6)
-HOURS = pl.Decimal(14, 6)
+HOURS = pl.Decimal(20, 6)
 SHARE = pl.Decimal(9, 6)
 MOMENT = pl.Datetime("us", "UTC")
 _S, _D, _I, _B = pl.String, pl.Date, pl.Int64, pl.Boolean
@@ -174,7 +174,7 @@ REVERSALS = _schema(reverses=_S, entry=_S, version=_I, quantity=HOURS, amount=MO
 RELINKED = _schema(event=_S, entry=_S, version=_I)
 BILLABLE = _schema(
     event=_S, kind=_S, contract=_S, line=_S, project=_S, role=_S, entry=_S, work_date=_D, quantity=HOURS,
-    amount=MONEY, price=PRICE, multiplier=SHARE, discount=SHARE, currency=_S, corrects=_S, notes=_S,
+    amount=MONEY, price=PRICE, multiplier=SHARE, discount=SHARE, currency=_S, corrects=_S, notes=_S, charge=_S,
 )  # fmt: skip
 INVOICE_TERMS = _schema(
     contract=_S, line=_S, customer=_S, entity=_S, purchase_order=_S, terms_days=_I, tax_category=_S, tax_rate=SHARE,
@@ -211,7 +211,7 @@ INVOICE_TOTALS = _schema(invoice=_S, net_amount=MONEY, tax_amount=MONEY, gross_a
 
 # --- billing beyond time and materials ------------------------------------------------------------------------------
 
-QUANTITY = pl.Decimal(20, 6)
+QUANTITY = HOURS
 CHARGES = _schema(
     charge=_S, kind=_S, contract=_S, line=_S, item=_S, due_on=_D, period_start=_D, period_end=_D, quantity=QUANTITY,
     price=PRICE, amount=MONEY, currency=_S, trail=_S,

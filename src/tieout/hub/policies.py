@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 from sqlalchemy import Connection
 
+from tieout.domain.billing import UsagePolicies
 from tieout.domain.frames import TREATMENTS, empty, frame
 from tieout.domain.rating.policies import RatingPolicies
 from tieout.store import workspace as store
@@ -58,6 +59,7 @@ class Policies:
     write_limit: Decimal = Decimal(0)
     zones: Mapping[str, ZoneInfo] = field(default_factory=dict)
     invoicing: Mapping[str, Invoicing] = field(default_factory=dict)
+    usage_tolerance: Decimal = Decimal(0)
     week_start: str = "monday"
     holidays: tuple[date, ...] = ()
 
@@ -85,6 +87,11 @@ class Policies:
     def account(self, connector: str, ours: str) -> str | None:
         """The ERP's account for one of ours; None where the workspace maps none."""
         return self.accounts.get(connector, {}).get(ours)
+
+    @property
+    def usage(self) -> UsagePolicies:
+        """How far the sources of a meter may differ, in its units."""
+        return UsagePolicies(tolerance=self.usage_tolerance)
 
     @property
     def rating(self) -> RatingPolicies:
@@ -123,6 +130,7 @@ def parse(document: Mapping[str, Any], version: int = 0) -> Policies:
         correction=billing.get("correction") or CORRECTIONS[0],
         tie_out_tolerance=Decimal(str(billing.get("tie_out_tolerance") or 0)),
         write_limit=Decimal(str(billing.get("write_limit") or 0)),
+        usage_tolerance=Decimal(str(billing.get("usage_tolerance") or 0)),
         zones={code: ZoneInfo(e["time_zone"]) for code, e in entities.items() if e.get("time_zone")},
         invoicing={code: _invoicing(e["invoices"]) for code, e in entities.items() if e.get("invoices")},
         week_start=billing.get("week_start") or "monday",

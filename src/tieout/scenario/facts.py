@@ -170,7 +170,7 @@ class Facts:
             amend_line(contract, told, at + timedelta(days=1))
         for line in contract.lines:
             if line.id in map(str, body.change.get("remove", [])):
-                line.end = at
+                line.ended_on = at
 
     def period(self, entity: str, code: str, state: str, moment: datetime) -> Change:
         """A fiscal period as the ERP states it."""

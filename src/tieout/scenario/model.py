@@ -286,6 +286,7 @@ class Line(Part):
     bundle: Bundle | None = None
     residual: Residual | None = None
     tax: Text | None = None
+    ended_on: Day | None = None
     billing: Billing
     revenue: Revenue = Revenue(method="as_invoiced")
 

@@ -208,6 +208,19 @@ def _check_references(scenario: Scenario) -> None:
             need(kind, expectation.where.get(kind), (*expectation.place, kind))
 
 
+_ALWAYS = frozenset({"method", "cap"})
+_KEYS: Mapping[str, frozenset[str]] = {
+    "time_and_materials": frozenset(
+        {"rate_card", "increment", "overtime", "minimum_hours_per_day", "discount", "expenses"}
+    ),
+    "fixed_fee": frozenset({"amount", "schedule", "every"}),
+    "milestone": frozenset({"amount", "milestones", "bill_on"}),
+    "retainer": frozenset({"kind", "amount", "every", "in_", "drawdown", "rollover", "overage", "proration"}),
+    "recurring": frozenset({"amount", "every", "in_", "proration", "uplift"}),
+    "usage": frozenset({"unit", "every", "included", "tiers", "mode", "package_size", "minimum"}),
+    "units": frozenset({"price", "unit"}),
+}
+"""Keys of each billing method, beside those that any may have."""
 _NEEDED = {
     "milestone": ("milestones",), "recurring": ("amount",), "retainer": ("amount",), "usage": ("tiers",),
     "units": ("price",),
@@ -223,6 +236,10 @@ def _check_plan(source: Source, line: Line, place: tuple[Any, ...]) -> None:
         missing = ["amount or schedule"]
     if missing:
         raise source.bad((*place, "billing"), f"billing method {plan.method} needs {', '.join(missing)}")
+    stated = {name for name in type(plan).model_fields if getattr(plan, name) is not None}
+    if strange := sorted(stated - _ALWAYS - _KEYS[plan.method]):
+        key = strange[0].rstrip("_")
+        raise source.bad((*place, "billing", key), f"{key} is no key of billing method {plan.method}")
     known = {one.id for one in plan.milestones or []}
     wanted = {
         *(line.revenue.weights or {}),

@@ -343,6 +343,7 @@ def workspace_document(scenario: Scenario) -> dict[str, Any]:
         "week_start": header.policies.get("week_start", "monday"),
         "tie_out_tolerance": str(header.policies.get("tie_out_tolerance", 0)),
         "write_limit": str(header.policies.get("write_limit", 0)),
+        "usage_tolerance": str(header.policies.get("usage_tolerance", 0)),
     }
     zones = {entity.code: {"time_zone": entity.time_zone} for entity in header.entities}
     return {"name": "scenario", "ownership": owned, "tax": rules, "billing": billing_rules, "entities": zones}

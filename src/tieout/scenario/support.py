@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tieout.scenario.model import Billing, Contract
+from tieout.scenario.model import Contract
 from tieout.scenario.parsing import Scenario
 from tieout.scenario.reading import BadScenario
 
@@ -29,6 +29,9 @@ VERBS = frozenset(
         "hold",
         "unhold",
         "write",
+        "milestone",
+        "usage",
+        "deliver",
     ]
 )
 MEASURES = frozenset(
@@ -61,10 +64,7 @@ MEASURES = frozenset(
 SELECTORS = frozenset({"contract", "line", "entity", "invoice"})
 OF_DOCUMENTS = frozenset({"tax", "billed_gross", "paid", "receivable", "invoices", "exceptions", "events"})
 """Measures of whole documents, contracts or entities, not of one line."""
-AMENDED = frozenset({"lines", "end", "collectible"})
-BILLING = frozenset(
-    {"method", "rate_card", "cap", "increment", "overtime", "minimum_hours_per_day", "discount"}
-)
+AMENDED = frozenset({"lines", "end", "collectible", "remove", "billing"})
 
 
 def refuse_unsupported(scenario: Scenario) -> None:
@@ -83,7 +83,7 @@ def refuse_unsupported(scenario: Scenario) -> None:
     for number, contract in enumerate(header.contracts):
         _contract(contract, ("contracts", number), no)
     for policy, value in header.policies.items():
-        if policy not in ("week_start", "tie_out_tolerance", "correction", "write_limit"):
+        if policy not in ("week_start", "tie_out_tolerance", "correction", "write_limit", "usage_tolerance"):
             raise no(("policies", policy), f"policy {policy}: {value}")
     for event in scenario.timeline:
         if event.verb not in VERBS:
@@ -111,15 +111,7 @@ def _contract(contract: Contract, place: tuple[Any, ...], no: Any) -> None:
         for name in ("bundle", "residual", "tax"):
             if getattr(line, name) is not None:
                 raise no((*place, "lines", number, name), f"`{name}` of a line")
-        if line.billing.method != "time_and_materials":
-            raise no((*where, "method"), f"billing method {line.billing.method}")
         if line.revenue.method != "as_invoiced":
             raise no((*place, "lines", number, "revenue", "method"), f"revenue method {line.revenue.method}")
-        refuse_billing(line.billing, where, no)
-
-
-def refuse_billing(billing: Billing, where: tuple[Any, ...], no: Any) -> None:
-    """Refuse keys of a billing plan that are not played yet."""
-    for name in type(billing).model_fields:
-        if name not in BILLING and getattr(billing, name) is not None:
-            raise no((*where, name.rstrip("_")), f"`{name.rstrip('_')}` of time and materials")
+        if line.billing.expenses is not None:
+            raise no((*where, "expenses"), "expenses")

@@ -76,7 +76,7 @@ def _line(line: Line) -> dict[str, Any]:
     plan = line.billing
     told: dict[str, Any] = {
         "line": line.id, "name": line.name, "project": line.project, "obligation": line.obligation, "ssp": line.ssp,
-        "start": line.start, "end": line.end, "billing_method": plan.method, "rate_card": plan.rate_card,
+        "start": line.start, "end": line.end, "ended_on": line.ended_on, "billing_method": plan.method, "rate_card": plan.rate_card,
         "discount": plan.discount, "minimum_hours_per_day": plan.minimum_hours_per_day, "amount": plan.amount,
         "every": plan.every, "bill_on": plan.bill_on, "kind": plan.kind, "timing": plan.in_,
         "proration": plan.proration, "overage": plan.overage, "unit": plan.unit, "included": plan.included,

@@ -11,14 +11,15 @@ from sqlalchemy import Connection, text
 
 from tieout.store.copying import copy_frame, execute_many, read_frame
 
-_S, _H, _M, _SHARE = pl.String, pl.Decimal(14, 6), pl.Decimal(20, 4), pl.Decimal(9, 6)
+_S, _H, _M, _SHARE = pl.String, pl.Decimal(20, 6), pl.Decimal(20, 4), pl.Decimal(9, 6)
 PLACES = ("over_cap", "held", "written_off", "reversed", "drafted", "billed", "credited")
 EVENT_COLUMNS: dict[str, Any] = {
     "event": _S, "kind": _S, "reverses": _S, "entry": _S, "version": pl.Int64, "contract": _S, "line": _S,
     "entity": _S, "work_date": pl.Date, "quantity": _H, "price": pl.Decimal(20, 6), "multiplier": _SHARE,
     "discount": _SHARE, "amount": _M, "currency": _S, "sequence": pl.Int64,
     **{f"{place}_{measure}": dtype for place in PLACES for measure, dtype in (("quantity", _H), ("amount", _M))},
-    "recognised_amount": _M, "given_up_quantity": _H, "given_up_amount": _M,
+    "recognised_amount": _M, "given_up_quantity": _H, "given_up_amount": _M, "item": _S, "period_start": pl.Date,
+    "period_end": pl.Date,
 }  # fmt: skip
 
 
@@ -60,7 +61,7 @@ def events_of(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
         )
         SELECT b.id, b.kind, b.reverses, b.entry, b.entry_version, b.contract, b.line, b.legal_entity, b.work_date,
                b.quantity, b.price, b.multiplier, b.discount, b.amount, b.currency, b.sequence, {places},
-               bb.recognised_amount, {given_up}
+               bb.recognised_amount, {given_up}, b.item, b.period_start, b.period_end
         FROM billing_event b JOIN billing_balance bb ON bb.event = b.id LEFT JOIN given g ON g.event = b.id
         WHERE b.contract = ANY(%(contracts)s) ORDER BY b.sequence
     """  # noqa: S608

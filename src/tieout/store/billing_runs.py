@@ -140,14 +140,21 @@ def billable(
                 JOIN invoice_line_event l ON l.event = r.reverses
                 JOIN invoice i ON i.id = l.invoice AND i.kind = 'invoice' AND i.number IS NOT NULL
             WHERE r.contract = ANY(CAST(:contracts AS text[])) AND r.kind = 'reversal' GROUP BY r.entry
+            UNION ALL
+            SELECT a.entry, max(i.draft_number) FROM billing_event a
+                JOIN billing_event o ON o.entry = a.entry AND o.contract = a.contract AND o.kind <> 'adjustment'
+                JOIN invoice_line_event l ON l.event = o.id
+                JOIN invoice i ON i.id = l.invoice AND i.kind = 'invoice' AND i.number IS NOT NULL
+            WHERE a.contract = ANY(CAST(:contracts AS text[])) AND a.kind = 'adjustment' GROUP BY a.entry
         )
         SELECT CAST(e.id AS text) AS event, e.kind, e.contract, e.line, e.legal_entity AS entity, e.project, e.role,
                e.entry, e.work_date, e.price, e.multiplier, e.discount, e.currency, i.number AS corrects, t.notes,
+               e.description AS charge,
                {REST.format(m="quantity")} + coalesce(h.quantity, 0) AS quantity,
                {REST.format(m="amount")} + coalesce(h.amount, 0) AS amount
         FROM billing_balance b JOIN billing_event e ON e.id = b.event
             LEFT JOIN held h ON h.event = e.id
-            LEFT JOIN fixed f ON f.entry = e.entry
+            LEFT JOIN fixed f ON f.entry = e.entry AND e.kind IN ('time', 'reversal', 'adjustment')
             LEFT JOIN invoice i ON i.draft_number = f.invoice
             LEFT JOIN time_entry t ON t.key = e.entry AND t.superseded_at IS NULL
         WHERE e.contract = ANY(CAST(:contracts AS text[])) AND e.work_date <= :through

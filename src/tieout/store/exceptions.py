@@ -114,6 +114,14 @@ def open_keys(conn: Connection, kinds: Collection[str]) -> dict[str, set[str]]:
     return found
 
 
+def open_in_group(conn: Connection, group: str, contracts: Collection[str]) -> list[tuple[str, str]]:
+    """(kind, key) of the open exceptions of one group about these contracts."""
+    query = select(exception.c.kind, exception.c.key).where(
+        _OPEN, exception.c.contract.in_(list(contracts)), exception.c.evidence["group"].as_string() == group
+    )
+    return [(row.kind, row.key) for row in conn.execute(query)]
+
+
 def open_of(conn: Connection, kind: str) -> list[dict[str, Any]]:
     """Open exceptions of one kind: {key, legal_entity, evidence}."""
     columns = (exception.c.key, exception.c.legal_entity, exception.c.evidence)

@@ -15,7 +15,7 @@ _S = pl.String
 ENTRY_COLUMNS = {
     "entry": _S, "version": pl.Int64, "contract": _S, "line": _S, "project": _S, "project_state": _S, "task": _S,
     "task_state": _S, "worker": _S, "worker_left": pl.Date, "role": _S, "grade": _S, "country": _S, "worksite": _S,
-    "work_date": pl.Date, "worked_hours": pl.Decimal(14, 6), "billable": pl.Boolean, "state": _S,
+    "work_date": pl.Date, "worked_hours": pl.Decimal(20, 6), "billable": pl.Boolean, "state": _S,
     "recorded_at": pl.Datetime("us", "UTC"), "in_scope": pl.Boolean,
 }  # fmt: skip
 RATE_COLUMNS = {

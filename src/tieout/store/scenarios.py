@@ -109,9 +109,10 @@ def event_totals(
         "SELECT coalesce(sum(bb.over_cap_amount), 0) AS held, coalesce(sum(bb.held_amount), 0) AS on_hold, coalesce(sum(bb.written_off_amount), 0) AS written_off,"
         " coalesce(sum(bb.billed_amount - bb.credited_amount), 0) AS billed, coalesce(sum(bb.credited_amount), 0) AS credited,"
         " coalesce(sum(bb.recognised_amount), 0) AS recognised,"
-        " coalesce(sum(bb.billed_quantity - bb.credited_quantity), 0) AS hours_billed,"
+        " coalesce(sum(bb.billed_quantity - bb.credited_quantity) FILTER (WHERE b.kind IN ('time', 'reversal')), 0) AS hours_billed,"
         " coalesce(sum(bb.quantity - bb.billed_quantity + bb.credited_quantity - bb.over_cap_quantity"
-        " - bb.held_quantity - bb.written_off_quantity - bb.reversed_quantity), 0) AS hours_unbilled"
+        " - bb.held_quantity - bb.written_off_quantity - bb.reversed_quantity)"
+        " FILTER (WHERE b.kind IN ('time', 'reversal')), 0) AS hours_unbilled"
         " FROM billing_event b JOIN billing_balance bb ON bb.event = b.id"
         " WHERE (CAST(:contract AS text) IS NULL OR b.contract = :contract)"
         " AND (CAST(:entity AS text) IS NULL OR b.legal_entity = :entity)"
@@ -213,13 +214,21 @@ def subjects_of(conn: Connection, contract: str) -> list[str]:
     return [contract, *projects, *named]
 
 
+_BY_THE_HOUR = (
+    "NOT EXISTS (SELECT FROM project p JOIN contract_terms c ON c.contract = p.contract,"
+    " jsonb_array_elements(c.lines) AS one WHERE p.key = time_entry.project AND p.superseded_at IS NULL"
+    " AND one->>'project' = p.key AND one->>'billing_method' <> 'time_and_materials')"
+)
+
+
 def hours_in_no_place(conn: Connection) -> list[str]:
-    """Approved billable entries that are neither rated nor in an open exception: there must be none."""
+    """Approved billable entries of lines billed by the hour, neither rated nor in an open exception: there must be none."""
     rated = select(billing_event.c.entry).where(billing_event.c.kind == "time")
     named = select(exception.c.key).where(exception.c.state.not_in(("waived", "resolved")))
     query = select(time_entry.c.key).where(
         time_entry.c.superseded_at.is_(None), time_entry.c.state == "approved", time_entry.c.billable.is_(True),
         time_entry.c.worked_hours != 0, time_entry.c.key.not_in(rated), time_entry.c.key.not_in(named),
+        text(_BY_THE_HOUR),
     )  # fmt: skip
     return list(conn.execute(query).scalars())
 

@@ -40,7 +40,7 @@ metadata = MetaData(
 
 MONEY = Numeric(20, 4)
 PRICE = Numeric(20, 6)
-HOURS = Numeric(14, 6)
+HOURS = Numeric(20, 6)
 QUANTITY = Numeric(20, 6)
 SHARE = Numeric(9, 6)
 MOMENT = _DateTime(timezone=True)
@@ -623,20 +623,24 @@ billing_event = Table(
     "billing_event",
     metadata,
     Column("id", UUID(as_uuid=False), primary_key=True),
-    Column("kind", String, nullable=False, comment="time | reversal"),
+    Column("kind", String, nullable=False, comment="time | reversal | what made the charge | adjustment of a charge"),
     Column("contract", String, nullable=False),
     Column("line", String, nullable=False),
     Column("legal_entity", String, nullable=False),
     Column("project", String),
     Column("task", String),
-    Column("entry", String, nullable=False),
+    Column("entry", String, nullable=False, comment="the time entry, or the key of the charge"),
     Column("entry_version", Integer, nullable=False),
+    Column("item", String, comment="which milestone, instalment or delivery a charge is for"),
+    Column("description", String, comment="what the customer reads of a charge"),
+    Column("period_start", Date),
+    Column("period_end", Date),
     Column("reverses", UUID(as_uuid=False), ForeignKey("billing_event.id")),
     Column("worker", String),
     Column("role", String),
     Column("work_date", Date, nullable=False),
     Column("worked_hours", HOURS, nullable=False),
-    Column("quantity", HOURS, nullable=False, comment="billable hours"),
+    Column("quantity", HOURS, nullable=False, comment="billable hours, units, or 1 of a fee"),
     Column("price", PRICE, nullable=False),
     Column("multiplier", SHARE, nullable=False),
     Column("discount", SHARE, nullable=False),
@@ -646,7 +650,11 @@ billing_event = Table(
     Column("trail", JSONB, nullable=False, comment="why this price"),
     Column("sequence", BigInteger, Identity(), nullable=False),
     _now(),
-    CheckConstraint("kind IN ('time', 'reversal')", name="kind"),
+    CheckConstraint(
+        "kind IN ('time', 'reversal', 'fixed', 'milestone', 'period', 'retainer', 'overage', 'usage', 'minimum', 'units',"
+        " 'adjustment')",
+        name="kind",
+    ),
     CheckConstraint("(kind = 'reversal') = (reverses IS NOT NULL)", name="reversal"),
     Index("ix_billing_event_contract", "contract", "work_date"),
     Index("ix_billing_event_entry", "entry"),

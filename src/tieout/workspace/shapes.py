@@ -108,6 +108,7 @@ class BillingFile(Shape):
     correction: Literal["next_invoice", "credit_note"] = "next_invoice"
     tie_out_tolerance: Decimal = Field(default=Decimal(0), ge=0)
     write_limit: Decimal = Field(default=Decimal(0), ge=0)
+    usage_tolerance: Decimal = Field(default=Decimal(0), ge=0)
     week_start: Literal[WEEKDAYS] = "monday"  # type: ignore[valid-type]
     holidays: list[date] = []
 

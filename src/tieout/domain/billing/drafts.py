@@ -100,8 +100,22 @@ def _draft_key(group: str, through: date) -> pl.Expr:
 
 
 def _lines(ready: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Lines per contract line, project, role, unit price, tax rate and corrected invoice; corrections come last."""
-    keys = ["draft", "corrects", "contract", "line", "project", "role", "unit_price", "tax_rate", *_HEADER]
+    """Lines per contract line, project, role, charge, unit price, tax rate and corrected invoice; corrections come last.
+
+    `charge` is what the customer reads of a charge, null for hours.
+    """
+    keys = [
+        "draft",
+        "corrects",
+        "contract",
+        "line",
+        "project",
+        "role",
+        "charge",
+        "unit_price",
+        "tax_rate",
+        *_HEADER,
+    ]
     grouped = (
         ready.sort("work_date", "entry", "event")
         .group_by(keys, maintain_order=True)
@@ -117,6 +131,7 @@ def _lines(ready: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
             "line",
             "project",
             "role",
+            "charge",
             "unit_price",
             "tax_rate",
             nulls_last=False,
@@ -124,9 +139,15 @@ def _lines(ready: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         .with_columns((pl.int_range(pl.len()).over("draft") + 1).cast(pl.Int64).alias("number"))
     )
     links = grouped.select("draft", "number", "members").explode("members").unnest("members")
-    lines = grouped.rename({"line": "contract_line"}).drop("members").with_columns(description())
+    lines = grouped.rename({"line": "contract_line"}).drop("members").with_columns(_said())
     lines = lines.with_columns(pl.col(c).cast(DRAFT_LINES[c]) for c in ("quantity", "net_amount"))
     return lines, conform("draft events", links, DRAFT_EVENTS)
+
+
+def _said() -> pl.Expr:
+    corrected = pl.concat_str([pl.lit("Correction of "), pl.col("corrects"), pl.lit(": "), pl.col("charge")])
+    charge = pl.when(pl.col("corrects").is_null()).then("charge").otherwise(corrected)
+    return pl.coalesce(charge, description()).alias("description")
 
 
 def description() -> pl.Expr:

@@ -13,7 +13,11 @@ from tieout.domain.frames import LINES
 from tieout.model.money import is_currency
 
 WITHDRAWN, UNAPPROVED, NON_BILLABLE, UNSIGNED = "withdrawn", "unapproved", "non-billable", "unsigned"
+BY_HOUR, DRAWN = "time_and_materials", "retainer"
+"""Billing methods under which hours have a price: billed, or drawn from what was prepaid."""
+OTHERWISE = "billed-otherwise"
 PLACES: Mapping[str, str] = {
+    OTHERWISE: "non_billable",
     WITHDRAWN: "withdrawn",
     UNAPPROVED: "waiting",
     UNSIGNED: "waiting",

@@ -58,10 +58,16 @@ def prepare_checked(
     """`prepare_entries` for some whole contracts of a larger run whose entries are checked."""
     judged = gates.with_terms(entries, lines)
     judged = judged.with_columns(
-        gates.first_rule(gates.unknown_currencies(lines), {IMPLAUSIBLE: _implausible(policies)})
+        gates.first_rule(
+            gates.unknown_currencies(lines),
+            {IMPLAUSIBLE: _implausible(policies), gates.OTHERWISE: _billed_otherwise()},
+        )
     )
     billable = judged.filter(pl.col("rule").is_null()).drop(_JUDGED_BY)
-    aside = gates.explained(judged.filter(pl.col("rule").is_not_null()), {IMPLAUSIBLE: _hours_said()})
+    aside = gates.explained(
+        judged.filter(pl.col("rule").is_not_null()),
+        {IMPLAUSIBLE: _hours_said(), gates.OTHERWISE: _otherwise_said()},
+    )
     refused = aside.filter(pl.col("place") == gates.FINDING)
     return Prepared(
         billable=apply_overtime(apply_increments(with_day_types(billable, policies, lookups)), policies),
@@ -85,6 +91,15 @@ def _hours_said() -> pl.Expr:
         "worker {} has {} approved hours on {}, this entry {}", pl.col("worker").fill_null("-"),
         gates.plain("worker_day_hours"), "work_date", gates.plain("worked_hours"),
     )  # fmt: skip
+
+
+def _billed_otherwise() -> pl.Expr:
+    """Hours on a line with another billing method are its cost and progress, not what is billed."""
+    return (~pl.col("billing_method").is_in([gates.BY_HOUR, gates.DRAWN])).fill_null(False)
+
+
+def _otherwise_said() -> pl.Expr:
+    return pl.format("contract {} line {} is not billed by the hour", "contract", "line")
 
 
 def _implausible(policies: RatingPolicies) -> pl.Expr:

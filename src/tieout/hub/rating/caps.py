@@ -62,7 +62,8 @@ def cap_events(facts: Facts, standing: pl.DataFrame) -> Capped:
         if limit.kind == ORDER:
             group |= dict.fromkeys(limit.contracts, name)
     events = standing.select(
-        "event", pl.lit("time").alias("kind"), pl.col("contract").replace(group),
+        "event", pl.when(pl.col("kind") == "reversal").then(pl.lit("time")).otherwise("kind").alias("kind"),
+        pl.col("contract").replace(group),
         pl.format("{}/{}", "contract", "line").alias("line"), "work_date", "entry",
         (pl.col("quantity") - pl.col("reversed_quantity") - pl.col("given_up_quantity")).alias("quantity"),
         (pl.col("amount") - pl.col("reversed_amount") - pl.col("given_up_amount")).alias("amount"),

@@ -16,6 +16,7 @@ from tieout.domain.frames import (
     FINDINGS,
     GONE,
     HELD_VALUE,
+    HOLDS,
     HOURS,
     LIVE_EVENTS,
     MONEY,
@@ -24,11 +25,13 @@ from tieout.domain.frames import (
     WRITTEN,
     check_frame,
     conform,
+    frame,
 )  # fmt: skip
 from tieout.domain.rating import RatingPolicies, RatingResult, rate_time
-from tieout.domain.rating.holds import classify_holds
+from tieout.domain.rating.holds import BILLING_HOLD, classify_holds
 from tieout.domain.rating.writes import apply_writes
 from tieout.hub.rating.caps import Capped, cap_events
+from tieout.hub.rating.charges import HOURLY, ChargeRun, charge, draws_of
 from tieout.hub.rating.facts import Facts
 from tieout.store.billing_events import EVENT_COLUMNS, left
 from tieout.store.ids import new_id
@@ -44,6 +47,7 @@ class Decision:
     """`events`: every event of the contracts as it will stand (EVENT_COLUMNS), with `before_*` of what is stored
     (null for new ones) and `is_new`; `rated` the new time events (RATED + event); `reversals` the new opposites;
     `relinked` the new links; `findings` of the entries in scope; `crowded` neighbours with an implausible day;
+    `charges` what the plans of the contracts make billable, `charged` the new charges (CHARGES + event);
     `written` the events that people wrote down or off, with the day; `unwritten` (REFUSED_REQUESTS) what no longer fits.
     """
 
@@ -57,6 +61,8 @@ class Decision:
     capped: Capped
     written: pl.DataFrame
     unwritten: pl.DataFrame
+    charges: ChargeRun
+    charged: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -71,12 +77,17 @@ def decide(facts: Facts, policies: RatingPolicies, moment: datetime) -> Decision
     rating = rate_time(
         facts.entries.select(ENTRIES.names()), facts.lines, facts.rates, facts.cards, policies=policies
     )
+    rating, draws = draws_of(rating, facts.plans)
     changes = _changes(facts, rating)
+    signed = [line for line in facts.plans if facts.contracts[line.contract]["state"] != "draft"]
+    charges = charge(signed, facts.performed, draws, facts.events, usage=facts.usage, today=facts.today)
     last = facts.events["sequence"].max()
     first = int(str(last or 0)) + 1
     reversals = _numbered(changes.reversals, moment, first)
     rated = _numbered(changes.new, moment, first + reversals.height)
-    standing = _standing(facts.events, changes, reversals, rated, facts)
+    charged = _numbered(charges.new, moment, first + reversals.height + rated.height)
+    set_back = pl.concat([one.select("event", *_MEASURES) for one in (changes.set_back, charges.set_back)])
+    standing = _standing(facts.events, set_back, _fresh(facts, reversals, rated, charged))
     capped = cap_events(facts, standing)
     written = _with_writes(_with_caps(standing, capped.split), facts.writes)
     outside = facts.entries.filter(~pl.col("in_scope"))
@@ -85,7 +96,9 @@ def decide(facts: Facts, policies: RatingPolicies, moment: datetime) -> Decision
         outside, on="entry", how="semi"
     )
     return Decision(
-        events=_with_holds(written.events, facts.holds),
+        events=_with_holds(written.events, pl.concat([facts.holds, _kept_back(charges, facts)])),
+        charges=charges,
+        charged=charged,
         written=written.days,
         unwritten=written.refused,
         rated=rated,
@@ -103,7 +116,8 @@ def _changes(facts: Facts, rating: RatingResult) -> Changes:
     contracts = list(facts.contracts)
     mine = facts.entries.filter(pl.col("contract").is_in(contracts) & pl.col("in_scope"))
     here = mine.select("entry", pl.col("contract").alias("now"))
-    live = facts.events.select(LIVE_EVENTS.names()).join(here, on="entry", how="left")
+    hours = facts.events.filter(pl.col("kind").is_in(list(HOURLY)))
+    live = hours.select(LIVE_EVENTS.names()).join(here, on="entry", how="left")
     stayed = (pl.col("now") == pl.col("contract")).fill_null(False)
     rated = rating.events.join(here, on="entry", how="semi")
     gone = gone_entries(rating).join(here, on="entry", how="semi")
@@ -127,11 +141,28 @@ def _numbered(rows: pl.DataFrame, moment: datetime, first: int) -> pl.DataFrame:
     return rows.with_columns(ids, pl.int_range(first, first + rows.height, dtype=pl.Int64).alias("sequence"))
 
 
-def _standing(
-    stored: pl.DataFrame, changes: Changes, reversals: pl.DataFrame, rated: pl.DataFrame, facts: Facts
-) -> pl.DataFrame:
+def _fresh(facts: Facts, reversals: pl.DataFrame, rated: pl.DataFrame, charged: pl.DataFrame) -> pl.DataFrame:
+    """The rows of new events: opposites of stored ones, priced hours, charges."""
+    originals = facts.events.select(
+        pl.col("event").alias("reverses"), "contract", "line", "entity", "work_date", "price", "multiplier",
+        "discount", "currency",
+    )  # fmt: skip
+    undone = reversals.join(originals, on="reverses").with_columns(pl.lit("reversal").alias("kind"))
+    entities = {key: row["legal_entity"] for key, row in facts.contracts.items()}
+    entity = looked_up("contract", entities, pl.String).alias("entity")
+    hours = rated.with_columns(
+        pl.lit("time").alias("kind"), pl.col("billable_hours").alias("quantity"), entity
+    )
+    fees = charged.with_columns(
+        entity, pl.col("charge").alias("entry"), pl.col("due_on").alias("work_date"),
+        pl.lit(1, pl.Int64).alias("version"), pl.lit(1).alias("multiplier"), pl.lit(0).alias("discount"),
+    )  # fmt: skip
+    return pl.concat([_new_rows(undone), _new_rows(hours), _new_rows(fees)])
+
+
+def _standing(stored: pl.DataFrame, set_back: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:
     """All events with what is set back in their balance; the places a set-back part stood in end with it."""
-    back = changes.set_back.select("event", *(pl.col(m).alias(f"back_{m}") for m in _MEASURES))
+    back = set_back.select("event", *(pl.col(m).alias(f"back_{m}") for m in _MEASURES))
     held = stored.join(back, on="event", how="left", maintain_order="left").with_columns(
         pl.col("back_amount").is_not_null().alias("is_set_back"),
         *(pl.col(name).alias(f"before_{name}") for name in _BALANCES),
@@ -143,23 +174,25 @@ def _standing(
             for place in ("over_cap", "held", "written_off", "given_up") for m in _MEASURES
         ),
     )  # fmt: skip
-    originals = stored.select(
-        pl.col("event").alias("reverses"), "contract", "line", "entity", "work_date", "price", "multiplier",
-        "discount", "currency",
-    )  # fmt: skip
-    undone = reversals.join(originals, on="reverses").with_columns(pl.lit("reversal").alias("kind"))
-    entities = {key: row["legal_entity"] for key, row in facts.contracts.items()}
-    added = rated.with_columns(
-        pl.lit("time").alias("kind"), pl.col("billable_hours").alias("quantity"),
-        looked_up("contract", entities, pl.String).alias("entity"),
-    )  # fmt: skip
-    fresh = pl.concat([_new_rows(undone), _new_rows(added)])
     held = held.drop("back_quantity", "back_amount").with_columns(
         pl.col(name).cast(dtype) for name, dtype in EVENT_COLUMNS.items()
     )
     return pl.concat([held, fresh], how="diagonal").with_columns(
         pl.col("is_new").fill_null(False), pl.col("is_set_back").fill_null(False)
     )
+
+
+def _kept_back(charges: ChargeRun, facts: Facts) -> pl.DataFrame:
+    """Charges that are held until somebody decides, as holds (HOLDS)."""
+    rows = charges.now.filter(pl.col("charge").is_in(list(charges.held)))
+    return frame(
+        [
+            {"hold": f"plan {row['charge']}", "kind": BILLING_HOLD, "contract": row["contract"], "line": row["line"],
+             "entry": row["charge"], "day": facts.today}
+            for row in rows.iter_rows(named=True)
+        ],
+        HOLDS,
+    )  # fmt: skip
 
 
 _DTYPES = {"quantity": HOURS, "amount": MONEY}

@@ -11,11 +11,15 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection
 
+from tieout.domain.billing import UsagePolicies
 from tieout.domain.frames import CARDS, HOLDS, LINES, RATES, WRITES, check_frame, conform, frame
+from tieout.domain.rating.gates import BY_HOUR
 from tieout.domain.rating.holds import BILLING_HOLD
 from tieout.hub.contract_lines import read_caps, read_lines
 from tieout.hub.policies import Policies
-from tieout.store import billing_events, clock, holds, writes
+from tieout.hub.rating.charges import NOTHING_PERFORMED, Performed
+from tieout.hub.rating.plans import Line, lines_of, rated_by
+from tieout.store import billing_events, clock, holds, performance, writes
 from tieout.store import rating as store
 
 _UNNAMED = ""
@@ -28,7 +32,7 @@ class Facts:
 
     `terms` are the segments of each contract in order, `foreign` the contracts in another currency than their
     entity's books; `events` are the stored events with their balances (EVENT_COLUMNS), `holds` what people keep back (HOLDS), `writes` what they
-    wrote down or off (WRITES).
+    wrote down or off (WRITES); `plans` the lines of every segment, `performed` what was reached, used and delivered.
     """
 
     contracts: Mapping[str, Mapping[str, Any]]
@@ -42,6 +46,9 @@ class Facts:
     holds: pl.DataFrame
     writes: pl.DataFrame
     foreign: Mapping[str, str]
+    plans: Sequence[Line]
+    performed: Performed
+    usage: UsagePolicies
     today: date
 
 
@@ -51,18 +58,23 @@ def gather(conn: Connection, keys: Collection[str], policies: Policies) -> Facts
     terms = segments(store.terms_of(conn, keys))
     cards = _cards(contracts, terms, policies)
     entries = with_lines(store.entries_of(conn, keys), terms)
+    foreign = _foreign(contracts)
+    plans = lines_of(contracts, terms, foreign)
     return Facts(
         contracts=contracts,
         terms=terms,
         entries=entries,
         scope=entries.filter("in_scope")["entry"],
-        lines=_lines(contracts, terms),
+        lines=_lines(plans, contracts),
         rates=check_frame("rates", store.rates_of(conn, cards["card"].unique().to_list()), RATES),
         cards=cards,
         events=billing_events.events_of(conn, keys),
         holds=_holds(conn, keys),
         writes=check_frame("writes", writes.of_contracts(conn, keys), WRITES),
-        foreign=_foreign(contracts),
+        foreign=foreign,
+        plans=plans,
+        performed=_performed(conn, plans),
+        usage=policies.usage,
         today=clock.now(conn).date(),
     )
 
@@ -100,36 +112,30 @@ def _day_before(day: date) -> date:
     return date.fromordinal(day.toordinal() - 1)
 
 
-def _lines(
-    contracts: Mapping[str, Mapping[str, Any]], terms: Mapping[str, Sequence[Mapping[str, Any]]]
-) -> pl.DataFrame:
-    """LINES of the contracts that somebody can be billed for: with a legal entity and a customer."""
-    foreign = _foreign(contracts)
+def _lines(plans: Sequence[Line], contracts: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
+    """LINES of the contracts: how the rating of time sees each line, segment by segment."""
     rows = [
         {
-            **{name: value for name, value in line.items() if name in LINES}, "rate_card": line.get("rate_card") or _UNNAMED,
-            "contract": key, "effective_from": segment["effective_from"],
-            "effective_to": segment["effective_to"], **span(contract, segment, line),
-            "customer": contract["customer"], "entity": contract["legal_entity"],
-            "currency": None if key in foreign else segment["currency"], "contract_state": contract["state"],
+            **{name: value for name, value in line.terms.items() if name in LINES}, **line.dated,
+            "rate_card": line.terms.get("rate_card") or _UNNAMED, "billing_method": rated_by(line.terms),
+            "customer": contracts[line.contract]["customer"], "entity": contracts[line.contract]["legal_entity"],
+            "contract_state": contracts[line.contract]["state"],
         }
-        for key, contract in contracts.items() if contract["legal_entity"] and contract["customer"]
-        for segment in terms.get(key, [])
-        for line in segment["lines"]
+        for line in plans
     ]  # fmt: skip
     return frame(rows, LINES)
 
 
-def span(
-    contract: Mapping[str, Any], segment: Mapping[str, Any], line: Mapping[str, Any]
-) -> dict[str, date | None]:
-    """First and last day of a line: its own, else its contract's; a terminated contract ends it."""
-    last = line.get("end") or segment["end_date"]
-    ended = contract["terminated_on"]
-    return {
-        "start": line.get("start") or segment["start_date"],
-        "end": ended if last is None or (ended is not None and ended < last) else last,
-    }
+def _performed(conn: Connection, plans: Sequence[Line]) -> Performed:
+    """What was performed under the contracts that are not billed by the hour alone."""
+    keys = {line.contract for line in plans if line.method != BY_HOUR}
+    if not keys:
+        return NOTHING_PERFORMED
+    return Performed(
+        performance.milestone_states(conn, keys),
+        performance.usage_readings(conn, keys),
+        performance.deliveries(conn, keys),
+    )
 
 
 def with_lines(entries: pl.DataFrame, terms: Mapping[str, Sequence[Mapping[str, Any]]]) -> pl.DataFrame:

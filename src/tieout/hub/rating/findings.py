@@ -25,6 +25,8 @@ _OF_ENTRIES = (
 _CROWDED = "implausible-hours"
 _CAPS, _ORDERS, _DRAFTS = "cap-exceeded", "purchase-order-exhausted", "stale-draft"
 _UNWRITTEN = "write-not-applied"
+_PLANS = "billing plan"
+"""Group of the findings about billing plans, readings and deliveries."""
 _UNAPPROVED = "not-approved"
 """Opened by a billing run for what it leaves out; it is over when nothing of the contract waits for approval."""
 
@@ -37,14 +39,16 @@ def settle(
     over = _over_limits(facts, decision)
     drafts = [_stale(row) for row in stale]
     unwritten = [_unwritten(row, facts) for row in decision.unwritten.iter_rows(named=True)]
-    opened = exceptions.open_exceptions(conn, [*found, *over, *drafts, *unwritten])
+    charges = [_of_charge(row, facts) for row in decision.charges.findings.iter_rows(named=True)]
+    opened = exceptions.open_exceptions(conn, [*found, *over, *drafts, *unwritten, *charges])
+    mended = _mend(conn, facts, charges)
     scope = set(facts.scope.to_list())
     orders = {f"{row['customer']}/{row['purchase_order']}" for row in facts.contracts.values()}
     scopes = {
         **dict.fromkeys((*_OF_ENTRIES, _UNWRITTEN), scope), _CAPS: set(facts.contracts), _ORDERS: orders,
         _UNAPPROVED: set(facts.contracts) - _with_unapproved(facts),
     }  # fmt: skip
-    return len(opened), _heal(conn, scopes, [*found, *over, *unwritten])
+    return len(opened), mended + _heal(conn, scopes, [*found, *over, *unwritten])
 
 
 def settle_unassigned(conn: Connection, missing: pl.DataFrame) -> tuple[int, int]:
@@ -82,6 +86,27 @@ def _heal(
         still = [item.key for item in found if item.kind == kind]
         resolved += exceptions.resolve_where_healed(conn, kind, judged, still)
     return resolved
+
+
+def _mend(conn: Connection, facts: Facts, found: Collection[NewException]) -> int:
+    """Close what stood against the billing plans of the contracts and was not found again; how many."""
+    still = {(item.kind, item.key) for item in found}
+    gone: dict[str, list[str]] = {}
+    for kind, key in exception_store.open_in_group(conn, _PLANS, list(facts.contracts)):
+        if (kind, key) not in still:
+            gone.setdefault(kind, []).append(key)
+    return sum(exceptions.resolve_where_healed(conn, kind, keys, []) for kind, keys in gone.items())
+
+
+def _of_charge(row: Mapping[str, Any], facts: Facts) -> NewException:
+    contract = facts.contracts[row["contract"]]
+    on = f" ({row['day']})" if row["day"] else ""
+    return NewException(
+        row["kind"], row["record"], f"{row['rule']}: {row['seen']}{on}", contract=row["contract"],
+        legal_entity=contract["legal_entity"], amount=row["amount"],
+        currency=contract["currency"] if row["amount"] is not None else None,
+        evidence=_evidence(row["contract"], _PLANS) | {"line": row["line"]},
+    )  # fmt: skip
 
 
 def _with_unapproved(facts: Facts) -> set[str]:

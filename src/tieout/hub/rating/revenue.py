@@ -14,11 +14,15 @@ from tieout.domain.frames import CONTRACT_EXISTENCE, EARNED_EVENTS, REVENUE_CAUS
 from tieout.domain.revenue import recognise_as_invoiced
 from tieout.domain.subledger import Books, journal_for_revenue
 from tieout.hub import books
+from tieout.hub.contract_lines import AS_INVOICED
 from tieout.hub.rating.deciding import Decision, looked_up
 from tieout.hub.rating.facts import Facts
+from tieout.hub.rating.plans import Line
 from tieout.store import subledger
 from tieout.telemetry.failpoints import fp
 
+BY_TIME = frozenset({"period", "retainer"})
+"""Kinds of charges that are earned as their period passes or their balance is drawn, not when they fall due."""
 _CAUSE = ["contract", "event_date", "line", "entity", "currency", "taken_back"]
 
 
@@ -41,7 +45,7 @@ def recognise(facts: Facts, decision: Decision) -> Earned:
         for key, row in facts.contracts.items()
     ]
     written = decision.written.rename({"day": "written_on"})
-    events = decision.events.join(written, on="event", how="left", maintain_order="left")
+    events = _by_right(facts, decision.events).join(written, on="event", how="left", maintain_order="left")
     events = events.with_columns(_moved_on(decision).alias("changed_on"))
     recognised = recognise_as_invoiced(
         events.select(EARNED_EVENTS.names()), frame(exists, CONTRACT_EXISTENCE), known_on=facts.today
@@ -53,6 +57,29 @@ def recognise(facts: Facts, decision: Decision) -> Earned:
         .alias("recognised_amount")
     )
     return Earned(recognised, updated.drop("added"))
+
+
+def _by_right(facts: Facts, events: pl.DataFrame) -> pl.DataFrame:
+    """The events; those that are not themselves what their line earns count as nothing (IFRS 15.B16).
+
+    Lines with a measure of progress earn by it (hub/revenue), fees of a period day by day, retainers as they are drawn.
+    """
+    otherwise = {f"{line.contract}/{line.terms['line']}" for line in measured_lines(facts)}
+    named = pl.format("{}/{}", "contract", "line")
+    earned = ~named.is_in(list(otherwise)) & ~pl.col("kind").is_in(list(BY_TIME))
+    return events.with_columns(pl.when(earned).then("amount").otherwise("reversed_amount").alias("amount"))
+
+
+def measured_lines(facts: Facts) -> list[Line]:
+    """The lines that are not recognised as invoiced under the terms of today."""
+    found: dict[tuple[str, str], Line] = {}
+    for line in facts.plans:
+        key = (line.contract, line.terms["line"])
+        if key not in found or line.segment["effective_from"] <= facts.today:
+            found[key] = line
+    return [
+        line for line in found.values() if (line.terms.get("revenue_method") or AS_INVOICED) != AS_INVOICED
+    ]
 
 
 def _collectible_from(contract: Mapping[str, Any]) -> date | None:

@@ -54,7 +54,7 @@ def rate_contracts(conn: Connection, contracts: Collection[str]) -> Rated:
     journals = book(conn, earned.recognised, facts.events)
     opened, resolved = findings.settle(conn, facts, decision, saved.stale)
     rated = Rated(
-        created=decision.rated.height,
+        created=decision.rated.height + decision.charged.height,
         reversed=decision.reversals.height,
         set_back=decision.events.filter("is_set_back").height,
         relinked=decision.relinked.height,
@@ -122,6 +122,8 @@ def _ask_again(conn: Connection, facts: Facts, decision: Decision) -> None:
         ahead = [day for day in (*dates, contract["signed_on"]) if day is not None and day > facts.today]
         if ahead:
             later.setdefault(min(ahead), []).append(key)
+    for key, day in decision.charges.next_due.items():
+        later.setdefault(day, []).append(key)
     future = decision.events.filter(pl.col("work_date") > facts.today)
     for key, day in future.group_by("contract").agg(pl.col("work_date").min()).rows():
         later.setdefault(day, []).append(key)

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection
 
+from tieout.domain.frames import HOURS, SHARE
 from tieout.hub.rating.deciding import Decision, changed_places
 from tieout.hub.rating.facts import Facts
 from tieout.hub.rating.revenue import Earned
@@ -57,12 +58,28 @@ def _free_drafts(conn: Connection, decision: Decision, moment: datetime) -> list
 
 def _event_rows(decision: Decision, moment: datetime) -> pl.DataFrame:
     entity = decision.events.filter("is_new").select("event", "entity")
-    rows = decision.rated.join(entity, on="event", maintain_order="left")
+    hours = decision.rated.join(entity, on="event", maintain_order="left")
+    fees = decision.charged.join(entity, on="event", maintain_order="left")
+    return pl.concat([_hours(hours, moment), _charges(fees, moment)], how="diagonal")
+
+
+def _hours(rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
     return rows.select(
         pl.col("event").alias("id"), pl.lit("time").alias("kind"), "contract", "line",
         pl.col("entity").alias("legal_entity"), "project", "task", "entry", pl.col("version").alias("entry_version"),
         "worker", "role", "work_date", "worked_hours", pl.col("billable_hours").alias("quantity"), "price",
         "multiplier", "discount", "amount", "currency", "card", "trail",
+        pl.lit(moment.isoformat()).alias("recorded_at"),
+    )  # fmt: skip
+
+
+def _charges(rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    one, nothing = pl.lit(1).cast(SHARE), pl.lit(0).cast(SHARE)
+    return rows.select(
+        pl.col("event").alias("id"), "kind", "contract", "line", pl.col("entity").alias("legal_entity"), "project",
+        pl.col("charge").alias("entry"), pl.lit(1, pl.Int64).alias("entry_version"), "item", "description",
+        "period_start", "period_end", pl.col("due_on").alias("work_date"), pl.lit(0).cast(HOURS).alias("worked_hours"),
+        "quantity", "price", one.alias("multiplier"), nothing.alias("discount"), "amount", "currency", "trail",
         pl.lit(moment.isoformat()).alias("recorded_at"),
     )  # fmt: skip
 

@@ -1,0 +1,248 @@
+"""Charges of a rating run: what the plans of the contracts make billable by today, against what is stored already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+
+from tieout.domain.billing import (
+    Charged,
+    Drawn,
+    Planned,
+    UsagePolicies,
+    adjust_charges,
+    draw_retainers,
+    fixed_fee_charges,
+    milestone_charges,
+    minimum_charges,
+    reconcile_usage,
+    recurring_charges,
+    retainer_fees,
+    unit_charges,
+    usage_charges,
+)
+from tieout.domain.billing.charges import ADJUSTMENT, charge_key, in_charge_order, trail
+from tieout.domain.frames import (
+    BILLING_FINDINGS,
+    CHARGES,
+    CHARGES_SET_BACK,
+    DELIVERIES,
+    HELD_CHARGES,
+    MILESTONE_STATES,
+    RETAINER_DRAWS,
+    USAGE_READINGS,
+    conform,
+    empty,
+)
+from tieout.domain.rating import RatingResult
+from tieout.domain.rating.gates import BY_HOUR, DRAWN
+from tieout.hub.rating import plans
+from tieout.hub.rating.plans import BY_PERIOD, Line, in_force
+
+OVERAGE = "overage"
+HOURLY = frozenset({"time", "reversal"})
+"""Kinds of billing events that are hours; every other is a charge."""
+_PERIOD = ["contract", "line", "period_start"]
+_NAMES = {
+    "fixed": "Fixed fee", "milestone": "Milestone", "period": "Fee", "retainer": "Retainer", "usage": "Usage",
+    "minimum": "Minimum commitment", "units": "Units", OVERAGE: "Work beyond the retainer",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Performed:
+    """What was reached, used and delivered: MILESTONE_STATES, USAGE_READINGS, DELIVERIES."""
+
+    states: pl.DataFrame
+    readings: pl.DataFrame
+    deliveries: pl.DataFrame
+
+
+NOTHING_PERFORMED = Performed(empty(MILESTONE_STATES), empty(USAGE_READINGS), empty(DELIVERIES))
+
+
+@dataclass(frozen=True)
+class ChargeRun:
+    """`now`: every charge of today's facts (CHARGES); `new` of them with `description`; `set_back` of stored ones.
+
+    `findings` (BILLING_FINDINGS); `held`: keys of charges that wait for a decision (an overage that is not billed);
+    `drawn`: how the retainers were drawn; `next_due`: per contract the day on which time alone makes the next charge.
+    """
+
+    now: pl.DataFrame
+    new: pl.DataFrame
+    set_back: pl.DataFrame
+    findings: pl.DataFrame
+    held: frozenset[str]
+    drawn: Drawn | None
+    next_due: Mapping[str, date]
+
+
+NO_CHARGES = ChargeRun(
+    empty(CHARGES), empty(CHARGES).with_columns(pl.lit(None, pl.String).alias("description")),
+    empty(CHARGES_SET_BACK), empty(BILLING_FINDINGS), frozenset(), None, {},
+)  # fmt: skip
+
+
+def charge(
+    lines: Sequence[Line], performed: Performed, draws: pl.DataFrame, events: pl.DataFrame, *, usage: UsagePolicies,
+    today: date,
+) -> ChargeRun:  # fmt: skip
+    """The charges of the lines (of every segment) through today, compared with the stored events (EVENT_COLUMNS).
+
+    `draws` (RETAINER_DRAWS with `unit_price`) is work that retainers cover. Domain rules §2.12-2.13.
+    """
+    stored = events.filter(~pl.col("kind").is_in(list(HOURLY)))
+    if stored.is_empty() and all(line.method == BY_HOUR for line in lines):
+        return NO_CHARGES
+    held = _held(stored)
+    fixed_plans, fixed_items, misfits = plans.fixed_plans(lines, _billed_items(held), today)
+    planned: list[Planned] = [
+        fixed_fee_charges(fixed_plans, fixed_items, through=today),
+        milestone_charges(*plans.milestone_plans(lines, today), performed.states, through=today),
+    ]
+    retainers = plans.retainer_terms(lines)
+    drawn = draw_retainers(retainers, draws.select(RETAINER_DRAWS.names()), through=today)
+    used, undecided, said = _usage(lines, performed.readings, usage, today)
+    charged = [
+        recurring_charges(plans.recurring_terms(lines), through=today), retainer_fees(retainers, through=today),
+        used, unit_charges(performed.deliveries, plans.unit_prices(lines), through=today),
+        Charged(_overage(drawn, draws, retainers, today), drawn.findings),
+    ]  # fmt: skip
+    limits = plans.minimums(lines)
+    counted = pl.concat([one.charges for one in charged]).join(
+        limits.select("contract", "line"), on=["contract", "line"], how="semi"
+    )
+    charged.append(minimum_charges(counted, limits, undecided, through=today))
+    made: list[Planned | Charged] = [*planned, *charged]
+    now = pl.concat([one.charges for one in made])
+    adjusted = adjust_charges(now, held, undecided=undecided)
+    findings = pl.concat([misfits, said, *(one.findings for one in made)]).unique(maintain_order=True)
+    return ChargeRun(
+        now, _described(adjusted.new, lines), adjusted.set_back, findings, _kept_back(drawn, now), drawn,
+        _next_due(lines, planned, today),
+    )  # fmt: skip
+
+
+def draws_of(rating: RatingResult, lines: Sequence[Line]) -> tuple[RatingResult, pl.DataFrame]:
+    """The rating without what is drawn from a retainer, and that as RETAINER_DRAWS with its `unit_price`."""
+    drawn = {(line.contract, line.terms["line"]) for line in lines if plans.rated_by(line.terms) == DRAWN}
+    if not drawn:
+        return rating, empty(RETAINER_DRAWS).with_columns(pl.lit(None, CHARGES["price"]).alias("unit_price"))
+    keys = pl.DataFrame(sorted(drawn), {"contract": pl.String, "line": pl.String}, orient="row")
+    mine = rating.events.join(keys, on=["contract", "line"], how="semi", maintain_order="left")
+    rest = rating.events.join(keys, on=["contract", "line"], how="anti", maintain_order="left")
+    aside = mine.with_columns(pl.lit("drawn from a retainer").alias("reason")).select(
+        rating.non_billable.columns
+    )
+    draws = mine.select(
+        pl.col("entry").alias("draw"), "contract", "line", pl.col("work_date").alias("day"),
+        pl.col("billable_hours").alias("quantity"), "amount", pl.col("price").alias("unit_price"),
+    )  # fmt: skip
+    parts = vars(rating) | {"events": rest, "non_billable": pl.concat([rating.non_billable, aside])}
+    return RatingResult(**parts), draws
+
+
+def _held(stored: pl.DataFrame) -> pl.DataFrame:
+    """HELD_CHARGES of the stored events, without what was set back of them before."""
+    rows = stored.select(
+        "event", pl.col("entry").alias("charge"), "kind", "contract", "line", "item",
+        pl.col("work_date").alias("due_on"), "period_start", "period_end", "price", "currency",
+        *(
+            expression
+            for m in ("quantity", "amount")
+            for expression in (
+                (pl.col(m) - pl.col(f"reversed_{m}")).alias(m),
+                (pl.col(f"billed_{m}") - pl.col(f"credited_{m}") + pl.col(f"written_off_{m}")).alias(f"billed_{m}"),
+            )
+        ),
+    )  # fmt: skip
+    return conform("held charges", rows, HELD_CHARGES)
+
+
+def _billed_items(held: pl.DataFrame) -> pl.DataFrame:
+    fees = held.filter(pl.col("kind").is_in(["fixed", ADJUSTMENT]))
+    return fees.group_by("contract", "line", "item").agg(pl.col("billed_amount").sum().alias("amount"))
+
+
+def _usage(
+    lines: Sequence[Line], readings: pl.DataFrame, policies: UsagePolicies, today: date
+) -> tuple[Charged, pl.DataFrame, pl.DataFrame]:
+    """Charges of reconciled usage, the periods that wait (USED), and what the reconciliation found."""
+    terms, tiers, sources = plans.usage_terms(lines)
+    reconciled = reconcile_usage(readings, terms, sources, through=today, policies=policies)
+    return usage_charges(reconciled.used, terms, tiers), reconciled.waiting, reconciled.findings
+
+
+def _overage(drawn: Drawn, draws: pl.DataFrame, retainers: pl.DataFrame, today: date) -> pl.DataFrame:
+    """What draws exceed the balance of their period by, billed by the hour on the period's last day."""
+    over = drawn.split.filter((pl.col("over_amount") != 0) & (pl.col("due_on") <= today))
+    currency = retainers.select("contract", "line", "currency").unique()
+    ended = over.join(drawn.periods.select(*_PERIOD, "period_end"), on=_PERIOD, how="left")
+    priced = ended.join(draws.select("draw", "unit_price"), on="draw").join(currency, on=["contract", "line"])
+    return in_charge_order(
+        priced.with_columns(
+            charge_key(OVERAGE, "draw"), pl.lit(OVERAGE).alias("kind"), pl.col("draw").alias("item"),
+            pl.col("over_quantity").alias("quantity"), pl.col("unit_price").alias("price"),
+            pl.col("over_amount").alias("amount"), trail(entry=pl.col("draw"), rule=pl.lit("beyond the retainer")),
+        )
+    )  # fmt: skip
+
+
+def _kept_back(drawn: Drawn, now: pl.DataFrame) -> frozenset[str]:
+    waits = drawn.split.filter((pl.col("overage") == "hold") & (pl.col("over_amount") != 0))
+    kept = now.filter(pl.col("kind") == OVERAGE).join(waits, left_on="item", right_on="draw", how="semi")
+    return frozenset(kept["charge"].to_list())
+
+
+def _described(charges: pl.DataFrame, lines: Sequence[Line]) -> pl.DataFrame:
+    """The charges with `project` of their line and `description`, what the customer reads."""
+    told = {
+        (line.contract, line.terms["line"]): (
+            line.terms.get("name"),
+            line.terms.get("project"),
+            _milestones(line),
+        )
+        for line in lines
+    }
+    texts, projects = [], []
+    for row in charges.iter_rows(named=True):
+        name, project, milestones = told.get((row["contract"], row["line"]), (None, None, {}))
+        texts.append(_text(row, name, milestones))
+        projects.append(project)
+    return charges.with_columns(
+        pl.Series("description", texts, pl.String), pl.Series("project", projects, pl.String)
+    )
+
+
+def _milestones(line: Line) -> dict[str, str]:
+    return {one["milestone"]: one.get("name") or one["milestone"] for one in line.terms.get("milestones", [])}
+
+
+def _text(row: Mapping[str, object], name: str | None, milestones: Mapping[str, str]) -> str:
+    kind = str(row["charge"]).split("|")[2]
+    span = f"{row['period_start']} to {row['period_end']}" if row["period_start"] else f"{row['due_on']}"
+    what = milestones.get(str(row["item"]), str(row["item"])) if kind == "milestone" else span
+    text = f"{name or _NAMES.get(kind, kind)}, {what}"
+    return f"Adjustment: {text}" if row["kind"] == ADJUSTMENT else text
+
+
+def _next_due(lines: Sequence[Line], planned: Sequence[Planned], today: date) -> dict[str, date]:
+    """Per contract the next day on which something falls due by date alone: a planned part, or a period's edge."""
+    found: dict[str, date] = {}
+    later = pl.concat([one.later.select("contract", "due_on") for one in planned]).drop_nulls()
+    days = [(str(contract), day) for contract, day in later.rows()]
+    first = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+    for line in (one for method in BY_PERIOD for one in in_force(lines, method, today)):
+        days += [
+            (line.contract, day)
+            for day in (first - timedelta(days=1), first, line.last, line.ended_on)
+            if day
+        ]
+    for contract, day in days:
+        if day > today:
+            found[contract] = min(day, found.get(contract, day))
+    return found
