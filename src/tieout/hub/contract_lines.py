@@ -80,7 +80,7 @@ EXPENSE_LIMIT: Mapping[str, Kind] = {
 LINE_TERMS: Mapping[str, Kind] = {
     "line": converters.text, "name": converters.text, "project": converters.text, "obligation": converters.text,
     "ssp": _not_negative, "start": converters.civil_date, "end": converters.civil_date,
-    "ended_on": converters.civil_date,
+    "ended_on": converters.civil_date, "anchor": converters.civil_date,
     "billing_method": _one_of(*BILLING_METHODS), "rate_card": converters.text, "discount": converters.decimal,
     "increment_minutes": converters.integer, "increment_mode": _one_of("up", "nearest", "down"),
     "increment_per": _one_of("entry", "day"), "minimum_hours_per_day": converters.decimal,

@@ -215,9 +215,11 @@ _KEYS: Mapping[str, frozenset[str]] = {
     ),
     "fixed_fee": frozenset({"amount", "schedule", "every"}),
     "milestone": frozenset({"amount", "milestones", "bill_on"}),
-    "retainer": frozenset({"kind", "amount", "every", "in_", "drawdown", "rollover", "overage", "proration"}),
-    "recurring": frozenset({"amount", "every", "in_", "proration", "uplift"}),
-    "usage": frozenset({"unit", "every", "included", "tiers", "mode", "package_size", "minimum"}),
+    "retainer": frozenset(
+        {"kind", "amount", "every", "in_", "drawdown", "rollover", "overage", "proration", "anchor"}
+    ),
+    "recurring": frozenset({"amount", "every", "in_", "proration", "uplift", "anchor"}),
+    "usage": frozenset({"unit", "every", "included", "tiers", "mode", "package_size", "minimum", "anchor"}),
     "units": frozenset({"price", "unit"}),
 }
 """Keys of each billing method, beside those that any may have."""

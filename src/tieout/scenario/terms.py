@@ -79,7 +79,7 @@ def _line(line: Line) -> dict[str, Any]:
         "start": line.start, "end": line.end, "ended_on": line.ended_on, "billing_method": plan.method, "rate_card": plan.rate_card,
         "discount": plan.discount, "minimum_hours_per_day": plan.minimum_hours_per_day, "amount": plan.amount,
         "every": plan.every, "bill_on": plan.bill_on, "kind": plan.kind, "timing": plan.in_,
-        "proration": plan.proration, "overage": plan.overage, "unit": plan.unit, "included": plan.included,
+        "proration": plan.proration, "overage": plan.overage, "unit": plan.unit, "anchor": plan.anchor, "included": plan.included,
         "mode": plan.mode, "package_size": plan.package_size, "price": plan.price,
     }  # fmt: skip
     for part in ("increment", "overtime", "uplift", "minimum"):

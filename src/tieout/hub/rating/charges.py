@@ -66,7 +66,7 @@ NOTHING_PERFORMED = Performed(empty(MILESTONE_STATES), empty(USAGE_READINGS), em
 
 @dataclass(frozen=True)
 class ChargeRun:
-    """`now`: every charge of today's facts (CHARGES); `new` of them with `description`; `set_back` of stored ones.
+    """`now`: every charge of today's facts (CHARGES); `new` of them with `description` and `project`; `set_back` of stored ones.
 
     `findings` (BILLING_FINDINGS); `held`: keys of charges that wait for a decision (an overage that is not billed);
     `drawn`: how the retainers were drawn; `next_due`: per contract the day on which time alone makes the next charge.
@@ -82,7 +82,7 @@ class ChargeRun:
 
 
 NO_CHARGES = ChargeRun(
-    empty(CHARGES), empty(CHARGES).with_columns(pl.lit(None, pl.String).alias("description")),
+    empty(CHARGES), empty(CHARGES).with_columns(description=pl.lit(None, pl.String), project=pl.lit(None, pl.String)),
     empty(CHARGES_SET_BACK), empty(BILLING_FINDINGS), frozenset(), None, {},
 )  # fmt: skip
 

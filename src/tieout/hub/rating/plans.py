@@ -67,7 +67,7 @@ class Line:
         """What rows of one segment have in common: when they hold, within the days on which the line is active."""
         return self.key | {
             "effective_from": self.segment["effective_from"], "effective_to": self.segment["effective_to"],
-            "start": self.first, "end": earlier(self.last, self.ended_on),
+            "start": self.first, "end": earlier(self.last, self.ended_on), "anchor": self.terms.get("anchor"),
         }  # fmt: skip
 
 
