@@ -313,6 +313,10 @@ POSITIONS = _schema(
     contract=_S, line=_S, currency=_S, recognised_amount=MONEY, billed_amount=MONEY, unbilled_receivable=MONEY,
     contract_liability=MONEY,
 )  # fmt: skip
+# fees earned as their days pass, and amounts earned at once, of lines recognised as invoiced
+PERIOD_FEES = _schema(contract=_S, line=_S, currency=_S, first_day=_D, last_day=_D, amount=MONEY)
+REVENUE_STEPS = _schema(contract=_S, line=_S, currency=_S, day=_D, amount=MONEY)
+PERIOD_REVENUE = _schema(contract=_S, line=_S, currency=_S, day=_D, revenue=MONEY)
 # an accounting contract (`unit`) is a contract, or several combined (IFRS 15.17); `change` 0 is its signing
 MEASURE = pl.Decimal(38, 6)
 REVENUE_TERMS = _schema(

@@ -5,6 +5,7 @@ One file per family of rules; each docstring names its paragraphs.
 | rule | file | IFRS 15 |
 | --- | --- | --- |
 | right to invoice, and where it is doubtful | `as_invoiced`, `expedient` | B16 |
+| fees of periods, prepaid hours | `periods` | B16, B18, B44-B47 |
 | transaction price over obligations; bundles, residual | `allocation` | 73–86 |
 | variable consideration, constraint; its changes | `variable`, `resharing` | 50–59, 84–90 |
 | modifications: separate, prospective, cumulative | `modifications`, `changes` | 18–21 |
@@ -36,6 +37,7 @@ from tieout.domain.revenue.expedient import question_expedient
 from tieout.domain.revenue.financing import accreted, flag_financing, present_value
 from tieout.domain.revenue.losses import expected_losses
 from tieout.domain.revenue.modifications import RevenuePlan, plan_revenue
+from tieout.domain.revenue.periods import earn_periods
 from tieout.domain.revenue.progress import Performance, valid_readings
 from tieout.domain.revenue.recognise import Recognition, recognise_to_date, unbooked
 from tieout.domain.revenue.variable import estimate_variable
@@ -50,6 +52,7 @@ __all__ = [
     "contract_balances",
     "contract_costs_to_date",
     "contract_positions",
+    "earn_periods",
     "counted_billing",
     "credit_effects",
     "estimate_variable",
