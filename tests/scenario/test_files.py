@@ -9,6 +9,8 @@ from sqlalchemy import Engine
 from tools.coverage import CASES, TRUTH, read_truth
 
 from tieout.bootstrap import read_settings
+from tieout.hub.verify import verify
+from tieout.hub.verify.case import FAILED
 from tieout.scenario.parsing import load_scenario
 from tieout.scenario.playing import Player
 from tieout.scenario.reading import BadScenario
@@ -26,6 +28,8 @@ def test_a_scenario_holds(file: Path, engine: Engine, tmp_path: Path) -> None:
     checks = Player(load_scenario(file), engine, read_settings({"TIEOUT_HOME": str(tmp_path)})).play()
     assert [check for check in checks if not check.ok] == []
     assert checks
+    told = verify(engine, only=("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I15", "I20", "I22"))
+    assert [one for one in told if one["status"] == FAILED] == []
 
 
 @pytest.mark.parametrize("file", WAITING, ids=lambda file: file.stem)

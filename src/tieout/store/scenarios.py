@@ -217,7 +217,7 @@ def subjects_of(conn: Connection, contract: str) -> list[str]:
 _BY_THE_HOUR = (
     "NOT EXISTS (SELECT FROM project p JOIN contract_terms c ON c.contract = p.contract,"
     " jsonb_array_elements(c.lines) AS one WHERE p.key = time_entry.project AND p.superseded_at IS NULL"
-    " AND one->>'project' = p.key AND one->>'billing_method' <> 'time_and_materials')"
+    " AND coalesce(one->>'project', p.key) = p.key AND one->>'billing_method' <> 'time_and_materials')"
 )
 
 

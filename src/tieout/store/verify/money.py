@@ -19,7 +19,10 @@ _HOURS = """
                e.state = 'approved' AS approved, coalesce(e.billable, true) AS billable,
                coalesce(e.worked_hours, 0) AS hours, coalesce(p.net, 0) AS net, coalesce(p.unbilled, 0) AS unbilled,
                coalesce(p.incremented, false) AS incremented, a.key IS NOT NULL AS is_aside,
-               coalesce(a.taken_out, false) AS taken_out, coalesce(c.state = 'draft', false) AS unsigned
+               coalesce(a.taken_out, false) AS taken_out, coalesce(c.state = 'draft', false) AS unsigned,
+               EXISTS (SELECT FROM contract_terms s, jsonb_array_elements(s.lines) AS one
+                       WHERE s.contract = j.contract AND coalesce(one->>'project', j.key) = j.key
+                       AND one->>'billing_method' <> 'time_and_materials') AS otherwise
         FROM time_entry e LEFT JOIN placed p ON p.entry = e.key LEFT JOIN aside a ON a.key = e.key
         LEFT JOIN project j ON j.key = e.project AND j.superseded_at IS NULL
         LEFT JOIN contract c ON c.key = j.contract AND c.superseded_at IS NULL
@@ -30,7 +33,7 @@ _HOURS = """
             WHEN NOT approved THEN CASE WHEN net <> 0 THEN 'rated without approval' END
             WHEN NOT billable THEN CASE WHEN net <> 0 THEN 'rated and non-billable' END
             WHEN net = 0 AND incremented THEN NULL
-            WHEN net = 0 AND hours <> 0 AND NOT is_aside AND NOT unsigned THEN 'in no place'
+            WHEN net = 0 AND hours <> 0 AND NOT is_aside AND NOT unsigned AND NOT otherwise THEN 'in no place'
             WHEN net <> 0 AND taken_out AND unbilled <> 0 THEN 'rated and in an exception'
             WHEN net <> 0 AND net <> hours AND NOT incremented AND NOT is_aside
                 THEN concat(trim_scale(net), ' h of it rated')
@@ -50,6 +53,10 @@ _HOURS = """
       AND NOT EXISTS (SELECT 1 FROM exception e WHERE e.state = 'waived' AND e.closed_by IS NOT NULL
                       AND e.kind IN ('cap-exceeded', 'purchase-order-exhausted')
                       AND (e.contract = x.contract OR e.evidence->'contracts' ? x.contract))
+      AND NOT EXISTS (SELECT FROM billing_write w WHERE w.effective_at IS NOT NULL AND w.contract = b.contract
+                      AND w.entry = b.entry)
+      AND NOT EXISTS (SELECT FROM contract_terms s WHERE s.contract = b.contract AND (s.cap_over = 'write_off' OR EXISTS (
+                      SELECT FROM jsonb_array_elements(s.caps) AS cap WHERE cap->>'over' = 'write_off')))
 """
 
 _BALANCES = """
