@@ -349,7 +349,7 @@ def events_behind(conn: Connection, document: str) -> list[dict[str, Any]]:
     query = text(
         "SELECT l.line, l.quantity, l.amount, CAST(e.id AS text) AS event, e.kind, e.entry, e.entry_version, e.worker,"
         " e.role, e.project, e.task, e.work_date, e.worked_hours, e.price, e.multiplier, e.discount, e.card, e.trail,"
-        " e.currency, l.notes FROM invoice_line_event l JOIN billing_event e ON e.id = l.event"
+        " e.currency, coalesce(l.notes, e.description) AS notes, e.period_start, e.period_end FROM invoice_line_event l JOIN billing_event e ON e.id = l.event"
         " WHERE l.invoice = CAST(:document AS uuid) ORDER BY l.line, e.work_date, e.entry, e.sequence"
     )
     return [dict(row) for row in conn.execute(query, {"document": document}).mappings()]

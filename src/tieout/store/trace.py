@@ -9,7 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-CANONICAL = ("customer", "opportunity", "contract", "project", "time_entry", "erp_document", "payment")
+CANONICAL = (
+    "customer", "opportunity", "contract", "project", "time_entry", "milestone", "delivery", "usage_reading",
+    "erp_document", "payment",
+)  # fmt: skip
 _CURRENT = "superseded_at IS NULL"
 _UUIDS = "CAST(:ids AS uuid[])"
 _TEXTS = "CAST(:ids AS text[])"
@@ -38,6 +41,14 @@ def _named(source: str, target: str, via: str, a: str, b: str, table: str) -> Li
     return Link(source, target, via, a, b, rows, f"{a} = ANY({_TEXTS})", f"{b} = ANY({_TEXTS})")
 
 
+def _charged(type: str, match: str) -> Link:
+    """From what was performed to the charges that it made billable."""
+    return Link(type, "billing_event", "charged as", "f.key", "CAST(e.id AS text)",
+                f"{type} f JOIN billing_event e ON e.contract = f.contract AND e.line = f.line AND {match}"
+                f" WHERE f.{_CURRENT}",
+                f"f.key = ANY({_TEXTS})", f"e.id = ANY({_UUIDS})")  # fmt: skip
+
+
 def _effects(type: str) -> Link:
     return Link(type, "intent", "sent as", "n.key", "CAST(n.id AS text)", f"intent n WHERE n.type = '{type}'",
                 f"n.key = ANY({_TEXTS})", f"n.id = ANY({_UUIDS})")  # fmt: skip
@@ -56,6 +67,11 @@ LINKS: tuple[Link, ...] = (
     _named("project", "time_entry", "worked on", "project", "key", "time_entry"),
     Link("time_entry", "billing_event", "rated as", "e.entry", "CAST(e.id AS text)", "billing_event e WHERE true",
          f"e.entry = ANY({_TEXTS})", f"e.id = ANY({_UUIDS})"),
+    Link("time_entry", "billing_event", "beyond the retainer as", "e.item", "CAST(e.id AS text)",
+         "billing_event e WHERE e.kind = 'overage'", f"e.item = ANY({_TEXTS})", f"e.id = ANY({_UUIDS})"),
+    _charged("milestone", "split_part(e.entry, '|', 3) = 'milestone' AND e.item = f.milestone"),
+    _charged("delivery", "split_part(e.entry, '|', 3) = 'units' AND e.item = f.key"),
+    _charged("usage_reading", "split_part(e.entry, '|', 3) = 'usage' AND f.day BETWEEN e.period_start AND e.period_end"),
     Link("contract", "billing_event", "priced under", "e.contract", "CAST(e.id AS text)", "billing_event e WHERE true",
          f"e.contract = ANY({_TEXTS})", f"e.id = ANY({_UUIDS})"),
     Link("billing_event", "billing_event", "reversed by", "CAST(e.reverses AS text)", "CAST(e.id AS text)",

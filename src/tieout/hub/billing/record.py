@@ -6,7 +6,7 @@ for ever, whatever becomes of the customer or the workspace.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -58,7 +58,8 @@ def record_of(conn: Connection, row: Mapping[str, Any]) -> SalesDocument:
     due = row["due_date"]
     if due is None and row["kind"] == "invoice":
         due = issued + timedelta(days=row["terms_days"])
-    days = _days(conn, row)
+    behind = store.events_behind(conn, row["id"])
+    days, units = _days(behind), _units(behind)
     original = store.read(conn, store.by_id(row["credits"])) if row["credits"] else None
     known = _known(conn, "legal_entity", entity, moment)
     return SalesDocument(
@@ -69,7 +70,9 @@ def record_of(conn: Connection, row: Mapping[str, Any]) -> SalesDocument:
         currency=row["currency"],
         seller=_seller(entity, known, seller),
         buyer=_buyer(row["customer"], _known(conn, "customer", row["customer"], moment)),
-        lines=tuple(_line(line, days.get(line["line"])) for line in store.lines(conn, row["id"])),
+        lines=tuple(
+            _line(line, days.get(line["line"]), units.get(line["line"], "hour")) for line in store.lines(conn, row["id"])
+        ),
         net_amount=row["net_amount"],
         tax_amount=row["tax_amount"],
         gross_amount=row["gross_amount"],
@@ -113,21 +116,27 @@ def _bank(stated: Invoicing) -> BankAccount | None:
     return BankAccount(account, stated.facts.get("bic"), stated.facts.get("bank")) if account else None
 
 
-def _days(conn: Connection, row: Mapping[str, Any]) -> dict[int, tuple[date, date]]:
-    """First and last day of the work behind each line."""
+def _days(behind: Sequence[Mapping[str, Any]]) -> dict[int, tuple[date, date]]:
+    """First and last day of the work, or of the period, behind each line."""
     found: dict[int, tuple[date, date]] = {}
-    for event in store.events_behind(conn, row["id"]):
-        day = event["work_date"]
-        first, last = found.get(event["line"], (day, day))
-        found[event["line"]] = min(first, day), max(last, day)
+    for event in behind:
+        since, until = (event[name] or event["work_date"] for name in ("period_start", "period_end"))
+        first, last = found.get(event["line"], (since, until))
+        found[event["line"]] = min(first, since), max(last, until)
     return found
 
 
-def _line(line: Mapping[str, Any], days: tuple[date, date] | None) -> DocumentLine:
+def _units(behind: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+    """What the quantity of each line counts: hours, or items of a charge."""
+    hourly = {"time", "reversal", "overage"}
+    return {event["line"]: "hour" if event["kind"] in hourly else "item" for event in behind}
+
+
+def _line(line: Mapping[str, Any], days: tuple[date, date] | None, unit: str) -> DocumentLine:
     first, last = days or (None, None)
     return DocumentLine(
         line["line"], line["description"], line["quantity"], line["unit_price"], line["net_amount"],
-        line["tax_category"], line["tax_rate"], period_start=first, period_end=last,
+        line["tax_category"], line["tax_rate"], unit=unit, period_start=first, period_end=last,
     )  # fmt: skip
 
 
