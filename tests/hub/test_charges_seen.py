@@ -28,7 +28,7 @@ def play(name: str, engine: Engine, home: Path) -> None:
         ("milestones", "INV-1/1", ("milestone", "C-1/1/M1"), "charged as"),
         ("units", "INV-1/1", ("delivery", "D1"), "charged as"),
         ("usage_graduated", "INV-1/1", ("usage_reading", "U1"), "charged as"),
-        ("retainer_hours", "INV-2/1", ("time_entry", "T2"), "beyond the retainer as"),
+        ("retainer_hours", "INV-2/1", ("time_entry", "T2"), "charged beside its price as"),
     ],
 )
 def test_a_line_is_traced_to_what_was_performed(

@@ -213,6 +213,7 @@ class Write(StrEnum):
     """What a write does to what is open."""
 
     DOWN = "down"
+    UP = "up"
     OFF = "off"
 
 
@@ -220,7 +221,9 @@ class Write(StrEnum):
     epilog="Example: tieout bill write down 50.00 --entry 501 --reason 'goodwill' --as pat@meridian.example"
 )
 def write(
-    kind: Annotated[Write, typer.Argument(help="down: bill less; off: give it up.", show_default=False)],
+    kind: Annotated[
+        Write, typer.Argument(help="down: bill less; off: give it up; up: bill more.", show_default=False)
+    ],
     amount: Annotated[str, typer.Argument(help="In the contract's currency.", show_default=False)],
     who: As,
     reason: Annotated[str, typer.Option(help="Why it is not billed.", show_default=False)],

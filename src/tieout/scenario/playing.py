@@ -271,7 +271,9 @@ class Player:
     def _write(self, event: Event) -> None:
         """Proposed by one of the two built-in people, approved by the other where the firm's limit asks for it."""
         body = event.body
-        kind, amount = next((k, getattr(body, k)) for k in ("down", "off") if getattr(body, k) is not None)
+        kind, amount = next(
+            (k, getattr(body, k)) for k in ("down", "off", "up") if getattr(body, k) is not None
+        )
         said = self._begin(
             lambda conn: billing.write(conn, PREPARER_ACTOR, kind, amount, body.reason, **self._held(event))
         )

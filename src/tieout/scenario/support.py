@@ -88,8 +88,6 @@ def refuse_unsupported(scenario: Scenario) -> None:
     for event in scenario.timeline:
         if event.verb not in VERBS:
             raise no(event.place, f"the verb {event.verb}")
-        if event.verb == "write" and event.body.up is not None:
-            raise no((*event.place, "write", "up"), "a write-up")
         if event.verb == "amend" and set(event.body.change) - AMENDED:
             raise no((*event.place, "change"), "this change")
     for expectation in scenario.expectations:

@@ -651,7 +651,7 @@ billing_event = Table(
     Column("sequence", BigInteger, Identity(), nullable=False),
     _now(),
     CheckConstraint(
-        "kind IN ('time', 'reversal', 'fixed', 'milestone', 'period', 'retainer', 'overage', 'usage', 'minimum', 'units',"
+        "kind IN ('time', 'reversal', 'fixed', 'milestone', 'period', 'retainer', 'overage', 'usage', 'minimum', 'units', 'write_up',"
         " 'adjustment')",
         name="kind",
     ),
@@ -728,7 +728,7 @@ billing_write = Table(
     metadata,
     Column("id", UUID(as_uuid=False), primary_key=True),
     Column("write", UUID(as_uuid=False), nullable=False, comment="the decision that it is a share of"),
-    Column("kind", String, nullable=False, comment="down | off"),
+    Column("kind", String, nullable=False, comment="down | off | up"),
     Column("contract", String, nullable=False),
     Column("line", String, nullable=False),
     Column("entry", String, nullable=False),
@@ -738,7 +738,7 @@ billing_write = Table(
     Column("proposed_at", MOMENT, nullable=False),
     Column("approver", String),
     Column("effective_at", MOMENT, comment="null: waits for another person's approval"),
-    CheckConstraint("kind IN ('down', 'off') AND amount > 0", name="kind"),
+    CheckConstraint("kind IN ('down', 'off', 'up') AND amount > 0", name="kind"),
     CheckConstraint("lower(approver) <> lower(proposer)", name="two_people"),
     Index("ix_billing_write_contract", "contract"),
     Index("ix_billing_write", "write"),

@@ -71,7 +71,8 @@ def record_of(conn: Connection, row: Mapping[str, Any]) -> SalesDocument:
         seller=_seller(entity, known, seller),
         buyer=_buyer(row["customer"], _known(conn, "customer", row["customer"], moment)),
         lines=tuple(
-            _line(line, days.get(line["line"]), units.get(line["line"], "hour")) for line in store.lines(conn, row["id"])
+            _line(line, days.get(line["line"]), units.get(line["line"], "hour"))
+            for line in store.lines(conn, row["id"])
         ),
         net_amount=row["net_amount"],
         tax_amount=row["tax_amount"],

@@ -1,4 +1,4 @@
-"""Write-downs and write-offs before billing: the value to bill falls, and revenue with it; the hours stay.
+"""Write-downs, write-ups and write-offs before billing: the value to bill changes, revenue with it; the hours stay.
 
 Who proposes gives a reason; above the firm's limit another person approves (domain rules §2.10). A decision about a line is
 shared over its open entries when it is made, so that what is billed later does not move it.
@@ -25,7 +25,7 @@ from tieout.store import writes as store
 from tieout.store.ids import new_id
 from tieout.telemetry.failpoints import fp
 
-KINDS = ("down", "off")
+KINDS = ("down", "off", "up")
 _SHOWN = (
     "write",
     "kind",
@@ -44,9 +44,9 @@ def write(
     conn: Connection, actor: Actor, kind: str, amount: Decimal, reason: str, *, entry: str | None = None,
     contract: str | None = None, line: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Take an amount (in the contract's currency) off what is open of an entry, or of a line; {write, waits, entries}.
+    """Take an amount (in the contract's currency) off what is open of an entry or a line, or add it; {write, waits, entries}.
 
-    `kind` down or off. `waits`: another person has to approve it. Raises Invalid where nothing is open, where it is more
+    `kind` down, off or up. `waits`: another person has to approve it. Raises Invalid where nothing is open, where it is more
     than is open, or without a reason.
     """
     if kind not in KINDS:
@@ -64,7 +64,7 @@ def write(
     rows = [
         {
             "id": new_id(moment), "write": decision, "kind": kind, "contract": where[0], "line": where[1],
-            "entry": row["entry"], "amount": -row["amount"], "reason": reason, "proposer": actor.name, "proposed_at": moment,
+            "entry": row["entry"], "amount": abs(row["amount"]), "reason": reason, "proposer": actor.name, "proposed_at": moment,
             "effective_at": None if waits else moment,
         }
         for row in found.written.group_by("entry").agg(pl.col("amount").sum()).sort("entry").iter_rows(named=True)

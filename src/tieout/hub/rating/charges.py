@@ -39,16 +39,18 @@ from tieout.domain.frames import (
 )
 from tieout.domain.rating import RatingResult
 from tieout.domain.rating.gates import BY_HOUR, DRAWN
+from tieout.domain.rating.writes import UP
 from tieout.hub.rating import plans
 from tieout.hub.rating.plans import BY_PERIOD, Line, in_force
 
-OVERAGE = "overage"
+OVERAGE, WRITE_UP = "overage", "write_up"
 HOURLY = frozenset({"time", "reversal"})
 """Kinds of billing events that are hours; every other is a charge."""
 _PERIOD = ["contract", "line", "period_start"]
 _NAMES = {
     "fixed": "Fixed fee", "milestone": "Milestone", "period": "Fee", "retainer": "Retainer", "usage": "Usage",
     "minimum": "Minimum commitment", "units": "Units", OVERAGE: "Work beyond the retainer",
+    WRITE_UP: "Write-up",
 }  # fmt: skip
 
 
@@ -88,15 +90,15 @@ NO_CHARGES = ChargeRun(
 
 
 def charge(
-    lines: Sequence[Line], performed: Performed, draws: pl.DataFrame, events: pl.DataFrame, *, usage: UsagePolicies,
-    today: date,
+    lines: Sequence[Line], performed: Performed, draws: pl.DataFrame, events: pl.DataFrame, raised: pl.DataFrame, *,
+    usage: UsagePolicies, today: date,
 ) -> ChargeRun:  # fmt: skip
     """The charges of the lines (of every segment) through today, compared with the stored events (EVENT_COLUMNS).
 
-    `draws` (RETAINER_DRAWS with `unit_price`) is work that retainers cover. Domain rules §2.12-2.13.
+    `draws` (RETAINER_DRAWS with `unit_price`) is work that retainers cover, `raised` (CHARGES) what people wrote up. Domain rules §2.12-2.13.
     """
     stored = events.filter(~pl.col("kind").is_in(list(HOURLY)))
-    if stored.is_empty() and all(line.method == BY_HOUR for line in lines):
+    if stored.is_empty() and raised.is_empty() and all(line.method == BY_HOUR for line in lines):
         return NO_CHARGES
     held = _held(stored)
     fixed_plans, fixed_items, misfits = plans.fixed_plans(lines, _billed_items(held), today)
@@ -110,7 +112,7 @@ def charge(
     charged = [
         recurring_charges(plans.recurring_terms(lines), through=today), retainer_fees(retainers, through=today),
         used, unit_charges(performed.deliveries, plans.unit_prices(lines), through=today),
-        Charged(_overage(drawn, draws, retainers, today), drawn.findings),
+        Charged(_overage(drawn, draws, retainers, today), drawn.findings), Charged(raised, empty(BILLING_FINDINGS)),
     ]  # fmt: skip
     limits = plans.minimums(lines)
     counted = pl.concat([one.charges for one in charged]).join(
@@ -124,6 +126,22 @@ def charge(
     return ChargeRun(
         now, _described(adjusted.new, lines), adjusted.set_back, findings, _kept_back(drawn, now), drawn,
         _next_due(lines, planned, today),
+    )  # fmt: skip
+
+
+def raised_by(writes: pl.DataFrame, contracts: Mapping[str, Mapping[str, object]]) -> pl.DataFrame:
+    """Write-ups (of WRITES) as charges of the day of their decision: more is billed for the work than its price."""
+    nothing = pl.lit(None, pl.Date)
+    currencies = {key: str(row["currency"]) for key, row in contracts.items()}
+    rows = writes.filter(pl.col("kind") == UP)
+    return in_charge_order(
+        rows.with_columns(
+            charge_key(WRITE_UP, "write"), pl.lit(WRITE_UP).alias("kind"), pl.col("entry").alias("item"),
+            pl.col("day").alias("due_on"), nothing.alias("period_start"), nothing.alias("period_end"),
+            pl.lit(1).alias("quantity"), pl.col("amount").cast(CHARGES["price"]).alias("price"),
+            pl.col("contract").replace_strict(currencies, default=None, return_dtype=pl.String).alias("currency"),
+            trail(entry=pl.col("entry"), reason=pl.col("reason"), rule=pl.lit("written up")),
+        )
     )  # fmt: skip
 
 

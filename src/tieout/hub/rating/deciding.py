@@ -29,9 +29,9 @@ from tieout.domain.frames import (
 )  # fmt: skip
 from tieout.domain.rating import RatingPolicies, RatingResult, rate_time
 from tieout.domain.rating.holds import BILLING_HOLD, classify_holds
-from tieout.domain.rating.writes import apply_writes
+from tieout.domain.rating.writes import UP, apply_writes
 from tieout.hub.rating.caps import Capped, cap_events
-from tieout.hub.rating.charges import HOURLY, ChargeRun, charge, draws_of
+from tieout.hub.rating.charges import HOURLY, ChargeRun, charge, draws_of, raised_by
 from tieout.hub.rating.facts import Facts
 from tieout.store.billing_events import EVENT_COLUMNS, left
 from tieout.store.ids import new_id
@@ -80,7 +80,10 @@ def decide(facts: Facts, policies: RatingPolicies, moment: datetime) -> Decision
     rating, draws = draws_of(rating, facts.plans)
     changes = _changes(facts, rating)
     signed = [line for line in facts.plans if facts.contracts[line.contract]["state"] != "draft"]
-    charges = charge(signed, facts.performed, draws, facts.events, usage=facts.usage, today=facts.today)
+    charges = charge(
+        signed, facts.performed, draws, facts.events, raised_by(facts.writes, facts.contracts), usage=facts.usage,
+        today=facts.today,
+    )  # fmt: skip
     last = facts.events["sequence"].max()
     first = int(str(last or 0)) + 1
     reversals = _numbered(changes.reversals, moment, first)
@@ -89,7 +92,7 @@ def decide(facts: Facts, policies: RatingPolicies, moment: datetime) -> Decision
     set_back = pl.concat([one.select("event", *_MEASURES) for one in (changes.set_back, charges.set_back)])
     standing = _standing(facts.events, set_back, _fresh(facts, reversals, rated, charged))
     capped = cap_events(facts, standing)
-    written = _with_writes(_with_caps(standing, capped.split), facts.writes)
+    written = _with_writes(_with_caps(standing, capped.split), facts.writes.filter(pl.col("kind") != UP))
     outside = facts.entries.filter(~pl.col("in_scope"))
     findings = rating.findings.filter(pl.col("entry").is_in(facts.scope.implode()))
     crowd = rating.findings.filter(pl.col("kind") == "implausible-hours").join(

@@ -53,7 +53,7 @@ _HOURS = """
       AND NOT EXISTS (SELECT 1 FROM exception e WHERE e.state = 'waived' AND e.closed_by IS NOT NULL
                       AND e.kind IN ('cap-exceeded', 'purchase-order-exhausted')
                       AND (e.contract = x.contract OR e.evidence->'contracts' ? x.contract))
-      AND NOT EXISTS (SELECT FROM billing_write w WHERE w.effective_at IS NOT NULL AND w.contract = b.contract
+      AND NOT EXISTS (SELECT FROM billing_write w WHERE w.effective_at IS NOT NULL AND w.kind <> 'up' AND w.contract = b.contract
                       AND w.entry = b.entry)
       AND NOT EXISTS (SELECT FROM contract_terms s WHERE s.contract = b.contract AND (s.cap_over = 'write_off' OR EXISTS (
                       SELECT FROM jsonb_array_elements(s.caps) AS cap WHERE cap->>'over' = 'write_off')))
