@@ -29,7 +29,7 @@ def main() -> int:
     found: list[Measurement] = []
     for name in names if told.only is None else [told.only]:
         sys.stderr.write(f"{name} …\n")
-        found.append(importlib.import_module(f"benchmarks.measures.{name}").run(told.full))
+        found += importlib.import_module(f"benchmarks.measures.{name}").run(told.full)
     table = HEADER + "".join(row(one) for one in found)
     with RESULTS.open("a", encoding="utf-8") as file:
         file.write(f"\n## {machine()}{' · full' if told.full else ''}\n\n{table}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,3 +41,10 @@ def server() -> Iterator[tuple[EmbeddedPostgres, Path]]:
             yield found, folder
         finally:
             found.stop()
+
+
+def slope(x: Sequence[float], y: Sequence[float]) -> float:
+    """The slope of a line through the points, least squares; of logarithms, the exponent of growth."""
+    mid_x, mid_y = sum(x) / len(x), sum(y) / len(y)
+    above = sum((a - mid_x) * (b - mid_y) for a, b in zip(x, y, strict=True))
+    return above / sum((a - mid_x) ** 2 for a in x)

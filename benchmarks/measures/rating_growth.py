@@ -10,7 +10,7 @@ from statistics import median
 
 import polars as pl
 
-from benchmarks.measurement import Measurement
+from benchmarks.measurement import Measurement, slope
 from tieout.domain.frames import CARDS, ENTRIES, LINES, RATES, frame
 from tieout.domain.rating import RatingPolicies, rate_time
 
@@ -20,13 +20,15 @@ EARLY = datetime(2025, 1, 1, tzinfo=timezone.utc)
 Frames = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]
 
 
-def run(full: bool) -> Measurement:
+def run(full: bool) -> list[Measurement]:
     """The exponent of time over size: 1 is linear. Medians of three turns at each size."""
     sizes = (250_000, 500_000, 1_000_000, 2_000_000) if full else (50_000, 100_000, 200_000)
     seconds = [_seconds(size) for size in sizes]
-    slope = _slope([math.log(size) for size in sizes], [math.log(each) for each in seconds])
+    growth = slope([math.log(size) for size in sizes], [math.log(each) for each in seconds])
     speed = f"{sizes[-1] / seconds[-1]:,.0f} of {sizes[-1]:,} entries/s of processor"
-    return Measurement("rating in the domain, exponent of growth", speed, slope, GOAL, higher_is_better=False)
+    return [
+        Measurement("rating in the domain, exponent of growth", speed, growth, GOAL, higher_is_better=False)
+    ]
 
 
 def _seconds(size: int) -> float:
@@ -36,13 +38,6 @@ def _seconds(size: int) -> float:
         rate_time(*given, policies=RatingPolicies())
         turns.append(time.process_time() - start)
     return median(turns)
-
-
-def _slope(x: list[float], y: list[float]) -> float:
-    """Least squares."""
-    mid_x, mid_y = sum(x) / len(x), sum(y) / len(y)
-    above = sum((a - mid_x) * (b - mid_y) for a, b in zip(x, y, strict=True))
-    return above / sum((a - mid_x) ** 2 for a in x)
 
 
 def _firm(size: int) -> Frames:

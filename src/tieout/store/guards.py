@@ -49,7 +49,7 @@ APPEND_ONLY = ("journal", "journal_line", "revenue_entry", "audit", "audit_seal"
 _EVENT_FACTS = (
     "id", "kind", "contract", "line", "legal_entity", "project", "task", "entry", "reverses", "worker", "role",
     "work_date", "worked_hours", "quantity", "price", "multiplier", "discount", "amount", "currency", "card", "trail",
-    "sequence", "recorded_at",
+    "item", "description", "period_start", "period_end", "sequence", "recorded_at",
 )  # fmt: skip
 """Columns of a billing event that never change: all but the version of its entry, which may follow a later one."""
 
