@@ -14,6 +14,7 @@ from tieout.hub import audit
 from tieout.model.periods import period_bounds, period_of
 from tieout.scenario.model import Expectation
 from tieout.scenario.parsing import Scenario
+from tieout.store import retainers
 from tieout.store import scenarios as store
 
 
@@ -87,6 +88,7 @@ _NUMBERS: Mapping[str, Callable[[Asked], Decimal]] = {
     "held": lambda a: a.events("held"),
     "on_hold": lambda a: a.events("on_hold"),
     "written_off": lambda a: a.events("written_off"),
+    "prepaid_balance": lambda a: retainers.balance(a.conn, **a.of, at=a.at),
     "hours_worked": lambda a: store.worked_hours(a.conn, a.contract, a.line),
     "hours_billed": lambda a: a.events("hours_billed"),
     "hours_unbilled": lambda a: a.events("hours_unbilled"),

@@ -52,6 +52,7 @@ MEASURES = frozenset(
         "held",
         "on_hold",
         "written_off",
+        "prepaid_balance",
         "hours_worked",
         "hours_billed",
         "hours_unbilled",

@@ -744,6 +744,26 @@ billing_write = Table(
     Index("ix_billing_write", "write"),
 )
 
+retainer_period = Table(
+    "retainer_period",
+    metadata,
+    Column("contract", String, primary_key=True),
+    Column("line", String, primary_key=True),
+    Column("period_start", Date, primary_key=True),
+    Column("period_end", Date, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("opening_amount", MONEY, nullable=False),
+    Column("fee_amount", MONEY, nullable=False),
+    Column("drawn_amount", MONEY, nullable=False),
+    Column("expired_amount", MONEY, nullable=False),
+    Column("closing_amount", MONEY, nullable=False, comment="opening + fee - drawn - expired"),
+    Column(
+        "over_amount", MONEY, nullable=False, comment="drawn beyond the balance: billed or held as overage"
+    ),
+    Column("updated_at", MOMENT, nullable=False, comment="worked out anew by each rating run"),
+)
+
 billing_run = Table(
     "billing_run",
     metadata,

@@ -32,7 +32,9 @@ from tieout.domain.frames import (
     DELIVERIES,
     HELD_CHARGES,
     MILESTONE_STATES,
+    PERIOD_FEES,
     RETAINER_DRAWS,
+    REVENUE_STEPS,
     USAGE_READINGS,
     conform,
     empty,
@@ -70,6 +72,7 @@ NOTHING_PERFORMED = Performed(empty(MILESTONE_STATES), empty(USAGE_READINGS), em
 class ChargeRun:
     """`now`: every charge of today's facts (CHARGES); `new` of them with `description` and `project`; `set_back` of stored ones.
 
+    `fees` (PERIOD_FEES) and `steps` (REVENUE_STEPS) are what the periods and draws of lines recognised as invoiced earn;
     `findings` (BILLING_FINDINGS); `held`: keys of charges that wait for a decision (an overage that is not billed);
     `drawn`: how the retainers were drawn; `next_due`: per contract the day on which time alone makes the next charge.
     """
@@ -80,12 +83,14 @@ class ChargeRun:
     findings: pl.DataFrame
     held: frozenset[str]
     drawn: Drawn | None
+    fees: pl.DataFrame
+    steps: pl.DataFrame
     next_due: Mapping[str, date]
 
 
 NO_CHARGES = ChargeRun(
     empty(CHARGES), empty(CHARGES).with_columns(description=pl.lit(None, pl.String), project=pl.lit(None, pl.String)),
-    empty(CHARGES_SET_BACK), empty(BILLING_FINDINGS), frozenset(), None, {},
+    empty(CHARGES_SET_BACK), empty(BILLING_FINDINGS), frozenset(), None, empty(PERIOD_FEES), empty(REVENUE_STEPS), {},
 )  # fmt: skip
 
 
@@ -125,7 +130,7 @@ def charge(
     findings = pl.concat([misfits, said, *(one.findings for one in made)]).unique(maintain_order=True)
     return ChargeRun(
         now, _described(adjusted.new, lines), adjusted.set_back, findings, _kept_back(drawn, now), drawn,
-        _next_due(lines, planned, today),
+        *_earning(lines, draws, drawn, today), _next_due(lines, planned, today),
     )  # fmt: skip
 
 
@@ -208,6 +213,39 @@ def _overage(drawn: Drawn, draws: pl.DataFrame, retainers: pl.DataFrame, today: 
             pl.col("over_amount").alias("amount"), trail(entry=pl.col("draw"), rule=pl.lit("beyond the retainer")),
         )
     )  # fmt: skip
+
+
+def _earning(
+    lines: Sequence[Line], draws: pl.DataFrame, drawn: Drawn, today: date
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """PERIOD_FEES of periods that began, billed or not, and REVENUE_STEPS of what was drawn or expired."""
+    line = ["contract", "line"]
+    mine = pl.DataFrame(
+        sorted({(one.contract, one.terms["line"]) for one in lines if one.is_as_invoiced}),
+        {"contract": pl.String, "line": pl.String}, orient="row",
+    )  # fmt: skip
+    retainers = plans.retainer_terms(lines)
+    begun = pl.lit("advance").alias("timing")
+    charged = [
+        recurring_charges(plans.recurring_terms(lines).with_columns(begun), through=today),
+        retainer_fees(retainers.filter(pl.col("kind") == "availability").with_columns(begun), through=today),
+    ]  # fmt: skip
+    fees = pl.concat([one.charges for one in charged]).rename(
+        {"period_start": "first_day", "period_end": "last_day"}
+    )
+    covered = drawn.split.filter(pl.col("covered_amount") != 0).join(draws.select("draw", "day"), on="draw")
+    currency = retainers.filter(pl.col("kind") == "hours").select(*line, "currency").unique()
+    taken = covered.join(currency, on=line).select(
+        *line, "currency", "day", pl.col("covered_amount").alias("amount")
+    )
+    lapsed = drawn.periods.filter(pl.col("ended") & (pl.col("expired_amount") != 0)).select(
+        *line, "currency", pl.col("period_end").alias("day"), pl.col("expired_amount").alias("amount")
+    )
+    steps = pl.concat([taken, lapsed])
+    return (
+        conform("period fees", fees.join(mine, on=line, how="semi"), PERIOD_FEES),
+        conform("revenue steps", steps.join(mine, on=line, how="semi"), REVENUE_STEPS),
+    )
 
 
 def _kept_back(drawn: Drawn, now: pl.DataFrame) -> frozenset[str]:

@@ -32,7 +32,7 @@ from tieout.domain.frames import (
     frame,
 )
 from tieout.domain.rating.gates import BY_HOUR, DRAWN
-from tieout.hub.contract_lines import items
+from tieout.hub.contract_lines import AS_INVOICED, items
 from tieout.store.performance import METER
 
 Terms = Mapping[str, Any]
@@ -56,6 +56,11 @@ class Line:
     def method(self) -> str:
         """Its billing method."""
         return str(self.terms["billing_method"])
+
+    @property
+    def is_as_invoiced(self) -> bool:
+        """Whether it earns what may be invoiced for the work to date (IFRS 15.B16)."""
+        return (self.terms.get("revenue_method") or AS_INVOICED) == AS_INVOICED
 
     @property
     def key(self) -> dict[str, Any]:

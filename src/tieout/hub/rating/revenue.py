@@ -14,7 +14,7 @@ from tieout.domain.frames import CONTRACT_EXISTENCE, EARNED_EVENTS, REVENUE_CAUS
 from tieout.domain.revenue import recognise_as_invoiced
 from tieout.domain.subledger import Books, journal_for_revenue
 from tieout.hub import books
-from tieout.hub.contract_lines import AS_INVOICED
+from tieout.hub.rating.charges import HOURLY
 from tieout.hub.rating.deciding import Decision, looked_up
 from tieout.hub.rating.facts import Facts
 from tieout.hub.rating.plans import Line
@@ -66,7 +66,9 @@ def _by_right(facts: Facts, events: pl.DataFrame) -> pl.DataFrame:
     """
     otherwise = {f"{line.contract}/{line.terms['line']}" for line in measured_lines(facts)}
     named = pl.format("{}/{}", "contract", "line")
-    earned = ~named.is_in(list(otherwise)) & ~pl.col("kind").is_in(list(BY_TIME))
+    made_by = pl.col("entry").str.split("|").list.get(2, null_on_oob=True)
+    by_time = made_by.is_in(list(BY_TIME)).fill_null(False) & ~pl.col("kind").is_in(list(HOURLY))
+    earned = ~named.is_in(list(otherwise)) & ~by_time
     return events.with_columns(pl.when(earned).then("amount").otherwise("reversed_amount").alias("amount"))
 
 
@@ -77,9 +79,7 @@ def measured_lines(facts: Facts) -> list[Line]:
         key = (line.contract, line.terms["line"])
         if key not in found or line.segment["effective_from"] <= facts.today:
             found[key] = line
-    return [
-        line for line in found.values() if (line.terms.get("revenue_method") or AS_INVOICED) != AS_INVOICED
-    ]
+    return [line for line in found.values() if not line.is_as_invoiced]
 
 
 def _collectible_from(contract: Mapping[str, Any]) -> date | None:

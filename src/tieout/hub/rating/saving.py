@@ -15,6 +15,7 @@ from tieout.hub.rating.deciding import Decision, changed_places
 from tieout.hub.rating.facts import Facts
 from tieout.hub.rating.revenue import Earned
 from tieout.store import billing_events as store
+from tieout.store import retainers
 from tieout.telemetry.failpoints import fp
 
 _STALE = "work on it was corrected, re-priced or moved over a cap after it was drafted"
@@ -39,6 +40,8 @@ def save(conn: Connection, decision: Decision, earned: Earned, facts: Facts, mom
     changed = earned.events.filter(~pl.col("is_new")).filter(changed_places())
     store.update_balances(conn, changed, moment)
     store.relink(conn, decision.relinked)
+    if decision.charges.drawn is not None:
+        retainers.replace(conn, list(facts.contracts), _periods(decision.charges.drawn.periods, moment))
     fp("rating.balances")
     return Saved(changed.height, stale)
 
@@ -82,6 +85,10 @@ def _charges(rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
         "quantity", "price", one.alias("multiplier"), nothing.alias("discount"), "amount", "currency", "trail",
         pl.lit(moment.isoformat()).alias("recorded_at"),
     )  # fmt: skip
+
+
+def _periods(periods: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    return periods.drop("ended").with_columns(pl.lit(moment.isoformat()).alias("updated_at"))
 
 
 def _balance_rows(events: pl.DataFrame, moment: datetime) -> pl.DataFrame:
