@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -15,9 +15,10 @@ from tieout.hub import billing
 from tieout.hub.actors import Actor
 from tieout.store import clock
 from tieout.store.ids import new_id
-from tieout.store.tables import billing_balance, billing_event, invoice, workspace_version
+from tieout.store.tables import CANONICAL, billing_balance, billing_event, invoice, workspace_version
 
 D = Decimal
+_OF_A_VERSION = ("version", "recorded_at", "superseded_at", "invoicing")
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=timezone.utc)
 FEB = date(2026, 2, 28)
 PAT = Actor("pat@example.com", frozenset({"billing_preparer"}))
@@ -55,11 +56,36 @@ def prepare(conn: Connection, contracts: Iterable[str] = ("K-1", "K-2"), documen
     builders.take(conn, "salesforce", *made)
 
 
-def state_policies(conn: Connection, document: Any = None) -> None:
+def state_policies(conn: Connection, document: Any = None, version: int = 1) -> None:
     """Apply a workspace: WORKSPACE unless another is given."""
     stated = document or WORKSPACE
-    row = {"version": 1, "digest": "d", "document": stated, "applied_by": "test", "recorded_at": NOW}
+    row = {"version": version, "digest": "d", "document": stated, "applied_by": "test", "recorded_at": NOW}
     conn.execute(insert(workspace_version), [row])
+
+
+def state_invoicing(conn: Connection, contract: str = "K-1", **terms: Any) -> None:
+    """A version of the contract with these terms of invoicing and no others, as if its source had stated them.
+
+    A minute passes before it.
+    """
+    clock.set_now(conn, clock.now(conn) + timedelta(minutes=1))
+    given = {"terms": json.dumps(terms) if terms else None, "contract": contract, "moment": clock.now(conn)}
+    names = [column.name for column in CANONICAL["contract"].columns if column.name not in _OF_A_VERSION]
+    conn.execute(
+        text("UPDATE contract SET superseded_at = :moment WHERE key = :contract AND superseded_at IS NULL"),
+        given,
+    )
+    conn.execute(
+        text(
+            f"INSERT INTO contract (version, recorded_at, superseded_at, invoicing, {', '.join(names)})"  # noqa: S608
+            f" SELECT version + 1, :moment, NULL, CAST(:terms AS jsonb), {', '.join(names)} FROM contract"
+            " WHERE key = :contract AND superseded_at = :moment"
+        ),
+        given,
+    )
+    conn.execute(
+        text("UPDATE contract_terms SET invoicing = CAST(:terms AS jsonb) WHERE contract = :contract"), given
+    )
 
 
 def event(

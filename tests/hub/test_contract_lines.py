@@ -52,9 +52,33 @@ def test_a_wrong_line_says_which_and_why(value: Any, said: str) -> None:
         contract_lines.lines(value)
 
 
+@pytest.mark.parametrize(
+    ("split", "said"),
+    [
+        ([("A", "0.5"), ("B", "0.49")], "split: shares of the payers add up to 1, got 0.99"),
+        ([("A", "0.5"), ("A", "0.5")], "split: a payer is named once, got A"),
+        ([("A", "1"), ("B", "0")], "split: a payer has a share above 0, to 1, got 0"),
+        ([("A", "1.5")], "split: number 1: share: a share from 0 to 1 expected, got 1.5"),
+        ([("A", "0.3333333"), ("B", "0.6666667")], "split: number 1: share: a share of at most six decimals"),
+        ([("A", None)], "split: number 1: share is missing"),
+    ],
+)
+def test_a_wrong_split_says_which_and_why(split: list[tuple[str, str | None]], said: str) -> None:
+    with pytest.raises(Unfit, match=said):
+        contract_lines.invoicing({"split": [{"customer": c, "share": s} for c, s in split]})
+    assert contract_lines.invoicing({"split": [{"customer": "A", "share": "1.0"}]})["split"]
+
+
+def test_a_retention_leaves_something_to_pay_at_once() -> None:
+    assert contract_lines.invoicing({"retention": {"share": "0.1"}}) == {"retention": {"share": "0.1"}}
+    for share in ("1", "1.2", "-0.1"):
+        with pytest.raises(Unfit, match="retention: share"):
+            contract_lines.invoicing({"retention": {"share": share}})
+
+
 def test_a_wrong_cap_says_which_and_why() -> None:
     assert contract_lines.caps([{"amount": 10, "over": "hold"}]) == [{"amount": "10", "over": "hold"}]
     with pytest.raises(Unfit, match="number 2: over is missing"):
         contract_lines.caps([{"over": "hold"}, {"amount": 10}])
-    with pytest.raises(Unfit, match="number 1: a list expected"):
+    with pytest.raises(Unfit, match="number 1: lines: a list expected"):
         contract_lines.caps([{"over": "hold", "lines": "1"}])

@@ -67,6 +67,18 @@ def test_values_are_exact_and_a_bare_no_is_norway(tmp_path: Path) -> None:
         ("customer: NO", "customer: NO\n    invoicing: {tax: S20}", 7, "there is no tax S20"),
         ("rate_card: STD}}]", "rate_card: STD, cap: {amount: 10.005}}}]", 7, "more than 2 decimals"),
         ("customer: NO", "customer: NO\n    currency: XQQ", 7, "not an ISO 4217 currency"),
+        (
+            "customer: NO",
+            "customer: NO\n    invoicing: {split: [{customer: SE, share: 1}]}",
+            7,
+            "no customer SE",
+        ),
+        (
+            "customer: NO",
+            "customer: NO\n    invoicing: {split: [{customer: NO, share: 0.9}]}",
+            7,
+            "add up to 1",
+        ),
         ("customer: NO", "customer: NO\n    end: 2025-01-01", 7, "ends before it starts"),
         ("revenue: 1600.80", "revenue: 1000.001", 11, "1000.001 has more than 2 decimals"),
         ("revenue: 1600.80", "invoices: [{net: 1, lines: [{net: 1.005}]}]", 11, "more than 2 decimals"),

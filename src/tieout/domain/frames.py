@@ -175,6 +175,7 @@ RELINKED = _schema(event=_S, entry=_S, version=_I)
 BILLABLE = _schema(
     event=_S, kind=_S, contract=_S, line=_S, project=_S, role=_S, entry=_S, work_date=_D, quantity=HOURS,
     amount=MONEY, price=PRICE, multiplier=SHARE, discount=SHARE, currency=_S, corrects=_S, notes=_S, charge=_S,
+    payer=_S,
 )  # fmt: skip
 INVOICE_TERMS = _schema(
     contract=_S, line=_S, customer=_S, entity=_S, purchase_order=_S, terms_days=_I, tax_category=_S, tax_rate=SHARE,
@@ -188,7 +189,7 @@ DRAFT_LINES = _schema(
     unit_price=PRICE, net_amount=MONEY, tax_category=_S, tax_rate=SHARE, corrects=_S,
 )  # fmt: skip
 DRAFT_EVENTS = _schema(draft=_S, number=_I, event=_S, quantity=HOURS, amount=MONEY, notes=_S)
-WAITING_EVENTS = _schema(event=_S, contract=_S, quantity=HOURS, amount=MONEY, reason=_S)
+WAITING_EVENTS = _schema(event=_S, contract=_S, payer=_S, quantity=HOURS, amount=MONEY, reason=_S)
 INVOICED = _schema(
     invoice=_S, number=_I, contract_line=_S, event=_S, kind=_S, entry=_S, unit_price=PRICE, quantity=HOURS,
     amount=MONEY, standing_quantity=HOURS, standing_amount=MONEY, tax_category=_S, tax_rate=SHARE,

@@ -13,6 +13,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from tieout.domain.billing import judge_split
+from tieout.domain.frames import PAYER_SHARES, frame
 from tieout.hub import converters
 from tieout.hub.converters import Unfit
 
@@ -52,6 +54,20 @@ def _not_negative(value: Any) -> Decimal:
     if number < 0:
         raise Unfit(f"a number not below zero expected, got {number}")
     return number
+
+
+def _part_of_one(value: Any) -> Decimal:
+    share = _share(value)
+    if share != round(share, 6):
+        raise Unfit(f"a share of at most six decimals expected, got {share}")
+    return share
+
+
+def _below_one(value: Any) -> Decimal:
+    share = _part_of_one(value)
+    if share == 1:
+        raise Unfit("a share below 1 expected: something is payable at once")
+    return share
 
 
 def _list(terms: Mapping[str, Kind], *needed: str) -> Kind:
@@ -116,9 +132,9 @@ ACCOUNTING_TERMS: Mapping[str, Kind] = {
     "non_cancellable": converters.boolean, "variable": _list(VARIABLE, "variable"),
 }  # fmt: skip
 RETENTION: Mapping[str, Kind] = {
-    "share": _share, "milestone": converters.text, "release_on": converters.civil_date,
+    "share": _below_one, "milestone": converters.text, "release_on": converters.civil_date,
 }  # fmt: skip
-PAYER: Mapping[str, Kind] = {"customer": converters.text, "share": _share}
+PAYER: Mapping[str, Kind] = {"customer": converters.text, "share": _part_of_one}
 INVOICING_TERMS: Mapping[str, Kind] = {
     "group": _one_of("contract", "project", "purchase_order", "customer"), "consolidate": converters.boolean,
     "retention": _part(RETENTION, "share"), "split": _list(PAYER, "customer", "share"), "rules": _texts,
@@ -152,7 +168,14 @@ def accounting(value: Any) -> dict[str, Any]:
 
 def invoicing(value: Any) -> dict[str, Any]:
     """How documents of the contract are made, as it is kept."""
-    return _one(value, INVOICING_TERMS, ())
+    told = _one(value, INVOICING_TERMS, ())
+    shares = [
+        {"contract": "", "payer": payer["customer"], "position": place, "share": Decimal(payer["share"])}
+        for place, payer in enumerate(told.get("split", ()), 1)
+    ]
+    for finding in judge_split(frame(shares, PAYER_SHARES)).iter_rows(named=True):
+        raise Unfit(f"split: {finding['rule']}, got {finding['seen']}")
+    return told
 
 
 def outcomes(value: Any) -> list[dict[str, Any]]:

@@ -87,6 +87,12 @@ _ALL = (
     ExceptionKind(
         "purchase-order-missing", "blocking", _PREPARER, ("enter the purchase order on the contract",)
     ),
+    ExceptionKind(
+        "unknown-payer",
+        "blocking",
+        _PREPARER,
+        ("enter the customer in its source system", "correct the contract's split"),
+    ),
     ExceptionKind("purchase-order-exhausted", "blocking", _PREPARER, ("raise the purchase order's amount",)),
     ExceptionKind("expedient-questioned", "warning", _REVENUE, ("review the revenue method",)),
     # revenue

@@ -9,6 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tieout.hub import contract_lines
+from tieout.hub.converters import Unfit
 from tieout.model.money import UnknownCurrency, minor_unit
 from tieout.scenario.model import (
     MEASURES,
@@ -184,6 +186,9 @@ def _check_references(scenario: Scenario) -> None:
         need("customer", contract.customer, (*place, "customer"))
         need("entity", contract.entity, (*place, "entity"))
         need("tax", contract.invoicing.tax, (*place, "invoicing", "tax"))
+        for payer in contract.invoicing.split or []:
+            need("customer", payer.customer, (*place, "invoicing", "split"))
+        _check_invoicing(source, contract, place)
         for index, line in enumerate(contract.lines):
             need("tax", line.tax, (*place, "lines", index, "tax"))
             need("rate_card", line.billing.rate_card, (*place, "lines", index, "billing", "rate_card"))
@@ -249,6 +254,15 @@ def _check_plan(source: Source, line: Line, place: tuple[Any, ...]) -> None:
     } - {None}
     if plan.milestones is not None and (unknown := sorted(str(one) for one in wanted - known)):
         raise source.bad((*place, "revenue"), f"there is no milestone {unknown[0]} in line {line.id}")
+
+
+def _check_invoicing(source: Source, contract: Contract, place: tuple[Any, ...]) -> None:
+    """The split of a contract is one that the hub would take in."""
+    split = [payer.model_dump() for payer in contract.invoicing.split or []]
+    try:
+        contract_lines.invoicing({"split": split})
+    except Unfit as error:
+        raise source.bad((*place, "invoicing"), str(error)) from None
 
 
 def _check_write(source: Source, event: Event) -> None:

@@ -103,8 +103,8 @@ def refuse_unsupported(scenario: Scenario) -> None:
 def _contract(contract: Contract, place: tuple[Any, ...], no: Any) -> None:
     if contract.rules or contract.variable or contract.combine_with:
         raise no(place, "client rules, variable consideration or combination")
-    if contract.invoicing.retention or contract.invoicing.split:
-        raise no((*place, "invoicing"), "retention or split billing")
+    if contract.invoicing.retention:
+        raise no((*place, "invoicing"), "retention")
     for number, line in enumerate(contract.lines):
         where = (*place, "lines", number, "billing")
         for name in ("bundle", "residual", "tax"):

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, text
 
+from tieout.store import payers
 from tieout.store.copying import copy_frame, execute_many, read_frame
 
 _S, _H, _M, _SHARE = pl.String, pl.Decimal(20, 6), pl.Decimal(20, 4), pl.Decimal(9, 6)
@@ -153,6 +154,18 @@ def drafts_with(conn: Connection, events: Collection[str]) -> list[dict[str, Any
     return [dict(row) for row in conn.execute(query, {"events": list(events)}).mappings()]
 
 
+def drafts_on_other_terms(conn: Connection, contracts: Collection[str]) -> list[dict[str, Any]]:
+    """Drafts of the contracts, as `drafts_with` gives them, made before their terms of invoicing changed."""
+    query = text(
+        "SELECT i.id, i.draft_number, i.contract, i.legal_entity, i.net_amount, i.currency, i.preparer FROM invoice i"
+        " JOIN contract c ON c.key = i.contract AND c.superseded_at IS NULL AND c.recorded_at > i.recorded_at"
+        " JOIN contract v ON v.key = i.contract AND v.recorded_at <= i.recorded_at AND v.superseded_at > i.recorded_at"
+        " WHERE i.contract = ANY(CAST(:contracts AS text[])) AND i.kind = 'invoice' AND i.state IN ('draft', 'approved')"
+        " AND i.stale_reason IS NULL AND c.invoicing IS DISTINCT FROM v.invoicing ORDER BY i.id"
+    )
+    return [dict(row) for row in conn.execute(query, {"contracts": list(contracts)}).mappings()]
+
+
 def make_stale(conn: Connection, invoices: Collection[str], reason: str, moment: datetime) -> None:
     """Mark drafts stale and free what they hold, so that a new draft can take it."""
     free = text(
@@ -164,6 +177,7 @@ def make_stale(conn: Connection, invoices: Collection[str], reason: str, moment:
         "  WHERE i.id = ANY(CAST(:ids AS uuid[])) GROUP BY l.event) AS s WHERE b.event = s.event"
     )
     conn.execute(free, {"ids": list(invoices), "moment": moment})
+    payers.free(conn, invoices, moment)
     mark = text(
         "UPDATE invoice SET stale_reason = :reason, version = version + 1, updated_at = :moment"
         " WHERE id = ANY(CAST(:ids AS uuid[]))"

@@ -126,8 +126,9 @@ def billable(
 ) -> list[dict[str, Any]]:
     """The rest of each event of the contracts dated on or before `through`, with what the drafts `redone` hold.
 
-    Columns of BILLABLE and `entity`; `corrects` is the newest invoice on which the reversed event was billed, and an
-    entry's new event carries it too, so that a correction is one line: the difference.
+    Columns of BILLABLE but its payer, and `entity`, `reverses`, the event's `whole_quantity` and `whole_amount`, and
+    `untouched`: nothing of it was billed, nor is on a draft that stays. `corrects` is the newest invoice on which the
+    reversed event was billed, and an entry's new event carries it too, so that a correction is one line: the difference.
     """
     query = f"""
         WITH held AS (
@@ -150,6 +151,9 @@ def billable(
         SELECT CAST(e.id AS text) AS event, e.kind, e.contract, e.line, e.legal_entity AS entity, e.project, e.role,
                e.entry, e.work_date, e.price, e.multiplier, e.discount, e.currency, i.number AS corrects, t.notes,
                e.description AS charge,
+               CAST(e.reverses AS text) AS reverses, e.quantity AS whole_quantity, e.amount AS whole_amount,
+               (b.billed_quantity, b.billed_amount, b.drafted_quantity - coalesce(h.quantity, 0),
+                b.drafted_amount - coalesce(h.amount, 0)) = (0, 0, 0, 0) AS untouched,
                {REST.format(m="quantity")} + coalesce(h.quantity, 0) AS quantity,
                {REST.format(m="amount")} + coalesce(h.amount, 0) AS amount
         FROM billing_balance b JOIN billing_event e ON e.id = b.event

@@ -1,4 +1,5 @@
-"""What the database itself refuses: unbalanced journals, closed periods, and any change of what only grows."""
+"""What the database itself refuses: unbalanced journals, closed periods, a bill to who is no payer, and any change of
+what only grows."""
 
 from __future__ import annotations
 
@@ -43,6 +44,26 @@ BEGIN
 END $$
 """
 
+_OF_A_PAYER = """
+CREATE FUNCTION tieout_check_payer() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE bad record;
+BEGIN
+    SELECT a.event, i.customer INTO bad FROM added a JOIN billing_share s ON s.event = a.event
+        JOIN invoice i ON i.id = a.invoice
+        GROUP BY a.event, i.id, i.customer HAVING NOT bool_or(s.payer = i.customer) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'event % is not for % to pay', bad.event, bad.customer
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NULL;
+END $$
+"""
+
+_OF_A_PAYER_TRIGGER = """
+CREATE TRIGGER line_event_of_a_payer AFTER INSERT ON invoice_line_event REFERENCING NEW TABLE AS added
+FOR EACH STATEMENT EXECUTE FUNCTION tieout_check_payer()
+"""
+
 APPEND_ONLY = ("journal", "journal_line", "revenue_entry", "audit", "audit_seal")
 """Tables whose rows are never changed or removed; a correction is a further row."""
 
@@ -67,6 +88,8 @@ def statements() -> list[str]:
     return [
         _BALANCED,
         _BALANCED_TRIGGER,
+        _OF_A_PAYER,
+        _OF_A_PAYER_TRIGGER,
         _GROWS_ONLY,
         *(_refusing(table, "UPDATE OR DELETE OR TRUNCATE") for table in APPEND_ONLY),
         _refusing("billing_event", f"UPDATE OF {facts} OR DELETE OR TRUNCATE"),
@@ -75,4 +98,5 @@ def statements() -> list[str]:
 
 def removals() -> list[str]:
     """The statements that remove what outlives the tables."""
-    return ["DROP FUNCTION tieout_check_journal_lines()", "DROP FUNCTION tieout_refuse_change()"]
+    names = ("check_journal_lines", "check_payer", "refuse_change")
+    return [f"DROP FUNCTION tieout_{name}()" for name in names]

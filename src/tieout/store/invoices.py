@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
+from tieout.store import payers
 from tieout.store.tables import approval, invoice, invoice_line, invoice_line_event, number_series
 
 RELEASED = ("released", "posted", "part_paid", "paid", "credited")
@@ -138,8 +139,10 @@ def move(
 ) -> int:
     """Add a document's parts to balances of their events, with `works` not of reversals: {place: sign}; how many events.
 
-    Places: drafted, billed, credited, written_off. The database refuses what would bill an event twice.
+    Places: drafted, billed, credited, written_off. The database refuses what would bill an event twice, or a payer more
+    than its share.
     """
+    payers.move(conn, document, changes, moment, works)
     sets = ", ".join(
         f"{place}_{measure} = b.{place}_{measure} {'+' if sign > 0 else '-'} s.{measure}"
         for place, sign in changes.items()

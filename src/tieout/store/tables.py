@@ -705,6 +705,45 @@ billing_balance = Table(
     Index("ix_billing_balance_contract", "contract"),
 )
 
+billing_share = Table(
+    "billing_share",
+    metadata,
+    Column("event", UUID(as_uuid=False), ForeignKey("billing_event.id"), primary_key=True),
+    Column("payer", String, primary_key=True),
+    Column("contract", String, nullable=False),
+    Column(
+        "position", Integer, nullable=False, comment="place in the split: invoices are numbered in this order"
+    ),
+    Column("quantity", HOURS, nullable=False, comment="the payer's share of the event"),
+    Column("amount", MONEY, nullable=False),
+    Column("written_off_quantity", HOURS, nullable=False, server_default=text("0")),
+    Column(
+        "written_off_amount", MONEY, nullable=False, server_default=text("0"), comment="given up by credits"
+    ),
+    Column("drafted_quantity", HOURS, nullable=False, server_default=text("0")),
+    Column("drafted_amount", MONEY, nullable=False, server_default=text("0")),
+    Column("billed_quantity", HOURS, nullable=False, server_default=text("0")),
+    Column("billed_amount", MONEY, nullable=False, server_default=text("0")),
+    Column("credited_quantity", HOURS, nullable=False, server_default=text("0")),
+    Column("credited_amount", MONEY, nullable=False, server_default=text("0")),
+    Column("updated_at", MOMENT, nullable=False),
+    CheckConstraint(
+        "billed_amount - credited_amount BETWEEN least(0, amount) AND greatest(0, amount)",
+        name="billed_within_amount",
+    ),
+    CheckConstraint(
+        "billed_quantity - credited_quantity BETWEEN least(0, quantity) AND greatest(0, quantity)",
+        name="billed_within_quantity",
+    ),
+    CheckConstraint(
+        "billed_amount - credited_amount + written_off_amount + drafted_amount"
+        " BETWEEN least(0, amount) AND greatest(0, amount)",
+        name="partition",
+    ),
+    Index("ix_billing_share_contract", "contract"),
+)
+"""Only of events that several payers share; an event without rows is the contract's customer's alone."""
+
 billing_hold = Table(
     "billing_hold",
     metadata,

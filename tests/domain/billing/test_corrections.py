@@ -22,7 +22,7 @@ def event(key: str, hours: str, *, price: str = "200", **change: Any) -> dict[st
         "event": key, "kind": "reversal" if D(hours) < 0 else "time", "contract": "C-1", "line": "1", "project": "P-1",
         "role": "consultant", "entry": "e", "work_date": date(2026, 1, 5), "quantity": D(hours),
         "amount": D(hours) * D(price), "price": D(price), "multiplier": D(1), "discount": D(0), "currency": "USD",
-        "corrects": "INV-1",
+        "corrects": "INV-1", "payer": "ACME",
     }  # fmt: skip
     return row | change
 

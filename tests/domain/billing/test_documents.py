@@ -28,7 +28,7 @@ def event(key: str, hours: str = "10", price: str = "200", **change: Any) -> dic
     row = {
         "event": key, "kind": "time", "contract": "C-1", "line": "1", "project": "P-1", "role": "consultant",
         "entry": key, "work_date": date(2026, 1, 5), "quantity": D(hours), "amount": D(hours) * D(price),
-        "price": D(price), "multiplier": D(1), "discount": D(0), "currency": "USD",
+        "price": D(price), "multiplier": D(1), "discount": D(0), "currency": "USD", "payer": "ACME",
     }  # fmt: skip
     return row | change
 

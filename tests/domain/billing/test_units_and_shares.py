@@ -16,6 +16,7 @@ from tieout.domain.billing import (
     Charged,
     Withheld,
     adjust_charges,
+    over_open_shares,
     release_charges,
     retained_by_line,
     share_over_payers,
@@ -24,6 +25,7 @@ from tieout.domain.billing import (
 )
 from tieout.domain.frames import (
     DELIVERIES,
+    PAYER_PARTS,
     PAYER_SHARES,
     RETAINABLE,
     RETAINED_LINES,
@@ -265,3 +267,57 @@ def test_parts_of_every_event_add_up_and_do_not_depend_on_what_is_billed_beside_
     some = table(SHAREABLE, rows[: len(rows) // 2 + 1])
     again = share_over_payers(some, table(PAYER_SHARES, shares)).parts
     assert again.equals(whole.join(some.select("event"), on="event", how="semi"))
+
+
+def open_shares(*shares: tuple[str, str, str], event: str = "e") -> pl.DataFrame:
+    """(payer, quantity, amount) in the order of the split."""
+    rows = [
+        {"event": event, "payer": payer, "position": place, "quantity": quantity, "amount": amount}
+        for place, (payer, quantity, amount) in enumerate(shares, 1)
+    ]
+    return table(PAYER_PARTS, rows)
+
+
+def part(quantity: str, amount: str) -> pl.DataFrame:
+    return table(SHAREABLE, [{"event": "e", "customer": "A", "quantity": quantity, "amount": amount}])
+
+
+def test_a_part_of_an_event_goes_by_what_is_open_of_each_share() -> None:
+    """100 at 70/30 of which A was billed 70: the 30 that are left are B's; 10 of 100 are 7 and 3."""
+    assert amounts(over_open_shares(part("3", "30"), open_shares(("A", "0", "0"), ("B", "3", "30")))) == [30]
+    got = over_open_shares(part("1", "10"), open_shares(("A", "7", "70"), ("B", "3", "30")))
+    assert got.select("payer", "quantity", "amount").rows() == [("A", D("0.7"), 7), ("B", D("0.3"), 3)]
+
+
+def test_more_than_is_open_of_the_shares_is_a_defect() -> None:
+    with pytest.raises(AssertionError, match="leave open"):
+        over_open_shares(part("1", "101"), open_shares(("A", "1", "70"), ("B", "1", "30")))
+    with pytest.raises(AssertionError, match="leave open"):
+        over_open_shares(part("1", "1"), open_shares(("A", "1", "1"), event="other"))
+
+
+@few
+@given(
+    st.integers(1, 10**6), st.lists(st.integers(1, 97), min_size=1, max_size=4),
+    st.lists(st.tuples(st.booleans(), st.integers(1, 100)), max_size=12), st.sampled_from([1, -1]),
+)  # fmt: skip
+def test_in_any_order_of_bill_and_credit_each_payer_ends_with_exactly_its_share(
+    cents: int, weights: list[int], steps: list[tuple[bool, int]], sign: int
+) -> None:
+    """Bill a percentage of what is open, or credit one payer a percentage of what it was billed; then bill the rest."""
+    whole = allocate(D(cents).scaleb(-2), [D(one) for one in weights], "USD")
+    billed = [D(0)] * len(whole)
+    for is_bill, percent in [*steps, (True, 100)]:
+        if not is_bill:
+            place = percent % len(whole)
+            billed[place] -= round_to_minor(billed[place] * percent / 100, "USD")
+            continue
+        left = [one - got for one, got in zip(whole, billed, strict=True)]
+        now = round_to_minor(sum(left, D(0)) * percent / 100, "USD")
+        shares = [(str(n), str(sign * one), str(sign * one)) for n, one in enumerate(left)]
+        got = over_open_shares(part(str(sign * now), str(sign * now)), open_shares(*shares))
+        assert got["amount"].sum() == sign * now == got["quantity"].sum()
+        for payer, share in got.select("payer", "amount").iter_rows():
+            billed[int(payer)] += sign * share
+            assert D(0) <= billed[int(payer)] <= whole[int(payer)]
+    assert billed == whole

@@ -14,7 +14,7 @@ from tieout.domain.billing.recurring import recurring_charges
 from tieout.domain.billing.retainers import retainer_fees
 from tieout.domain.billing.retention import Withheld, release_charges, retained_by_line, withhold
 from tieout.domain.billing.schedules import Respread, fixed_fee_charges, respread_fee
-from tieout.domain.billing.splits import Shared, share_over_payers
+from tieout.domain.billing.splits import Shared, judge_split, over_open_shares, share_over_payers
 from tieout.domain.billing.tiers import usage_charges
 from tieout.domain.billing.totals import Totals, invoice_totals
 from tieout.domain.billing.units import unit_charges
@@ -51,8 +51,10 @@ __all__ = [
     "fixed_fee_charges",
     "gone_entries",
     "invoice_totals",
+    "judge_split",
     "milestone_charges",
     "minimum_charges",
+    "over_open_shares",
     "reconcile_events",
     "reconcile_usage",
     "recurring_charges",

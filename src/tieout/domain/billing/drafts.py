@@ -50,7 +50,8 @@ def draft_invoices(
 ) -> DraftSet:
     """Draft what is due on or before `through` from the unbilled part of each event (BILLABLE, INVOICE_TERMS).
 
-    One draft per group, currency, tax category and bill-to; a contract line without tax treatment keeps its events
+    An event stands once for each payer of it, with the payer's part. One draft per group, currency, tax category and
+    bill-to: the terms whose `customer` is the payer. A contract line without tax treatment keeps its events
     waiting. A draft that would be negative waits too: corrections go to the next invoice that carries them. The draft
     key is the group and the date, so the same run drafts the same keys. Domain rules §3.
     """
@@ -59,7 +60,8 @@ def draft_invoices(
     due = events.filter(
         (pl.col("work_date") <= through) & ((pl.col("amount") != 0) | (pl.col("quantity") != 0))
     )
-    joined = due.join(terms, on=["contract", "line"], how="left").with_columns(unit_price())
+    billed_to = terms.with_columns(pl.col("customer").alias("payer"))
+    joined = due.join(billed_to, on=["contract", "line", "payer"], how="left").with_columns(unit_price())
     ready = joined.filter(pl.col("customer").is_not_null() & pl.col("tax_category").is_not_null())
     ready = ready.with_columns(_draft_key(group, through))
     total = pl.col("amount").sum().over("draft")

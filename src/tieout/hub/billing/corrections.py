@@ -17,17 +17,23 @@ POLICY = "credit_note"
 
 
 def correction_notes(
-    conn: Connection, rows: Sequence[Mapping[str, Any]], held: Collection[str], through: date
+    conn: Connection,
+    rows: Sequence[Mapping[str, Any]],
+    held: Collection[str],
+    through: date,
+    payer: str | None = None,
 ) -> tuple[list[dict[str, Any]], set[str]]:
     """Draft credit notes for what corrections take back of `rows`, billable up to a date, and the events that they hold.
 
-    Each note is {row, lines, links}; drafts `held` are about to be redone and count for nothing.
+    Each note is {row, lines, links}; drafts `held` are about to be redone and count for nothing. `payer`: only on the
+    invoices of this payer, whose part the rows are.
     """
     fixed = {row["entry"] for row in rows if row["kind"] == "reversal"}
     originals = {
         key: original
         for key in store.carrying(conn, {row["contract"] for row in rows}, fixed)
         if (original := store.read(conn, store.by_id(key))) is not None
+        and payer in (None, original["customer"])
     }
     if not originals:
         return [], set()

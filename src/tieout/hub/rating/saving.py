@@ -19,6 +19,7 @@ from tieout.store import retainers
 from tieout.telemetry.failpoints import fp
 
 _STALE = "work on it was corrected, re-priced or moved over a cap after it was drafted"
+_OTHER_TERMS = "the contract's terms of invoicing changed after it was drafted"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Saved:
 
 def save(conn: Connection, decision: Decision, earned: Earned, facts: Facts, moment: datetime) -> Saved:
     """Write the events and balances of a decision."""
-    stale = _free_drafts(conn, decision, moment)
+    stale = _free_drafts(conn, decision, facts, moment)
     fp("rating.drafts")
     store.insert_reversals(conn, decision.reversals, moment)
     store.insert_events(conn, _event_rows(decision, moment))
@@ -46,16 +47,27 @@ def save(conn: Connection, decision: Decision, earned: Earned, facts: Facts, mom
     return Saved(changed.height, stale)
 
 
-def _free_drafts(conn: Connection, decision: Decision, moment: datetime) -> list[dict[str, Any]]:
-    """Drafts that hold a part of an event which is no longer there to be billed."""
+def _free_drafts(
+    conn: Connection, decision: Decision, facts: Facts, moment: datetime
+) -> list[dict[str, Any]]:
+    """Drafts that hold a part of an event which is no longer there to be billed, or are made on other terms."""
     drafted = pl.col("drafted_amount")
     left = store.left("amount", "held")
     held = decision.events.filter((drafted != 0) | (pl.col("drafted_quantity") != 0))
     lost = held.filter((drafted.abs() > left.abs()) | pl.col("is_set_back"))
-    if lost.is_empty():
-        return []
-    drafts = store.drafts_with(conn, lost["event"].to_list())
-    store.make_stale(conn, [str(row["id"]) for row in drafts], _STALE, moment)
+    drafts: list[dict[str, Any]] = []
+    if not lost.is_empty():
+        drafts = _made_stale(conn, store.drafts_with(conn, lost["event"].to_list()), _STALE, moment)
+    if not held.is_empty():
+        others = store.drafts_on_other_terms(conn, facts.contracts)
+        drafts += _made_stale(conn, others, _OTHER_TERMS, moment)
+    return drafts
+
+
+def _made_stale(
+    conn: Connection, drafts: list[dict[str, Any]], reason: str, moment: datetime
+) -> list[dict[str, Any]]:
+    store.make_stale(conn, [str(row["id"]) for row in drafts], reason, moment)
     return drafts
 
 

@@ -14,8 +14,10 @@ def every_hour_in_one_place(case: Case) -> Result:
 
 
 def billed_within_the_event(case: Case) -> Result:
-    """I2: billed less credited lies within the event, and is what the released documents say."""
-    return case.judged("I2", "billed less credited lies within each event and agrees with the documents")
+    """I2: billed less credited lies within the event and each payer's share of it, and is what the documents say."""
+    return case.judged(
+        "I2", "billed less credited lies within each event and share and agrees with the documents"
+    )
 
 
 def money_is_conserved(case: Case) -> Result:

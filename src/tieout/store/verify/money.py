@@ -88,6 +88,20 @@ _BALANCES = """
        OR (x.billed_quantity, x.billed_amount) <> (coalesce(s.billed_q, 0), coalesce(s.billed_a, 0))
        OR (x.credited_quantity, x.credited_amount) <> (coalesce(s.credited_q, 0), coalesce(s.credited_a, 0))
        OR (x.drafted_amount <> coalesce(s.drafted_a, 0) AND NOT coalesce(s.stale, false))
+    UNION ALL
+    SELECT concat(b.entry, ' of ', s.payer), concat('billed less credited is ', s.billed_amount - s.credited_amount,
+        ' of a share of ', s.amount, '; the documents say ', coalesce(d.net, 0))
+    FROM billing_share s JOIN billing_event b ON b.id = s.event LEFT JOIN (
+        SELECT l.event, i.customer, sum(CASE i.kind WHEN 'invoice' THEN l.amount ELSE -l.amount END) AS net
+        FROM invoice_line_event l JOIN invoice i ON i.id = l.invoice WHERE i.number IS NOT NULL GROUP BY 1, 2
+    ) d ON d.event = s.event AND d.customer = s.payer
+    WHERE s.billed_amount - s.credited_amount NOT BETWEEN least(0, s.amount) AND greatest(0, s.amount)
+       OR s.billed_quantity - s.credited_quantity NOT BETWEEN least(0, s.quantity) AND greatest(0, s.quantity)
+       OR s.billed_amount - s.credited_amount <> coalesce(d.net, 0)
+    UNION ALL
+    SELECT b.entry, concat('shares of its payers are ', sum(s.amount), ' of ', b.amount)
+    FROM billing_share s JOIN billing_event b ON b.id = s.event
+    GROUP BY b.id HAVING sum(s.amount) <> b.amount OR sum(s.quantity) <> b.quantity
 """
 
 _CONSERVED = f"""
