@@ -20,6 +20,8 @@ CORRECTED: Mapping[str, str] = {
         "it never had an effect on other records than contracts",
     r"GET /v1/(billing-events|journals|approvals|events|audit)(/\{key\})?: the query parameter known_at is gone":
         "it never had an effect on records that are kept once and not in versions",
+    r"GET /v1/journals(/\{key\})? 200\.(data\[\]\.)?(lines\[\]\.)?(contract|line): string became null or string":
+        "payroll beyond the standard cost is of no contract, cost of a project that no line names of no line",
 }  # fmt: skip
 
 

@@ -217,8 +217,8 @@ class JournalLine(Shown):
 
     journal: UUID
     number: int
-    contract: str
-    line: str
+    contract: str | None = Field(description="null: payroll beyond the standard, of no contract")
+    line: str | None
     legal_entity: str
     account: str
     currency: Currency

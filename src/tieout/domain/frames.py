@@ -110,8 +110,9 @@ COST_HOURS = _schema(
     entry=_S, version=_I, contract=_S, line=_S, project=_S, worker=_S, entity=_S, work_date=_D, worked_hours=HOURS,
     salaried=_B, weekly_capacity=HOURS,
 )  # fmt: skip
+# `heard` counts the statements of a worker's rates: of two that cover a date the later stands
 COST_RATES = _schema(
-    worker=_S, rate=PRICE, currency=_S, burden=SHARE, effective_from=_D, effective_to=_D, known_from=MOMENT,
+    worker=_S, rate=PRICE, currency=_S, burden=SHARE, effective_from=_D, effective_to=_D, heard=_I,
 )  # fmt: skip
 LABOR_COSTS = _schema(
     entry=_S, version=_I, contract=_S, line=_S, project=_S, worker=_S, entity=_S, work_date=_D, worked_hours=HOURS,
@@ -144,8 +145,8 @@ MARGINS = _schema(
 CONTRACT_ENTITIES = _schema(contract=_S, entity=_S)
 TRANSFER_MARGINS = _schema(supplier=_S, buyer=_S, margin=SHARE, effective_from=_D, effective_to=_D)
 TRANSFERS = _schema(
-    transfer=_S, source=_S, version=_I, contract=_S, line=_S, worker=_S, supplier=_S, buyer=_S, event_date=_D,
-    booking_date=_D, hours=HOURS, cost_amount=MONEY, margin=SHARE, amount=MONEY, currency=_S,
+    transfer=_S, source=_S, version=_I, kind=_S, contract=_S, line=_S, worker=_S, supplier=_S, buyer=_S,
+    event_date=_D, booking_date=_D, hours=HOURS, cost_amount=MONEY, margin=SHARE, amount=MONEY, currency=_S,
 )  # fmt: skip
 
 # --- billing --------------------------------------------------------------------------------------------------------

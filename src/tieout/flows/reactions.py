@@ -11,7 +11,7 @@ from tieout.hub import events as e
 from tieout.hub import work
 from tieout.hub.billing import e_invoices
 from tieout.hub.events import NewEvent
-from tieout.store import affected, canonical
+from tieout.store import affected, canonical, costing, exceptions
 
 _SET_UP = frozenset({e.CONTRACT_SIGNED, e.CONTRACT_AMENDED, e.CONTRACT_TERMINATED})
 _RATE = frozenset(
@@ -26,6 +26,10 @@ _RATE = frozenset(
 )
 _OF_WORKER = frozenset({e.WORKER_HIRED, e.WORKER_CHANGED, e.WORKER_LEFT})
 _OF_PROJECT = frozenset({e.PROJECT_CHANGED, e.PROJECT_CLOSED})
+_COST_OF_CONTRACT = frozenset(
+    {e.TIME_RECORDED, e.SUBCONTRACT_RECEIVED, e.CONTRACT_SIGNED, e.CONTRACT_AMENDED}
+)
+_COST = _COST_OF_CONTRACT | _OF_PROJECT | {e.WORKER_TERMS_HEARD, e.PAYROLL_HEARD, e.LEGAL_ENTITY_CHANGED}
 _OF_ENTITY = frozenset({e.PERIOD_CLOSED, e.PERIOD_REOPENED, e.LEGAL_ENTITY_CHANGED})
 
 
@@ -38,7 +42,11 @@ def react(conn: Connection, events: Sequence[NewEvent]) -> None:
         named = not subjects[e.LEGAL_ENTITY_CHANGED]
         e_invoices.recheck(conn, subjects[e.CUSTOMER_CHANGED] if named else None)
     work.request_all(
-        conn, _set_ups(conn, subjects, events) | _ratings(conn, subjects, events) | _settlements(subjects)
+        conn,
+        _set_ups(conn, subjects, events)
+        | _ratings(conn, subjects, events)
+        | _costings(conn, subjects, events)
+        | _settlements(subjects),
     )
 
 
@@ -76,6 +84,33 @@ def _ratings(
     contracts |= {found[0] for found in canonical.contracts_of_projects(conn, projects).values() if found[0]}
     contracts |= affected.contracts_of_workers(conn, _of(subjects, _OF_WORKER))
     return {("rate", contract) for contract in contracts}
+
+
+def _costings(
+    conn: Connection, subjects: dict[str, set[str]], events: Sequence[NewEvent]
+) -> set[tuple[str, str]]:
+    """Contracts whose time, purchases, people or terms changed, and those whose people share a week with changed time;
+    workers whose payroll or hours changed. Nothing where nothing has a cost.
+    """
+    heard = _of(subjects, _COST)
+    if not heard or not costing.anything_costs(conn):
+        return set()
+    days = {day for event in events if event.type == e.TIME_RECORDED for day in event.data["days"]}
+    workers = subjects[e.WORKER_TERMS_HEARD] | {worker for worker, _ in days}
+    contracts = _of(subjects, _COST_OF_CONTRACT) - {e.UNASSIGNED}
+    contracts |= costing.contracts_around(conn, days)
+    contracts |= affected.contracts_of_workers(conn, subjects[e.WORKER_TERMS_HEARD])
+    projects = canonical.contracts_of_projects(conn, _of(subjects, _OF_PROJECT))
+    contracts |= {found[0] for found in projects.values() if found[0]}
+    paid = subjects[e.PAYROLL_HEARD] | costing.paid_workers(conn, workers)
+    pieces = {("cost", contract) for contract in contracts} | {("payroll", worker) for worker in paid}
+    return pieces | _waiting_for_entities(conn, subjects[e.LEGAL_ENTITY_CHANGED])
+
+
+def _waiting_for_entities(conn: Connection, entities: set[str]) -> set[tuple[str, str]]:
+    """What could not be booked for want of an exchange rate, once an entity may have another currency."""
+    waiting = exceptions.open_of(conn, "missing-cost-fx") if entities else []
+    return {(row["evidence"]["work"]["kind"], row["evidence"]["work"]["key"]) for row in waiting}
 
 
 def _settlements(subjects: dict[str, set[str]]) -> set[tuple[str, str]]:

@@ -57,6 +57,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "audit:read": frozenset({ENGINEER, FINANCE, REVENUE}),
     "trace:read": _ALL,
     "pii:read": frozenset({RESOURCES, FINANCE}),
+    "compensation:read": frozenset({REVENUE, FINANCE}),
 }
 
 _PEOPLE_ONLY = frozenset(

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from tieout.hub import audit, crosswalk, events, exceptions
+from tieout.hub import audit, crosswalk, employment, events, exceptions
 from tieout.hub.actors import SYSTEM
 from tieout.hub.change_events import events_of
 from tieout.hub.converters import Unfit
@@ -23,6 +23,7 @@ from tieout.hub.exceptions import NewException
 from tieout.hub.mapping import Finding, InboundMapping, Mapped, read_document
 from tieout.hub.merging import Merge
 from tieout.hub.settings import Settings
+from tieout.model.money import minor_unit, round_to_minor
 from tieout.store import canonical, clock
 from tieout.store import crosswalk as links
 from tieout.store import exceptions as exception_store
@@ -37,6 +38,7 @@ HEALED_KINDS = (
 
 DRIFTED = "schema-drift"
 _MAY_BE_UNKNOWN = frozenset({("time_entry", "project")})
+_TO_THE_MINOR_UNIT = frozenset({"payroll", "subcontract"})
 _REFUSING = frozenset({"invalid-payload", "unknown-currency", "amount-precision"})
 
 Source = tuple[str, str]
@@ -96,6 +98,7 @@ def apply_page(conn: Connection, settings: Settings, rows: Sequence[dict[str, An
     _resolve(conn, settings.connection, records, known | linked)
     merge = Merge(conn, settings, moment)
     fresh_terms = _terms(conn, records, merge, moment)
+    fresh_workers = _employment(conn, records, merge, moment)
     newest = _newest(conn, settings.connection, records)
     merge.load(_touched(newest))
     for record in newest:
@@ -103,7 +106,7 @@ def apply_page(conn: Connection, settings: Settings, rows: Sequence[dict[str, An
     merge.write()
     _revive(conn, settings.connection, newest, known)
     fp("canonical.written")
-    page = Page(_emit(conn, merge, fresh_terms), Counter(record.state for record in records))
+    page = Page(_emit(conn, merge, fresh_terms, fresh_workers), Counter(record.state for record in records))
     _close_out(conn, settings.connection, records, merge, moment, page)
     return page
 
@@ -220,11 +223,27 @@ def _words(record: Record) -> list[str]:
 
 
 def _precision(record: Record) -> list[Finding]:
-    """Numbers that the column could hold only rounded, or not at all."""
-    return [
+    """Numbers that the column could hold only rounded, or not at all, and amounts finer than their currency."""
+    found = [
         Finding(kind, name, detail)
         for name, value in record.values.items()
         for kind, detail in canonical.misfits(record.canonical, name, value)
+    ]
+    rates = record.mapped.children.get(employment.RATES, ()) if record.mapped else ()
+    found += [Finding(kind, name, detail) for kind, name, detail in employment.misfits(rates)]
+    return found or _too_fine(record)
+
+
+def _too_fine(record: Record) -> list[Finding]:
+    currency = record.values.get("currency")
+    if record.canonical not in _TO_THE_MINOR_UNIT or currency is None:
+        return []
+    return [
+        Finding(
+            "amount-precision", name, f"at most {minor_unit(currency)} decimals are {currency}, got {value}"
+        )
+        for name in ("amount", "tax_amount")
+        if (value := record.values.get(name)) is not None and value != round_to_minor(value, currency)
     ]
 
 
@@ -242,6 +261,21 @@ def _terms(conn: Connection, records: Sequence[Record], merge: Merge, moment: da
         row |= {"contract": record.key, "source_version": record.row["source_version"], "recorded_at": moment}
         rows.setdefault((record.key, record.row["source_version"]), row)
     return canonical.insert_terms(conn, [rows[one] for one in sorted(rows)])
+
+
+def _employment(conn: Connection, records: Sequence[Record], merge: Merge, moment: datetime) -> set[str]:
+    """Record every statement of employment and cost rates that was heard, late ones too; workers with a new one."""
+    heard = [
+        employment.Statement(
+            record.key, record.row["source_version"],
+            frozenset(group for group in record.mapping.groups if merge.owns(group, record.values)),
+            record.values, record.mapped.children.get(employment.RATES, ()),
+        )
+        for record in _open(records)
+        if record.mapping is not None and record.mapped is not None and record.key is not None
+        and record.canonical == "worker"
+    ]  # fmt: skip
+    return employment.record(conn, heard, moment)
 
 
 def _newest(conn: Connection, connection: str, records: Sequence[Record]) -> list[Record]:
@@ -294,9 +328,12 @@ def _merge(merge: Merge, record: Record) -> None:
     )
 
 
-def _emit(conn: Connection, merge: Merge, fresh_terms: set[str]) -> list[Event | NewEvent]:
+def _emit(
+    conn: Connection, merge: Merge, fresh_terms: set[str], fresh_workers: set[str]
+) -> list[Event | NewEvent]:
     stored, internal = events_of(conn, merge.changes(), fresh_terms)
-    return [*events.emit(conn, stored), *internal]
+    heard = [NewEvent(events.WORKER_TERMS_HEARD, worker, None, {}) for worker in sorted(fresh_workers)]
+    return [*events.emit(conn, stored), *internal, *heard]
 
 
 def _close_out(

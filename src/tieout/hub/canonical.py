@@ -14,7 +14,10 @@ from tieout.store import clock
 from tieout.store.ids import new_id
 from tieout.telemetry.failpoints import fp
 
-TAGS: dict[str, dict[str, str]] = {"worker": {"email": "pii", "full_name": "pii"}}
+TAGS: dict[str, dict[str, str]] = {
+    "worker": {"email": "pii", "full_name": "pii"},
+    "payroll": {"amount": "compensation"},
+}
 """Sensitive fields by type and their tag; a reader needs the permission `TAG:read`."""
 
 MASK = "•••"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -10,8 +10,11 @@ from sqlalchemy import Connection
 from tieout.hub import events as e
 from tieout.hub.events import NewEvent
 from tieout.hub.merging import Changed
-from tieout.store import affected, canonical
+from tieout.store import affected, canonical, costing
 
+Contracts = Mapping[str, tuple[str | None, str | None]]
+"""(contract, legal entity) of each project."""
+_WORK = ("time_entry", "subcontract")
 _SIGNED = frozenset({"signed", "active"})
 _NOT_TERMS = frozenset({"state", "signed_on", "region"})
 
@@ -26,8 +29,11 @@ def events_of(
     stored = _announced_once(conn, [event for change in changes for event in _simple(change)])
     stored += _late_terms(conn, changes, fresh_terms)
     stored += [event for change in changes if change.type == "milestone" for event in _milestone(change)]
-    stored += _timesheets(conn, [change for change in changes if change.type == "time_entry"])
-    return stored, list(_internal(changes))
+    contracts = _contracts_of(conn, changes)
+    stored += _timesheets(contracts, [change for change in changes if change.type == "time_entry"])
+    work = [change for change in changes if change.type in _WORK]
+    costs = bool(work) and costing.anything_costs(conn)
+    return stored, [*_internal(changes), *(_work_done(contracts, work) if costs else ())]
 
 
 def _simple(change: Changed) -> list[NewEvent]:
@@ -130,10 +136,37 @@ def _late_terms(conn: Connection, changes: Sequence[Changed], fresh_terms: set[s
     ]
 
 
-def _timesheets(conn: Connection, changes: Sequence[Changed]) -> list[NewEvent]:
+def _contracts_of(conn: Connection, changes: Sequence[Changed]) -> Contracts:
+    """Contract and legal entity of every project on which work was or is now."""
+    work = (change for change in changes if change.type in _WORK)
+    projects = {p for change in work for p in (_was(change, "project"), change.after.get("project")) if p}
+    return canonical.contracts_of_projects(conn, {str(p) for p in projects})
+
+
+def _work_done(contracts: Contracts, changes: Sequence[Changed]) -> Iterable[NewEvent]:
+    """One event per contract of which time was recorded, changed or withdrawn, with the workers' days, and one per
+    contract of which subcontract work was."""
+    days: dict[str, set[tuple[object, object]]] = {}
+    bought: dict[str, None] = {}
+    for change in changes:
+        for said in (change.before, change.after):
+            if said is None:
+                continue
+            contract = contracts.get(str(said.get("project")), (None, None))[0]
+            if change.type == "time_entry":
+                days.setdefault(contract or e.UNASSIGNED, set()).add(
+                    (said.get("worker"), said.get("work_date"))
+                )
+            elif contract is not None:
+                bought[contract] = None
+    yield from (
+        NewEvent(e.TIME_RECORDED, contract, None, {"days": found}) for contract, found in days.items()
+    )
+    yield from (NewEvent(e.SUBCONTRACT_RECEIVED, contract, None, {}) for contract in bought)
+
+
+def _timesheets(contracts: Contracts, changes: Sequence[Changed]) -> list[NewEvent]:
     """One event per kind and contract: an entry is corrected when an earlier version of it was approved."""
-    projects = {p for change in changes for p in (_was(change, "project"), change.after.get("project")) if p}
-    contracts = canonical.contracts_of_projects(conn, {str(p) for p in projects})
     found: dict[tuple[str, str], list[str]] = {}
     entities: dict[str, str | None] = {}
     for change in changes:
@@ -171,6 +204,9 @@ def _internal(changes: Iterable[Changed]) -> Iterable[NewEvent]:
             yield NewEvent(e.OPPORTUNITY_CHANGED, change.key, entity, {"contracts": sorted(contracts)})
         elif change.type == "legal_entity":
             yield NewEvent(e.LEGAL_ENTITY_CHANGED, change.key, change.key, {})
+        elif change.type == "payroll":
+            for worker in sorted({str(w) for w in (_was(change, "worker"), change.after.get("worker")) if w}):
+                yield NewEvent(e.PAYROLL_HEARD, worker, entity, {})
         elif change.type == "erp_document":
             yield NewEvent(e.ERP_DOCUMENT_CHANGED, change.key, entity, {"number": change.after.get("number")})
         elif change.type == "payment":

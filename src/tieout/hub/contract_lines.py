@@ -49,11 +49,7 @@ def _share(value: Any) -> Decimal:
     return share
 
 
-def _not_negative(value: Any) -> Decimal:
-    number = converters.decimal(value)
-    if number < 0:
-        raise Unfit(f"a number not below zero expected, got {number}")
-    return number
+_not_negative = converters.unsigned
 
 
 def _part_of_one(value: Any) -> Decimal:

@@ -64,6 +64,14 @@ def decimal(value: Any) -> Decimal:
     return number
 
 
+def unsigned(value: Any) -> Decimal:
+    """An exact number that is not below zero."""
+    number = decimal(value)
+    if number < 0:
+        raise Unfit(f"a number not below zero expected, got {number}")
+    return number
+
+
 def integer(value: Any) -> int:
     """A whole number (8, "8" and 8.0 are the same; 8.5 is refused)."""
     number = decimal(value)
@@ -167,7 +175,7 @@ _NAMES = {
 } | {"united states of america": "US", "usa": "US"}  # fmt: skip
 
 CONVERTERS: dict[str, Callable[[Any], Any]] = {
-    "text": text, "integer": integer, "decimal": decimal, "date": civil_date, "timestamp": timestamp,
+    "text": text, "integer": integer, "decimal": decimal, "unsigned": unsigned, "date": civil_date, "timestamp": timestamp,
     "boolean": boolean, "currency": currency, "country": country, "minutes_to_hours": minutes_to_hours,
     "cents_to_amount": cents_to_amount, "percent_to_share": percent_to_share, "number_text": number_text,
 }  # fmt: skip

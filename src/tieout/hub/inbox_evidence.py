@@ -15,6 +15,8 @@ from tieout.hub.settings import load_settings
 from tieout.store import inbox
 
 _LONGEST = 4000
+_TAGGED = {"pii:read": ("user", "employee"), "compensation:read": ("worker_cost", "payroll")}
+"""Objects of sources whose records as a whole need a permission."""
 _OWN = ("work", "inbox", "intent", "group", "fixes", "connection", "object", "source_id", "source_version")
 
 
@@ -39,7 +41,7 @@ def _source(conn: Connection, connection: str, object: str, source_id: str, acto
     if not rows:
         return {}
     heading = f"{connection} says ({object} {source_id}, {len(rows)} versions heard)"
-    if object in ("user", "employee") and not allows(actor, "pii:read"):
+    if any(object in objects and not allows(actor, scope) for scope, objects in _TAGGED.items()):
         return {heading: "Personal fields: your role does not show them."}
     return {heading: _readable(bytes(rows[-1]["raw"]))}
 

@@ -132,8 +132,9 @@ class InboundMapping:
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Field groups this mapping fills, each once in order."""
-        return tuple(dict.fromkeys(rule.group for rule in self.rules))
+        """Field groups this mapping fills, each once in order; children may have one of their own."""
+        inside = (rule.group for _, rules in self.children.values() for rule in rules if rule.group)
+        return tuple(dict.fromkeys([*(rule.group for rule in self.rules), *inside]))
 
     def fields_of(self, group: str) -> tuple[str, ...]:
         """Canonical fields of one group."""
@@ -277,7 +278,10 @@ def _inbound(document: Mapping[str, Any]) -> InboundMapping:
         raise InvalidMapping("`key` is an expression or {reference: object}")
     ignore = document.get("ignore_when")
     children = {
-        name: (jmespath.compile(child["path"]), [_rule(n, r, "") for n, r in child["fields"].items()])
+        name: (
+            jmespath.compile(child["path"]),
+            [_rule(n, r, str(child.get("group", ""))) for n, r in child["fields"].items()],
+        )
         for name, child in (document.get("children") or {}).items()
     }
     return InboundMapping(

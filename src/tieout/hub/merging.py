@@ -27,6 +27,8 @@ BURIED: dict[str, dict[str, Any]] = {
     "contract": {"state": "terminated"},
     "erp_document": {"state": "void", "amount_remaining": Decimal(0)},
     "payment": {"amount": Decimal(0)},
+    "subcontract": {"amount": Decimal(0), "tax_amount": None},
+    "payroll": {"amount": Decimal(0)},
 }
 """What a deletion in the source means for its canonical record; other types keep their facts, only the link ends."""
 

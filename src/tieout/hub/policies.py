@@ -13,6 +13,7 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tieout.domain.billing import UsagePolicies
+from tieout.domain.costing.policies import CAPACITY, PROJECTS, CostPolicies
 from tieout.domain.frames import TREATMENTS, empty, frame
 from tieout.domain.rating.policies import RatingPolicies
 from tieout.store import workspace as store
@@ -60,6 +61,9 @@ class Policies:
     zones: Mapping[str, ZoneInfo] = field(default_factory=dict)
     invoicing: Mapping[str, Invoicing] = field(default_factory=dict)
     usage_tolerance: Decimal = Decimal(0)
+    overtime_cost: str = CAPACITY
+    labor_variance: str = PROJECTS
+    transfer_margin: Decimal = Decimal(0)
     week_start: str = "monday"
     holidays: tuple[date, ...] = ()
 
@@ -98,6 +102,13 @@ class Policies:
         """The part that the rating of time asks for."""
         return RatingPolicies(week_start=self.week_start, holidays=self.holidays)
 
+    @property
+    def costing(self) -> CostPolicies:
+        """The part that costing asks for."""
+        return CostPolicies(
+            self.overtime_cost, self.labor_variance, week_start=self.week_start, transfer_margin=self.transfer_margin
+        )  # fmt: skip
+
 
 _parsed: dict[tuple[int, str], Policies] = {}
 
@@ -133,6 +144,9 @@ def parse(document: Mapping[str, Any], version: int = 0) -> Policies:
         usage_tolerance=Decimal(str(billing.get("usage_tolerance") or 0)),
         zones={code: ZoneInfo(e["time_zone"]) for code, e in entities.items() if e.get("time_zone")},
         invoicing={code: _invoicing(e["invoices"]) for code, e in entities.items() if e.get("invoices")},
+        overtime_cost=billing.get("overtime_cost") or CAPACITY,
+        labor_variance=billing.get("labor_variance") or PROJECTS,
+        transfer_margin=Decimal(str(billing.get("transfer_margin") or 0)),
         week_start=billing.get("week_start") or "monday",
         holidays=tuple(sorted(day(each) for each in billing.get("holidays") or [])),
     )

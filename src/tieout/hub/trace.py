@@ -13,12 +13,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from tieout.hub.actors import SYSTEM, Actor
+from tieout.hub.actors import SYSTEM, Actor, allows
 from tieout.hub.refusals import NotFound
 from tieout.store import exceptions
 from tieout.store import trace as store
 
 MOST_NODES = 2000
+_PAY = frozenset({"cost_entry", "transfer_entry", "payroll"})
+"""Types whose amounts tell what a person is paid."""
 
 Place = tuple[str, str]
 """Type and identity of one node."""
@@ -64,7 +66,8 @@ def trace(conn: Connection, key: str, actor: Actor = SYSTEM) -> dict[str, Any]:
     """`{"nodes", "edges"}` as in `tieout trace --json`, and `truncated: true` when there is more than is shown.
 
     `key`: an invoice's number or draft reference, NUMBER/LINE, the key of a time entry, contract, project, opportunity,
-    customer, payment or ERP document, or the id of an exception.
+    customer, payment, subcontract work, payroll or ERP document, a journal as TYPE:CAUSE, or the id of an exception. What
+    people cost is shown to who may see it.
     """
     starts = store.named(conn, key) or _of_exception(conn, key, actor)
     visible = _facts(conn, set(starts), actor)
@@ -105,8 +108,10 @@ def _of_exception(conn: Connection, key: str, actor: Actor) -> list[Place]:
 def _facts(conn: Connection, places: set[Place], actor: Actor) -> dict[Place, dict[str, Any]]:
     """The nodes that the actor may see."""
     by_type: dict[str, list[str]] = {}
+    sees_pay = actor == SYSTEM or allows(actor, "compensation:read")
     for type, ident in places:
-        by_type.setdefault(type, []).append(ident)
+        if sees_pay or type not in _PAY:
+            by_type.setdefault(type, []).append(ident)
     shown = {}
     for type, ids in by_type.items():
         for row in store.facts(conn, type, ids):

@@ -69,6 +69,12 @@ _ALL = (
     # costing
     ExceptionKind("missing-cost-rate", "blocking", _REVENUE, ("state the worker's cost rate for the date",)),
     ExceptionKind("ambiguous-cost-rate", "blocking", _REVENUE, ("end one of the cost rates of the date",)),
+    ExceptionKind(
+        "missing-cost-fx",
+        "blocking",
+        _REVENUE,
+        ("state the cost in the currency of the entity's books", "state the entity's currency"),
+    ),
     ExceptionKind("payroll-unplaced", "warning", _REVENUE, ("correct the payroll's period or currency",)),
     # contract and set-up
     ExceptionKind(

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from tieout.hub import audit
 from tieout.model.periods import period_bounds, period_of
+from tieout.scenario import costs
 from tieout.scenario.model import Expectation
 from tieout.scenario.parsing import Scenario
 from tieout.store import retainers
@@ -51,6 +52,8 @@ class Asked:
     contract: str | None
     entity: str | None
     line: str | None = None
+    worker: str | None = None
+    project: str | None = None
 
     @property
     def of(self) -> Of:
@@ -74,6 +77,9 @@ class Asked:
 _NUMBERS: Mapping[str, Callable[[Asked], Decimal]] = {
     "revenue": lambda a: a.account("revenue", -1),
     "revenue_in_period": lambda a: a.account("revenue", -1, period_bounds(period_of(a.at))[0]),
+    "cost": costs.cost,
+    "cost_in_period": costs.cost_in_period,
+    "margin": costs.margin,
     "billed": lambda a: a.documents("net"),
     "tax": lambda a: a.documents("tax"),
     "billed_gross": lambda a: a.documents("gross"),
@@ -89,7 +95,7 @@ _NUMBERS: Mapping[str, Callable[[Asked], Decimal]] = {
     "on_hold": lambda a: a.events("on_hold"),
     "written_off": lambda a: a.events("written_off"),
     "prepaid_balance": lambda a: retainers.balance(a.conn, **a.of, at=a.at),
-    "hours_worked": lambda a: store.worked_hours(a.conn, a.contract, a.line),
+    "hours_worked": lambda a: store.worked_hours(a.conn, a.contract, a.line, a.worker, a.project),
     "hours_billed": lambda a: a.events("hours_billed"),
     "hours_unbilled": lambda a: a.events("hours_unbilled"),
 }
@@ -98,7 +104,8 @@ _NUMBERS: Mapping[str, Callable[[Asked], Decimal]] = {
 def check_expectation(conn: Connection, scenario: Scenario, expectation: Expectation) -> list[Check]:
     """Every measure of one expectation."""
     where = expectation.where
-    asked = Asked(conn, expectation.at, where.get("contract"), where.get("entity"), where.get("line"))
+    names = ("contract", "entity", "line", "worker", "project")
+    asked = Asked(conn, expectation.at, **{name: where.get(name) for name in names})
     found = []
     for measure, expected in expectation.measures.items():
         if measure in _NUMBERS:

@@ -11,7 +11,8 @@ from typing import Any
 
 from tieout.connectors.kit.interface import Change
 from tieout.model.periods import next_period, period_bounds
-from tieout.scenario.model import Contract, Entity, Line, Worker
+from tieout.scenario import people
+from tieout.scenario.model import Contract, Entity, Line
 from tieout.scenario.parsing import DEFAULT_WORKER, Scenario
 from tieout.scenario.terms import amend_line, as_json, contract_document, modification, terms_of
 from tieout.scenario.verbs import (
@@ -54,7 +55,7 @@ class Facts:
         header = self.scenario.header
         found = [self.change("legal_entity", e.code, _entity(e), moment) for e in header.entities]
         found += [self.change("customer", c.code, c.model_dump(), moment) for c in header.customers]
-        found += [self.change("worker", w.id, _worker(w), moment) for w in header.workers]
+        found += people.workers(self, moment)
         signs = {
             e.body.contract or header.contracts[0].number for e in self.scenario.timeline if e.verb == "sign"
         }
@@ -179,14 +180,6 @@ class Facts:
         document = {"key": key, "entity": entity, "start": first, "end": last, "state": state}
         return self.change("period", key, document, moment)
 
-    def worker(self, worker_id: str, told: Mapping[str, Any], moment: datetime) -> Change:
-        """A worker after an HR change."""
-        worker = next(w for w in self.scenario.header.workers if w.id == worker_id)
-        for name in ("left", "role"):
-            if told.get(name) is not None:
-                setattr(worker, name, told[name])
-        return self.change("worker", worker_id, _worker(worker), moment)
-
 
 def periods_through(first: date, code: str) -> list[str]:
     """Every period from that of a day to the given one."""
@@ -198,10 +191,6 @@ def periods_through(first: date, code: str) -> list[str]:
 
 def _entity(entity: Entity) -> dict[str, Any]:
     return {"code": entity.code, "country": entity.country, "currency": entity.currency}
-
-
-def _worker(worker: Worker) -> dict[str, Any]:
-    return {"id": worker.id, "name": worker.name or worker.id, "role": worker.role, "left": worker.left}
 
 
 def _milestone(

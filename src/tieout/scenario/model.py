@@ -66,8 +66,9 @@ class Customer(Part):
 
 class CostRate(Part):
     from_: Day = Field(alias="from")
+    to: Day | None = None
     rate: Number
-    currency: Text = "USD"
+    currency: Text | None = None
     burden: Number = Decimal(0)
 
 
@@ -81,6 +82,7 @@ class Worker(Part):
     country: Text | None = None
     hired: Day | None = None
     left: Day | None = None
+    salaried: bool = True
     capacity: Number = Decimal(40)
     skills: dict[str, int] = {}
     cost_rates: list[CostRate] = []

@@ -36,7 +36,7 @@ _NO_MONEY = frozenset(
 """Measures that state no amount of money."""
 _MONEY_KEYS = frozenset({"net", "tax", "gross", "amount", "ours", "theirs", "difference", "lines"})
 """Keys of invoices, their lines, exceptions and tie-outs under which amounts stand; a unit price may be finer."""
-_OF_A_LINE = frozenset({"time", "milestone", "progress", "usage", "deliver"})
+_OF_A_LINE = frozenset({"time", "milestone", "progress", "usage", "deliver", "subcontract"})
 _CORRECTED = frozenset({"time", "expense", "usage", "deliver"})
 DEFAULT_ENTITY, DEFAULT_CUSTOMER, DEFAULT_WORKER = "US01", "CUST", "W1"
 
@@ -195,6 +195,8 @@ def _check_references(scenario: Scenario) -> None:
             _check_plan(source, line, (*place, "lines", index))
         if contract.end and contract.start and contract.end < contract.start:
             raise source.bad((*place, "end"), f"contract {contract.number} ends before it starts")
+    for number, worker in enumerate(header.workers):
+        need("entity", worker.entity, ("workers", number, "entity"))
     for event in scenario.timeline:
         for kind in ("contract", "customer", "entity", "worker"):
             need(kind, getattr(event.body, kind, None), (*event.place, kind))
@@ -332,9 +334,23 @@ def _check_money(scenario: Scenario) -> None:
                 source, line.billing.cap.amount if line.billing.cap else None, digits, (*at, "cap", "amount")
             )
     for event in scenario.timeline:
-        if event.verb in ("pay", "credit") and getattr(event.body, "amount", None) is not None:
-            currency = getattr(event.body, "currency", None) or scenario.header.contracts[0].currency or "USD"
+        paying = event.verb in ("pay", "credit", "payroll", "subcontract")
+        if paying and getattr(event.body, "amount", None) is not None:
+            currency = getattr(event.body, "currency", None) or _currency_of(scenario, event)
             _fits(source, event.body.amount, _minor(source, currency, event.place), (*event.place, "amount"))
+
+
+def _currency_of(scenario: Scenario, event: Event) -> str:
+    """The currency of an amount that names none: of the first contract, of costs that of the entity that bears them."""
+    header = scenario.header
+    if event.verb == "payroll":
+        worker = next(w for w in header.workers if w.id == event.body.worker)
+        entity = event.body.entity or worker.entity or header.entities[0].code
+    elif event.verb == "subcontract":
+        entity = scenario.contract(event.body.contract).entity
+    else:
+        return header.contracts[0].currency or "USD"
+    return next(one.currency for one in header.entities if one.code == entity)
 
 
 def _check_expected_money(scenario: Scenario) -> None:

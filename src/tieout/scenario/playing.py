@@ -19,6 +19,7 @@ from tieout.hub import billing, inbox, ownership, rates
 from tieout.hub.actors import APPROVER, PREPARER, Actor
 from tieout.hub.price_list import RatePrice
 from tieout.hub.refusals import Refusal
+from tieout.scenario import people
 from tieout.scenario.checking import Check, check_always, check_expectation
 from tieout.scenario.facts import CONNECTION, Facts, periods_through
 from tieout.scenario.model import Event, Rate
@@ -26,7 +27,7 @@ from tieout.scenario.parsing import Scenario
 from tieout.scenario.support import refuse_unsupported
 from tieout.store import clock, scenarios
 
-KINDS = ("rate", "bill", "settle")
+KINDS = ("rate", "bill", "settle", "cost", "payroll")
 """Kinds of work that a scenario runs: it has no outside systems to set up, post to or tell."""
 
 PREPARER_ACTOR = Actor("preparer@scenario", frozenset({PREPARER}))
@@ -50,6 +51,8 @@ _FACTS = frozenset(
         "deliver",
         "progress",
         "estimate",
+        "payroll",
+        "subcontract",
     ]
 )
 
@@ -193,7 +196,16 @@ class Player:
         self._fact(event, contract)
 
     def _worker(self, event: Event) -> None:
-        self._fact(event, self.facts.worker(event.body.id, event.body.model_dump(), self.moment))
+        effective = event.body.effective or event.at
+        told = event.body.model_dump(by_alias=True)
+        for change in people.changed(self.facts, event.body.id, told, effective, self.moment):
+            self._fact(event, change)
+
+    def _payroll(self, event: Event) -> None:
+        self._fact(event, people.payroll(self.facts, event.body, self.moment))
+
+    def _subcontract(self, event: Event) -> None:
+        self._fact(event, people.subcontract(self.facts, event.body, event.at, self.moment))
 
     def _rate(self, event: Event) -> None:
         card = next(c for c in self.scenario.header.rate_cards if c.code == event.body.card)
@@ -346,6 +358,9 @@ def workspace_document(scenario: Scenario) -> dict[str, Any]:
         "tie_out_tolerance": str(header.policies.get("tie_out_tolerance", 0)),
         "write_limit": str(header.policies.get("write_limit", 0)),
         "usage_tolerance": str(header.policies.get("usage_tolerance", 0)),
+        "overtime_cost": header.policies.get("overtime_cost", "capacity"),
+        "labor_variance": header.policies.get("labor_variance", "projects"),
+        "transfer_margin": str(header.policies.get("transfer_margin", 0)),
     }
     zones = {entity.code: {"time_zone": entity.time_zone} for entity in header.entities}
     return {"name": "scenario", "ownership": owned, "tax": rules, "billing": billing_rules, "entities": zones}

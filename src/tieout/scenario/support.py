@@ -32,12 +32,17 @@ VERBS = frozenset(
         "milestone",
         "usage",
         "deliver",
+        "payroll",
+        "subcontract",
     ]
 )
 MEASURES = frozenset(
     [
         "revenue",
         "revenue_in_period",
+        "cost",
+        "cost_in_period",
+        "margin",
         "billed",
         "tax",
         "billed_gross",
@@ -62,9 +67,23 @@ MEASURES = frozenset(
         "events",
     ]
 )
-SELECTORS = frozenset({"contract", "line", "entity", "invoice"})
+SELECTORS = frozenset({"contract", "line", "entity", "invoice", "worker", "project"})
+OF_WORK = frozenset({"cost", "cost_in_period", "hours_worked"})
+"""Measures of single workers and projects too."""
 OF_DOCUMENTS = frozenset({"tax", "billed_gross", "paid", "receivable", "invoices", "exceptions", "events"})
 """Measures of whole documents, contracts or entities, not of one line."""
+POLICIES = frozenset(
+    [
+        "week_start",
+        "tie_out_tolerance",
+        "correction",
+        "write_limit",
+        "overtime_cost",
+        "labor_variance",
+        "transfer_margin",
+        "usage_tolerance",
+    ]
+)
 AMENDED = frozenset({"lines", "end", "collectible", "remove", "billing"})
 
 
@@ -84,7 +103,7 @@ def refuse_unsupported(scenario: Scenario) -> None:
     for number, contract in enumerate(header.contracts):
         _contract(contract, ("contracts", number), no)
     for policy, value in header.policies.items():
-        if policy not in ("week_start", "tie_out_tolerance", "correction", "write_limit", "usage_tolerance"):
+        if policy not in POLICIES:
             raise no(("policies", policy), f"policy {policy}: {value}")
     for event in scenario.timeline:
         if event.verb not in VERBS:
@@ -96,6 +115,8 @@ def refuse_unsupported(scenario: Scenario) -> None:
             raise no(expectation.place, f"the measure {sorted(unknown)[0]}")
         if "line" in expectation.where and (whole := set(expectation.measures) & OF_DOCUMENTS):
             raise no(expectation.place, f"the measure {sorted(whole)[0]} of one line")
+        if {"worker", "project"} & set(expectation.where) and (other := set(expectation.measures) - OF_WORK):
+            raise no(expectation.place, f"the measure {sorted(other)[0]} of a worker or project")
         if unknown := set(expectation.where) - SELECTORS:
             raise no(expectation.place, f"the selector {sorted(unknown)[0]}")
 

@@ -151,8 +151,31 @@ class WorkerChange(Verb):
     left: Day | None = None
     role: Text | None = None
     cost_rates: list[CostRate] | None = None
+    entity: Text | None = None
+    hired: Day | None = None
+    salaried: bool | None = None
+    capacity: Number | None = None
     grade: Text | None = None
     country: Text | None = None
+
+
+class Payroll(Verb):
+    id: Text | None = None
+    worker: Text
+    period: Text
+    amount: Number
+    currency: Text | None = None
+    entity: Text | None = None
+
+
+class Subcontract(OnContract):
+    id: Text | None = None
+    line: Text | None = None
+    date: Day | None = None
+    supplier: Text | None = None
+    amount: Number
+    currency: Text | None = None
+    tax_amount: Number | None = None
 
 
 class Close(Verb):
@@ -187,9 +210,9 @@ VERBS: dict[str, type[Verb]] = {
     "correct": Correct, "withdraw": Withdraw, "amend": Amend, "bill": Bill, "release": OnInvoice, "void": OnInvoice,
     "credit": Credit, "pay": Pay, "rate": HeardRate, "worker": WorkerChange, "close": Close, "reopen": Close,
     "hold": Hold, "unhold": Hold, "write": Write, "milestone": MilestoneState, "progress": Progress,
-    "usage": Usage, "deliver": Quantity, "estimate": Estimate,
+    "usage": Usage, "deliver": Quantity, "estimate": Estimate, "payroll": Payroll, "subcontract": Subcontract,
     **dict.fromkeys(
-        ("expense", "deposit", "fx", "request", "staff", "dispute", "subcontract", "payroll", "contract_cost", "credit_loss", "system"),
+        ("expense", "deposit", "fx", "request", "staff", "dispute", "contract_cost", "credit_loss", "system"),
         Anything,
     ),
 }  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Numeric, Table, and_, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from tieout.store.tables import CANONICAL, contract, contract_terms, payment_application, project
+from tieout.store.tables import CANONICAL, contract, contract_terms, metadata, payment_application, project
 
 BASE = frozenset({"id", "key", "version", "provenance", "recorded_at", "superseded_at"})
 
@@ -26,8 +26,8 @@ def fields_of(type: str) -> tuple[str, ...]:
 
 
 def misfits(type: str, name: str, value: Any) -> list[tuple[str, str]]:
-    """Why a column could not hold a number exactly: (exception kind, detail); empty when it can."""
-    column = CANONICAL[type].c.get(name)
+    """Why a column of a table could not hold a number exactly: (exception kind, detail); empty when it can."""
+    column = metadata.tables[type].c.get(name)
     if not isinstance(value, Decimal) or column is None or not isinstance(column.type, Numeric):
         return []
     scale, precision = column.type.scale or 0, column.type.precision or 0

@@ -64,7 +64,10 @@ CREATE TRIGGER line_event_of_a_payer AFTER INSERT ON invoice_line_event REFERENC
 FOR EACH STATEMENT EXECUTE FUNCTION tieout_check_payer()
 """
 
-APPEND_ONLY = ("journal", "journal_line", "revenue_entry", "audit", "audit_seal")
+APPEND_ONLY = (
+    "journal", "journal_line", "revenue_entry", "cost_entry", "transfer_entry", "worker_terms", "cost_rate", "audit",
+    "audit_seal",
+)  # fmt: skip
 """Tables whose rows are never changed or removed; a correction is a further row."""
 
 _EVENT_FACTS = (

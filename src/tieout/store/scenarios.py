@@ -156,7 +156,9 @@ def _line_totals(
     return dict(conn.execute(query, told).mappings().one())
 
 
-def worked_hours(conn: Connection, contract: str | None, line: str | None) -> Decimal:
+def worked_hours(
+    conn: Connection, contract: str | None, line: str | None, worker: str | None, project: str | None
+) -> Decimal:
     """Hours as recorded, withdrawn entries apart; of a line those of the projects that the contract's terms give it."""
     query = text(
         "SELECT coalesce(sum(t.worked_hours), 0) FROM time_entry t LEFT JOIN project p"
@@ -165,8 +167,11 @@ def worked_hours(conn: Connection, contract: str | None, line: str | None) -> De
         " AND (CAST(:line AS text) IS NULL OR EXISTS (SELECT FROM contract_terms c,"
         " jsonb_array_elements(c.lines) AS one WHERE c.contract = p.contract"
         " AND one->>'project' = p.key AND one->>'line' = :line))"
+        " AND (CAST(:worker AS text) IS NULL OR t.worker = :worker)"
+        " AND (CAST(:project AS text) IS NULL OR t.project = :project)"
     )
-    return Decimal(conn.execute(query, {"contract": contract, "line": line}).scalar_one())
+    told = {"contract": contract, "line": line, "worker": worker, "project": project}
+    return Decimal(conn.execute(query, told).scalar_one())
 
 
 def invoices(conn: Connection, *, contract: str | None, entity: str | None, at: date) -> list[dict[str, Any]]:

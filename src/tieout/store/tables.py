@@ -407,7 +407,11 @@ worker = _canonical(
     Column("full_name", String),
     Column("email", String),
     Column("role", String),
+    Column("hired_on", Date),
     Column("left_on", Date),
+    Column("effective_from", Date, comment="first day on which this version's employment holds"),
+    Column("salaried", Boolean, comment="true: the salary pays the weekly capacity; else every hour costs"),
+    Column("weekly_capacity", HOURS),
 )
 
 time_entry = _canonical(
@@ -497,6 +501,26 @@ variable_estimate = _canonical(
     ),
 )
 
+subcontract = _canonical(
+    "subcontract",
+    Column("project", String),
+    Column("supplier", String),
+    Column("work_date", Date),
+    Column("currency", String),
+    Column("amount", MONEY),
+    Column("tax_amount", MONEY, comment="the recoverable part of the amount"),
+    extra=(Index("ix_subcontract_project", "project", postgresql_where=text("superseded_at IS NULL")),),
+)
+
+payroll = _canonical(
+    "payroll",
+    Column("worker", String),
+    Column("period", String),
+    Column("currency", String),
+    Column("amount", MONEY),
+    extra=(Index("ix_payroll_worker", "worker", postgresql_where=text("superseded_at IS NULL")),),
+)
+
 erp_document = _canonical(
     "erp_document",
     Column("kind", String),
@@ -534,7 +558,8 @@ CANONICAL = {
     t.name: t
     for t in (
         legal_entity, period, customer, opportunity, quote, quote_line, contract, project, project_task, worker,
-        time_entry, milestone, usage_reading, delivery, progress, variable_estimate, erp_document, payment,
+        time_entry, subcontract, payroll, milestone, usage_reading, delivery, progress, variable_estimate, erp_document,
+        payment,
     )
 }  # fmt: skip
 
@@ -565,6 +590,46 @@ contract_terms = Table(
     Column("end_date", Date),
     Column("currency", String),
     _now(),
+)
+
+worker_terms = Table(
+    "worker_terms",
+    metadata,
+    Column("worker", String, primary_key=True),
+    Column(
+        "source_version",
+        String,
+        primary_key=True,
+        comment="of two that cover a date the later version stands",
+    ),
+    Column("effective_from", Date, nullable=False),
+    Column("legal_entity", String),
+    Column("salaried", Boolean),
+    Column("weekly_capacity", HOURS),
+    _now(),
+)
+
+cost_rate = Table(
+    "cost_rate",
+    metadata,
+    Column("worker", String, primary_key=True),
+    Column(
+        "source_version",
+        String,
+        primary_key=True,
+        comment="one statement; of two that cover a date the later stands",
+    ),
+    Column("number", Integer, primary_key=True),
+    Column("effective_from", Date, nullable=False),
+    Column("effective_to", Date, comment="null: until the next rate of the statement"),
+    Column("rate", PRICE, nullable=False, comment="of an hour"),
+    Column(
+        "burden", SHARE, nullable=False, comment="what employment costs beyond the rate, as a share of it"
+    ),
+    Column("currency", String, nullable=False),
+    _now(),
+    CheckConstraint("rate >= 0 AND burden >= 0", name="not_negative"),
+    CheckConstraint("effective_to IS NULL OR effective_to >= effective_from", name="dates"),
 )
 
 crosswalk = Table(
@@ -952,9 +1017,12 @@ journal = Table(
     "journal",
     metadata,
     Column("id", UUID(as_uuid=False), primary_key=True),
-    Column("cause_type", String, nullable=False, comment="revenue | release | credit | payment | reversal"),
+    Column(
+        "cause_type", String, nullable=False,
+        comment="revenue | release | credit | payment | reversal | cost | transfer | payroll | labor_variance",
+    ),
     Column("cause", String, nullable=False),
-    Column("contract", String, nullable=False),
+    Column("contract", String, comment="null: payroll beyond the standard, which is of no contract"),
     Column("legal_entity", String, nullable=False),
     Column("event_date", Date, nullable=False),
     Column("booking_date", Date, nullable=False),
@@ -964,15 +1032,15 @@ journal = Table(
     _now(),
     UniqueConstraint("cause_type", "cause"),
     Index("ix_journal_contract", "contract", "booking_date"),
-)
+)  # fmt: skip
 
 journal_line = Table(
     "journal_line",
     metadata,
     Column("journal", UUID(as_uuid=False), ForeignKey("journal.id"), primary_key=True),
     Column("number", Integer, primary_key=True),
-    Column("contract", String, nullable=False),
-    Column("line", String, nullable=False),
+    Column("contract", String),
+    Column("line", String, comment="null: cost of a contract none of whose lines names the project"),
     Column("legal_entity", String, nullable=False),
     Column("account", String, nullable=False),
     Column("currency", String, nullable=False),
@@ -991,6 +1059,57 @@ revenue_entry = Table(
     Column("amount", MONEY, nullable=False, comment="what the event gave to the journal's revenue"),
     Index("ix_revenue_entry_event", "event"),
 )
+
+cost_entry = Table(
+    "cost_entry",
+    metadata,
+    Column("id", UUID(as_uuid=False), primary_key=True),
+    Column("journal", UUID(as_uuid=False), ForeignKey("journal.id"), nullable=False),
+    Column("kind", String, nullable=False, comment="labor | subcontract | variance | payroll"),
+    Column("source", String, nullable=False, comment="key of the time entry or subcontract work; WORKER:… of payroll"),
+    Column("version", Integer, nullable=False),
+    Column("contract", String),
+    Column("line", String),
+    Column("project", String),
+    Column("worker", String),
+    Column("legal_entity", String, nullable=False, comment="whose people or purchase it is"),
+    Column("event_date", Date, nullable=False),
+    Column("hours", HOURS, comment="hours that cost"),
+    Column("rate", PRICE, comment="of an hour, as it stands with this entry"),
+    Column("burden", SHARE),
+    Column("amount", MONEY, nullable=False, comment="the difference that this entry makes"),
+    Column("currency", String, nullable=False),
+    _now(),
+    Index("ix_cost_entry_contract", "contract"),
+    Index("ix_cost_entry_source", "source"),
+    Index("ix_cost_entry_worker", "worker", "kind"),
+    Index("ix_cost_entry_journal", "journal"),
+)  # fmt: skip
+
+transfer_entry = Table(
+    "transfer_entry",
+    metadata,
+    Column("id", UUID(as_uuid=False), primary_key=True),
+    Column("journal", UUID(as_uuid=False), ForeignKey("journal.id"), nullable=False),
+    Column("kind", String, nullable=False, comment="kind of the cost that is charged on"),
+    Column("source", String, nullable=False, comment="as the cost's"),
+    Column("version", Integer, nullable=False),
+    Column("contract", String, nullable=False),
+    Column("line", String),
+    Column("worker", String),
+    Column("supplier", String, nullable=False, comment="legal entity whose cost it is"),
+    Column("buyer", String, nullable=False, comment="legal entity of the contract"),
+    Column("event_date", Date, nullable=False),
+    Column("hours", HOURS),
+    Column("cost_amount", MONEY, nullable=False),
+    Column("margin", SHARE, nullable=False),
+    Column("amount", MONEY, nullable=False, comment="the difference that this entry makes to the charge"),
+    Column("currency", String, nullable=False),
+    _now(),
+    Index("ix_transfer_entry_contract", "contract"),
+    Index("ix_transfer_entry_source", "source"),
+    Index("ix_transfer_entry_journal", "journal"),
+)  # fmt: skip
 
 # --- events, outbox --------------------------------------------------------------------------------------------------
 

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 CANONICAL = (
-    "customer", "opportunity", "contract", "project", "time_entry", "milestone", "delivery", "usage_reading",
-    "erp_document", "payment",
+    "customer", "opportunity", "contract", "project", "time_entry", "milestone", "delivery", "usage_reading", "subcontract",
+    "payroll", "erp_document", "payment",
 )  # fmt: skip
 _CURRENT = "superseded_at IS NULL"
 _UUIDS = "CAST(:ids AS uuid[])"
@@ -54,6 +54,11 @@ def _effects(type: str) -> Link:
                 f"n.key = ANY({_TEXTS})", f"n.id = ANY({_UUIDS})")  # fmt: skip
 
 
+def _costed(type: str, kind: str) -> Link:
+    return Link(type, "cost_entry", "costed as", "c.source", "CAST(c.id AS text)", f"cost_entry c WHERE c.kind = '{kind}'",
+                f"c.source = ANY({_TEXTS})", f"c.id = ANY({_UUIDS})")  # fmt: skip
+
+
 _INVOICE = "CAST(i.id AS text)"
 _OF_INVOICE = f"i.id = ANY({_UUIDS})"
 _LINE = "CAST(l.invoice AS text) || '/' || l.line"
@@ -72,6 +77,22 @@ LINKS: tuple[Link, ...] = (
     _charged("milestone", "split_part(e.entry, '|', 3) = 'milestone' AND e.item = f.milestone"),
     _charged("delivery", "split_part(e.entry, '|', 3) = 'units' AND e.item = f.key"),
     _charged("usage_reading", "split_part(e.entry, '|', 3) = 'usage' AND f.day BETWEEN e.period_start AND e.period_end"),
+    _named("project", "subcontract", "bought for", "project", "key", "subcontract"),
+    _costed("time_entry", "labor"),
+    _costed("subcontract", "subcontract"),
+    Link("payroll", "cost_entry", "costed as", "r.key", "CAST(c.id AS text)",
+         "payroll r JOIN cost_entry c ON c.worker = r.worker AND (c.kind = 'payroll'"
+         " AND c.source = concat_ws(':', r.worker, c.legal_entity, r.period) OR c.kind = 'variance'"
+         f" AND starts_with(c.source, concat_ws(':', r.worker, r.period, ''))) WHERE r.{_CURRENT}",
+         f"r.key = ANY({_TEXTS})", f"c.id = ANY({_UUIDS})"),
+    Link("cost_entry", "transfer_entry", "charged as", "CAST(c.id AS text)", "CAST(t.id AS text)",
+         "cost_entry c JOIN transfer_entry t ON t.kind = c.kind AND t.source = c.source WHERE true",
+         f"c.id = ANY({_UUIDS})", f"t.id = ANY({_UUIDS})"),
+    *(
+        Link(type, "journal", "booked in", "CAST(c.id AS text)", "CAST(c.journal AS text)", f"{type} c WHERE true",
+             f"c.id = ANY({_UUIDS})", f"c.journal = ANY({_UUIDS})")
+        for type in ("cost_entry", "transfer_entry")
+    ),
     Link("contract", "billing_event", "priced under", "e.contract", "CAST(e.id AS text)", "billing_event e WHERE true",
          f"e.contract = ANY({_TEXTS})", f"e.id = ANY({_UUIDS})"),
     Link("billing_event", "billing_event", "reversed by", "CAST(e.reverses AS text)", "CAST(e.id AS text)",
@@ -130,6 +151,12 @@ _FACTS = {
     " FROM rate WHERE id = ANY(CAST(:ids AS bigint[]))",
     "billing_event": "SELECT CAST(id AS text), entry, 'tieout', recorded_at, amount, currency, legal_entity"
     f" FROM billing_event WHERE id = ANY({_UUIDS})",
+    "cost_entry": "SELECT CAST(id AS text), source, 'tieout', recorded_at, amount, currency, legal_entity"
+    f" FROM cost_entry WHERE id = ANY({_UUIDS})",
+    "transfer_entry": "SELECT CAST(id AS text), source, 'tieout', recorded_at, amount, currency, supplier"
+    f" FROM transfer_entry WHERE id = ANY({_UUIDS})",
+    "journal": "SELECT CAST(id AS text), cause_type || ':' || cause, 'tieout', recorded_at, CAST(NULL AS numeric),"
+    f" CAST(NULL AS text), legal_entity FROM journal WHERE id = ANY({_UUIDS})",
     "invoice_line": f"SELECT {_LINE}, {_NUMBER} || '/' || l.line, 'tieout', i.recorded_at, l.net_amount, i.currency,"
     f" i.legal_entity FROM invoice_line l JOIN invoice i ON i.id = l.invoice WHERE {_LINES}",
     "invoice": f"SELECT {_INVOICE}, {_NUMBER}, 'tieout', coalesce(i.released_at, i.recorded_at), i.gross_amount,"
@@ -147,7 +174,8 @@ _FACTS = {
 }
 _AMOUNTS = {
     "opportunity": ("amount", "currency"), "contract": ("cap_amount", "currency"),
-    "erp_document": ("total", "currency"), "payment": ("amount", "currency"),
+    "erp_document": ("total", "currency"), "payment": ("amount", "currency"), "subcontract": ("amount", "currency"),
+    "payroll": ("amount", "currency"),
 }  # fmt: skip
 
 
@@ -175,7 +203,7 @@ def facts(conn: Connection, type: str, ids: Collection[str]) -> list[dict[str, A
 
 
 def named(conn: Connection, key: str) -> list[tuple[str, str]]:
-    """(type, ident) of what a person may mean by a key: an invoice, a line of it, or a canonical record."""
+    """(type, ident) of what a person may mean by a key: an invoice, a line of it, a canonical record, a journal."""
     number, slash, line = key.rpartition("/")
     found = []
     if slash and line.isdecimal() and len(line) < 10:
@@ -184,7 +212,11 @@ def named(conn: Connection, key: str) -> list[tuple[str, str]]:
     for type in CANONICAL:
         query = text(f"SELECT key FROM {type} WHERE {_CURRENT} AND key = :key")
         found += [(type, row.key) for row in conn.execute(query, {"key": key})]
-    return found
+    journals = text("SELECT CAST(id AS text) AS id FROM journal WHERE (cause_type, cause) = (:type, :cause)")
+    cause_type, _, cause = key.partition(":")
+    return found + [
+        ("journal", row.id) for row in conn.execute(journals, {"type": cause_type, "cause": cause})
+    ]
 
 
 def _invoices(conn: Connection, ref: str) -> list[str]:

@@ -109,6 +109,9 @@ class BillingFile(Shape):
     tie_out_tolerance: Decimal = Field(default=Decimal(0), ge=0)
     write_limit: Decimal = Field(default=Decimal(0), ge=0)
     usage_tolerance: Decimal = Field(default=Decimal(0), ge=0)
+    overtime_cost: Literal["capacity", "effective_rate"] = "capacity"
+    labor_variance: Literal["projects", "period"] = "projects"
+    transfer_margin: Decimal = Field(default=Decimal(0), ge=0, le=100, decimal_places=6)
     week_start: Literal[WEEKDAYS] = "monday"  # type: ignore[valid-type]
     holidays: list[date] = []
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 D = Decimal
 Row = dict[str, Any]
-EARLY = datetime(2026, 1, 1, tzinfo=UTC)
-LATE = datetime(2026, 3, 1, tzinfo=UTC)
 MONDAY = date(2026, 2, 2)
 
 
@@ -25,7 +23,7 @@ def salaried(key: str, hours: str = "8", capacity: str = "40", **change: Any) ->
 
 def cost_rate(amount: str = "60", **change: Any) -> Row:
     row = {"worker": "W1", "rate": D(amount), "currency": "USD", "burden": D(0), "effective_from": date(2026, 1, 1),
-           "known_from": EARLY}  # fmt: skip
+           "heard": 1}  # fmt: skip
     return row | change
 
 

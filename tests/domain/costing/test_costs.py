@@ -22,6 +22,7 @@ from tieout.domain.costing import (
     cost_labor,
     cost_postings,
     cost_purchases,
+    in_own_currency,
     labor_as_costs,
     line_costs,
     margins,
@@ -119,6 +120,17 @@ def test_a_correction_books_the_difference_and_one_that_moves_reverses_under_its
         ("b", 2, "C-2", D(8), D(480)),
         ("c", 1, "C-1", D(-8), D(-480)),
     ]
+
+
+def test_a_cost_in_another_currency_than_the_books_is_a_finding() -> None:
+    """An entity whose currency nobody stated keeps its books in that of its costs."""
+    rows = [cost("a", "480"), cost("b", "480", currency="EUR"), cost("c", "480", currency="EUR", entity="XX")]
+    own, found = in_own_currency(frame(rows, COSTS), {"US01": "USD"})
+    assert own["source"].to_list() == ["a", "c"]
+    assert found.select("kind", "source", "worker", "contract", "amount").rows() == [
+        ("missing-cost-fx", "b", "W1", "C-1", None)
+    ]
+    assert "EUR" in found["detail"][0]
 
 
 costs_of_a_day = st.lists(

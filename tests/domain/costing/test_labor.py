@@ -6,12 +6,21 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.domain.costing.rows import LATE, MONDAY, D, Row, cost_rate, salaried, worked
-from tieout.domain.costing import CostPolicies, LaborCost, LaborVariance, cost_labor, labor_variance
+from tests.domain.costing.rows import MONDAY, D, Row, cost_rate, salaried, worked
+from tieout.domain.costing import (
+    CostPolicies,
+    LaborCost,
+    LaborVariance,
+    cost_labor,
+    cost_postings,
+    labor_variance,
+    line_costs,
+)
 from tieout.domain.frames import COST_HOURS, COST_RATES, PAYROLL, PERIOD_DAYS, frame
 
 EFFECTIVE = CostPolicies(overtime_cost="effective_rate")
@@ -48,11 +57,19 @@ def test_cost_is_hours_times_rate_times_one_plus_burden_rounded_once() -> None:
     assert figures(run([worked("a", "7.25")], cost_rate("61.37", burden=D("0.25")))) == {"a": D("556.17")}
 
 
-def test_the_rate_of_the_date_counts_and_of_two_the_one_heard_last() -> None:
-    rates = [cost_rate("60", effective_to=MONDAY), cost_rate("66", effective_from=date(2026, 2, 3)),
-             cost_rate("70", effective_from=date(2026, 2, 4), known_from=LATE)]  # fmt: skip
-    rows = [worked(key, "1", work_date=MONDAY + timedelta(days=n)) for n, key in enumerate("abc")]
-    assert figures(run(rows, *rates)) == {"a": D(60), "b": D(66), "c": D(70)}
+def test_the_rate_of_the_date_counts_of_the_last_statement_that_covers_it() -> None:
+    """First 60, from the 3rd 66; later heard from the 4th 70, from the 5th 72: a statement replaces from its first day."""
+    rates = [cost_rate("60"), cost_rate("66", effective_from=date(2026, 2, 3)),
+             cost_rate("70", effective_from=date(2026, 2, 4), heard=2),
+             cost_rate("72", effective_from=date(2026, 2, 5), heard=2)]  # fmt: skip
+    rows = [worked(key, "1", work_date=MONDAY + timedelta(days=n)) for n, key in enumerate("abcd")]
+    assert figures(run(rows, *rates)) == {"a": D(60), "b": D(66), "c": D(70), "d": D(72)}
+
+
+def test_a_rate_that_ended_leaves_the_date_to_what_was_stated_before() -> None:
+    rates = [cost_rate("60"), cost_rate("70", effective_to=MONDAY, heard=2)]
+    rows = [worked("a", "1"), worked("b", "1", work_date=date(2026, 2, 3))]
+    assert figures(run(rows, *rates)) == {"a": D(70), "b": D(60)}
 
 
 def test_no_rate_or_two_at_once_is_a_finding_and_never_zero() -> None:
@@ -157,6 +174,11 @@ def variance(
     )  # fmt: skip
 
 
+def shared(result: LaborVariance) -> pl.DataFrame:
+    """What projects and internal time take of the variance."""
+    return result.costs.filter(pl.col("kind") == "variance")
+
+
 @pytest.mark.parametrize(
     ("hours", "rate", "pay", "over"),
     [
@@ -175,39 +197,42 @@ def test_what_payroll_costs_beyond_the_standard_is_the_variance(
     rows = [worked(f"e{n}", str(part), work_date=MONDAY + timedelta(days=n)) for n in range(2)]
     result = variance(rows, paid(pay), rate=rate)
     assert result.variances["variance_amount"].to_list() == [D(over)]
-    assert result.costs["amount"].sum() == D(over)
+    assert shared(result)["amount"].sum() == D(over)
 
 
 def test_projects_take_the_variance_by_hours_with_the_largest_remainder() -> None:
     """100 over 10, 10 and 10 h: 33.34, 33.33, 33.33 on the period's last day; internal time takes its share."""
     rows = [worked("a", "10"), worked("b", "10", contract="C-2"), worked("i", "10", contract=None, line=None)]
     result = variance(rows, paid("1000"), paid("900", payroll="PR-2"))
-    assert result.costs.select("contract", "amount").rows() == [
+    assert shared(result).select("contract", "amount").rows() == [
         ("C-1", D("33.34")), ("C-2", D("33.33")), (None, D("33.33")),
     ]  # fmt: skip
     assert set(result.costs["event_date"]) == {date(2026, 2, 28)}
-    assert result.postings.select("account", "amount").rows() == [
+    sums = cost_postings(result.costs).group_by("account").agg(pl.col("amount").sum()).sort("account")
+    assert sums.rows() == [
         ("labor_applied", D(-100)),
-        ("labor_variance", D(100)),
+        ("labor_cost", D("66.67")),
+        ("labor_variance", D("33.33")),
     ]
+    assert line_costs(result.costs)["amount"].sum() == D(100)
 
 
 def test_kept_in_the_period_no_project_takes_it_and_a_saving_is_negative() -> None:
     result = variance([worked("a", "10")], paid("540"), policies=CostPolicies(labor_variance="period"))
-    assert (result.variances["variance_amount"].to_list(), result.costs.height) == ([D(-60)], 0)
-    assert variance([worked("a", "10")], paid("540")).costs["amount"].to_list() == [D(-60)]
+    assert (result.variances["variance_amount"].to_list(), shared(result).height) == ([D(-60)], 0)
+    assert shared(variance([worked("a", "10")], paid("540")))["amount"].to_list() == [D(-60)]
 
 
 def test_payroll_of_an_unknown_period_or_another_currency_is_a_finding() -> None:
     for change in ({"period": "2026-13"}, {"currency": "EUR"}):
         result = variance([worked("a", "10")], paid("600") | change)
         assert result.findings.select("kind", "amount").rows() == [("payroll-unplaced", D(600))]
-        assert (result.variances.height, result.costs.height, result.postings.height) == (0, 0, 0)
+        assert (result.variances.height, result.costs.height) == (0, 0)
 
 
 def test_payroll_without_hours_stays_in_the_variance_and_hours_outside_the_period_do_not_count() -> None:
     result = variance([worked("a", "10", work_date=date(2026, 3, 1))], paid("600"))
-    assert (result.variances["variance_amount"].to_list(), result.costs.height) == ([D(600)], 0)
+    assert (result.variances["variance_amount"].to_list(), shared(result).height) == ([D(600)], 0)
 
 
 def test_policies_that_do_not_exist_are_refused() -> None:

@@ -5,7 +5,15 @@ says what the books still lack, `*_postings` are lines for `Books.write` of the 
 """
 
 from tieout.domain.costing.accruals import accrual_postings, accrue_unapproved
-from tieout.domain.costing.costs import cost_changes, cost_postings, labor_as_costs, line_costs, margins
+from tieout.domain.costing.costs import (
+    booked_costs,
+    cost_changes,
+    cost_postings,
+    in_own_currency,
+    labor_as_costs,
+    line_costs,
+    margins,
+)
 from tieout.domain.costing.intercompany import (
     contract_costs_in_book,
     contract_costs_in_group,
@@ -26,6 +34,7 @@ __all__ = [
     "LaborVariance",
     "accrual_postings",
     "accrue_unapproved",
+    "booked_costs",
     "contract_costs_in_book",
     "contract_costs_in_group",
     "cost_changes",
@@ -33,6 +42,7 @@ __all__ = [
     "cost_postings",
     "cost_purchases",
     "elimination_postings",
+    "in_own_currency",
     "journal_for_transfers",
     "labor_as_costs",
     "labor_variance",

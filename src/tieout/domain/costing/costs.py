@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from tieout.domain.frames import (
+    COST_FINDINGS,
     COSTS,
     LABOR_COSTS,
     LINE_AMOUNTS,
@@ -19,22 +20,22 @@ from tieout.domain.frames import (
 from tieout.domain.subledger import accounts as a
 from tieout.model.decimals import ratio
 
-LABOR, VARIANCE, EXPENSE, SUBCONTRACT, PASS_THROUGH = (
-    "labor",
-    "variance",
-    "expense",
-    "subcontract",
-    "pass_through",
-)
+LABOR, VARIANCE, PAYROLL = "labor", "variance", "payroll"
+EXPENSE, SUBCONTRACT, PASS_THROUGH = "expense", "subcontract", "pass_through"
 ACCOUNTS: Mapping[str, tuple[str, str]] = {
     LABOR: (a.LABOR_COST, a.LABOR_APPLIED),
     VARIANCE: (a.LABOR_COST, a.LABOR_VARIANCE),
+    PAYROLL: (a.LABOR_VARIANCE, a.LABOR_APPLIED),
     EXPENSE: (a.EXPENSE_COST, a.EXPENSE_CLEARING),
     SUBCONTRACT: (a.SUBCONTRACT_COST, a.EXPENSE_CLEARING),
     PASS_THROUGH: (a.PASS_THROUGH, a.EXPENSE_CLEARING),
 }
-"""Per kind of cost the account it debits and the one it credits."""
+"""Per kind of cost the account it debits and the one it credits. `payroll` is what payroll cost beyond the standard: of no
+contract, until `variance` hands it on to projects."""
+_NO_COST = (PASS_THROUGH, PAYROLL)
+"""What is passed on for a customer, and what is a cost only where a project takes it."""
 
+_BY_SOURCE = pl.format("{}:{}:{}", "kind", "source", "version")
 _TERMS = ["kind", "contract", "line", "entity", "event_date", "currency"]
 
 
@@ -67,18 +68,46 @@ def cost_changes(target: pl.DataFrame, booked: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def cost_postings(costs: pl.DataFrame) -> pl.DataFrame:
+def booked_costs(costs: pl.DataFrame) -> pl.DataFrame:
+    """The costs (COSTS) that are booked: those of contracts, and payroll beyond the standard."""
+    return check_frame("costs", costs, COSTS).filter(
+        pl.col("contract").is_not_null() | (pl.col("kind") == PAYROLL)
+    )
+
+
+def in_own_currency(costs: pl.DataFrame, currencies: Mapping[str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The costs (COSTS) in the currency of their entity's books, and findings (COST_FINDINGS) of the others.
+
+    Until exchange rates are known a cost in another currency is `missing-cost-fx` and is not booked. An entity whose
+    currency nobody has stated keeps its books in that of its costs.
+    """
+    check_frame("costs", costs, COSTS)
+    books = pl.col("entity").replace_strict(currencies, default=None, return_dtype=pl.String)
+    judged = costs.with_columns(books.alias("books"))
+    foreign = (pl.col("books") != pl.col("currency")).fill_null(False)
+    said = pl.format(
+        "{} {} costs in {}, entity {} keeps its books in {}: no exchange rate is known",
+        "kind", "source", "currency", "entity", "books",
+    )  # fmt: skip
+    named = judged.filter(foreign).with_columns(
+        pl.lit("missing-cost-fx").alias("kind"), pl.lit(None, COST_FINDINGS["amount"]).alias("amount"), said.alias("detail")
+    )  # fmt: skip
+    return judged.filter(~foreign).select(COSTS.names()), conform("cost findings", named, COST_FINDINGS)
+
+
+def cost_postings(costs: pl.DataFrame, cause: pl.Expr = _BY_SOURCE) -> pl.DataFrame:
     """Costs (COSTS) as lines for `Books.write` (POSTINGS): debit the cost, credit what stands against it.
 
-    Costs of no contract are no lines here: internal time stays in payroll, which the ERP posts.
+    `cause` names the journal of each row; unless given, each source and version has its own.
+
+    Costs of no contract are no lines here: internal time stays in payroll, which the ERP posts. With the standard cost,
+    what payroll cost beyond it makes labor applied what payroll cost for contracts.
     """
     check_frame("costs", costs, COSTS)
     unknown = set(costs["kind"].unique().to_list()) - set(ACCOUNTS)
     if unknown:
         raise ValueError(f"no account for costs of kind {', '.join(sorted(map(str, unknown)))}")
-    placed = costs.filter(pl.col("contract").is_not_null()).with_columns(
-        pl.format("{}:{}:{}", "kind", "source", "version").alias("cause")
-    )
+    placed = booked_costs(costs).with_columns(cause.alias("cause"))
     sides = [
         placed.with_columns(
             pl.col("kind").replace_strict({k: v[side] for k, v in ACCOUNTS.items()}, return_dtype=pl.String).alias("account"),
@@ -91,7 +120,7 @@ def cost_postings(costs: pl.DataFrame) -> pl.DataFrame:
 
 def line_costs(costs: pl.DataFrame) -> pl.DataFrame:
     """Cost per contract line, entity and currency (LINE_AMOUNTS); what is passed through is no cost."""
-    own = check_frame("costs", costs, COSTS).filter(pl.col("kind") != PASS_THROUGH)
+    own = check_frame("costs", costs, COSTS).filter(~pl.col("kind").is_in(_NO_COST))
     sums = own.group_by("contract", "line", "entity", "currency").agg(pl.col("amount").sum())
     return conform("line costs", sums, LINE_AMOUNTS).sort("contract", "line", "entity", "currency")
 

@@ -76,9 +76,9 @@ def transfer_changes(target: pl.DataFrame, booked: pl.DataFrame, closed: pl.Data
     check_frame("booked transfers", booked, TRANSFERS)
     measures = ["hours", "cost_amount", "amount"]
     taken = booked.with_columns(-pl.col(name).fill_null(0) for name in measures)
-    terms = ["source", "contract", "line", "supplier", "buyer", "event_date", "currency"]
+    terms = ["source", "kind", "contract", "line", "supplier", "buyer", "event_date", "currency"]
     both = pl.concat([target.with_columns(pl.col("hours").fill_null(0)), taken])
-    both = both.with_columns(pl.col("transfer", "version").sort_by("version").last().over("source"))
+    both = both.with_columns(pl.col("transfer", "version").sort_by("version").last().over("source", "kind"))
     moved = both.group_by(terms).agg(
         pl.col("transfer", "version", "worker", "margin").first(), pl.col(measures).sum()
     )

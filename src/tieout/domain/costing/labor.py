@@ -42,8 +42,8 @@ def cost_labor(hours: pl.DataFrame, rates: pl.DataFrame, *, policies: CostPolici
     `hours` holds all work of each worker's week, for whatever contract or none: capacity is used in order of
     (date, entry). Who is not salaried, or has no stated capacity, costs every hour. Under `effective_rate` a week over
     capacity costs what the capacity costs, shared over its hours (running totals rounded, so the week adds up).
-    Of the rates of a date the one heard last stands; two heard together are `ambiguous-cost-rate`, none is
-    `missing-cost-rate`; never zero.
+    Of the rates that cover a date those of the last statement stand, of these the one that starts last; two that start
+    on one day are `ambiguous-cost-rate`, none is `missing-cost-rate`; never zero.
     """
     check_frame("cost hours", hours, COST_HOURS)
     check_frame("cost rates", rates, COST_RATES)
@@ -66,7 +66,7 @@ def cost_labor(hours: pl.DataFrame, rates: pl.DataFrame, *, policies: CostPolici
 
 
 def _with_rate(hours: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
-    """Each entry with the rate heard last of those that hold on its date; `found` counts rates heard together."""
+    """Each entry with the rate that stands on its date; `found` counts rates of one statement and start."""
     asked = hours.select("worker", "work_date").unique()
     day = pl.col("work_date")
     known = [code for code in rates["currency"].drop_nulls().unique().to_list() if is_currency(code)]
@@ -75,7 +75,9 @@ def _with_rate(hours: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
         (pl.col("effective_from") <= day)
         & (pl.col("effective_to").is_null() | (pl.col("effective_to") >= day))
     )
-    last = held.filter(pl.col("known_from") == pl.col("known_from").max().over("worker", "work_date"))
+    last = held
+    for name in ("heard", "effective_from"):
+        last = last.filter(pl.col(name) == pl.col(name).max().over("worker", "work_date"))
     one = last.group_by("worker", "work_date").agg(
         pl.col("rate", "currency").first(), pl.col("burden").fill_null(0).first(), pl.len().alias("found")
     )

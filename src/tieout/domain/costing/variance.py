@@ -10,32 +10,29 @@ from typing import Any
 
 import polars as pl
 
-from tieout.domain.costing.costs import VARIANCE
+from tieout.domain.costing.costs import PAYROLL, VARIANCE
 from tieout.domain.costing.policies import PROJECTS, CostPolicies
 from tieout.domain.frames import (
     COST_FINDINGS,
     COSTS,
     LABOR_COSTS,
-    PAYROLL,
     PERIOD_DAYS,
-    POSTINGS,
     VARIANCES,
     check_frame,
     conform,
     frame,
 )
-from tieout.domain.subledger import accounts as a
+from tieout.domain.frames import PAYROLL as PAYROLL_ROWS
 from tieout.model.money import allocate
 
 
 @dataclass(frozen=True)
 class LaborVariance:
-    """`variances` per worker and period; `costs` (COSTS) of the projects that take them; `postings` of the variance
-    account itself; `findings`: payroll that no period, or no standard cost in its currency, answers."""
+    """`variances` per worker and period (VARIANCES); `costs` (COSTS): each of them (`payroll`), and what the projects take
+    of it (`variance`); `findings`: payroll that no period, or no standard cost in its currency, answers."""
 
     variances: pl.DataFrame
     costs: pl.DataFrame
-    postings: pl.DataFrame
     findings: pl.DataFrame
 
 
@@ -48,7 +45,7 @@ def labor_variance(
     largest remainder, on the period's last day; without hours, and under `period`, it stays in `labor_variance`.
     `costs` holds all hours of the worker in the period. A worker without payroll has no variance yet.
     """
-    check_frame("payroll", payroll, PAYROLL)
+    check_frame("payroll", payroll, PAYROLL_ROWS)
     check_frame("labor costs", costs, LABOR_COSTS)
     check_frame("periods", periods, PERIOD_DAYS)
     keys = ["worker", "entity", "period", "currency"]
@@ -67,8 +64,7 @@ def labor_variance(
     shared = _shared(found, worked) if policies.labor_variance == PROJECTS else COSTS.to_frame()
     return LaborVariance(
         conform("variances", found, VARIANCES).sort(keys),
-        shared,
-        _postings(found),
+        pl.concat([_payroll(found), shared]),
         _findings(unplaced, dated),
     )
 
@@ -105,20 +101,14 @@ def _shared(found: pl.DataFrame, worked: pl.DataFrame) -> pl.DataFrame:
     return shared.filter(pl.col("amount") != 0)
 
 
-def _postings(found: pl.DataFrame) -> pl.DataFrame:
-    """Dr labor variance, Cr labor applied: with the standard cost, labor applied is then what payroll cost."""
-    moved = found.filter(pl.col("variance_amount") != 0).with_columns(
-        pl.format("payroll:{}:{}:{}", "worker", "entity", "period").alias("cause"),
-        pl.lit(None, pl.String).alias("contract"), pl.lit(None, pl.String).alias("line"),
-        pl.col("last_day").alias("event_date"),
+def _payroll(found: pl.DataFrame) -> pl.DataFrame:
+    named = found.filter(pl.col("variance_amount") != 0).with_columns(
+        pl.format("{}:{}:{}", "worker", "entity", "period").alias("source"), pl.lit(1).alias("version"),
+        pl.lit(PAYROLL).alias("kind"), pl.col("last_day").alias("event_date"), pl.col("variance_amount").alias("amount"),
+        pl.lit(None, COSTS["hours"]).alias("hours"),
+        *(pl.lit(None, pl.String).alias(name) for name in ("contract", "line", "project")),
     )  # fmt: skip
-    sides = [
-        moved.with_columns(pl.lit(account).alias("account"), amount.alias("amount")).select(POSTINGS.names())
-        for account, amount in (
-            (a.LABOR_VARIANCE, pl.col("variance_amount")), (a.LABOR_APPLIED, -pl.col("variance_amount")),
-        )
-    ]  # fmt: skip
-    return conform("postings", pl.concat(sides), POSTINGS).sort("cause", "account")
+    return conform("payroll costs", named, COSTS).sort("source")
 
 
 def _findings(unplaced: pl.DataFrame, dated: pl.DataFrame) -> pl.DataFrame:

@@ -21,8 +21,11 @@ def billed_within_the_event(case: Case) -> Result:
 
 
 def money_is_conserved(case: Case) -> Result:
-    """I3: the value of the hours, their places, the documents and the books agree, per contract and currency."""
-    return case.judged("I3", "events, documents, revenue entries and journals give the same sums")
+    """I3: the value of the hours, their places, the documents and the books agree, per contract and currency.
+
+    So do cost entries and what is booked of them, and what entities charge and bear between them.
+    """
+    return case.judged("I3", "events, documents, revenue and cost entries and journals give the same sums")
 
 
 def journals_balance(case: Case) -> Result:

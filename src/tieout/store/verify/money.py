@@ -147,6 +147,33 @@ _CONSERVED = f"""
     WHERE coalesce(i.amount, 0) <> coalesce(p.billed, 0)
 """  # noqa: S608
 
+_COSTS = """
+    SELECT concat_ws('/', contract, legal_entity) AS key, concat(account, ' in the books ', coalesce(k.amount, 0), ' ',
+           currency, ', of its cost entries ', coalesce(c.amount, 0)) AS seen
+    FROM (SELECT contract, legal_entity, currency, CASE kind WHEN 'subcontract' THEN 'subcontract_cost'
+                 ELSE 'labor_cost' END AS account, sum(amount) AS amount
+          FROM cost_entry WHERE kind <> 'payroll' GROUP BY 1, 2, 3, 4) AS c
+    FULL JOIN (SELECT l.contract, l.legal_entity, l.currency, l.account, sum(l.amount) AS amount
+          FROM journal_line l JOIN journal j ON j.id = l.journal
+          WHERE j.cause_type IN ('cost', 'labor_variance') AND l.account IN ('labor_cost', 'subcontract_cost')
+          GROUP BY 1, 2, 3, 4) AS k USING (contract, legal_entity, currency, account)
+    WHERE coalesce(k.amount, 0) <> coalesce(c.amount, 0)
+    UNION ALL
+    SELECT contract, concat('charged between entities ', coalesce(k.revenue, 0), ' and borne ', coalesce(k.cost, 0), ' ',
+                            currency, ', its charges say ', coalesce(t.amount, 0))
+    FROM (SELECT contract, currency, sum(amount) AS amount FROM transfer_entry GROUP BY 1, 2) AS t
+    FULL JOIN (SELECT contract, currency, sum(amount) FILTER (WHERE account = 'intercompany_cost') AS cost,
+                      -sum(amount) FILTER (WHERE account = 'intercompany_revenue') AS revenue
+               FROM journal_line WHERE account IN ('intercompany_cost', 'intercompany_revenue') GROUP BY 1, 2) AS k
+        USING (contract, currency)
+    WHERE coalesce(k.cost, 0) <> coalesce(t.amount, 0) OR coalesce(k.revenue, 0) <> coalesce(t.amount, 0)
+    UNION ALL
+    SELECT c.source, concat('withdrawn, and costs ', sum(c.amount), ' ', c.currency)
+    FROM cost_entry c JOIN time_entry e ON e.key = c.source AND e.superseded_at IS NULL AND e.state = 'withdrawn'
+    LEFT JOIN work w ON w.kind = 'cost' AND w.key = c.contract AND w.requested > w.done
+    WHERE c.kind = 'labor' AND w.key IS NULL GROUP BY c.source, c.currency HAVING sum(c.amount) <> 0
+"""
+
 _JOURNALS = """
     SELECT concat(j.cause_type, ':', j.cause) AS key,
            concat(l.legal_entity, ' ', l.currency, ': debits less credits are ', sum(l.amount), ' and ',
@@ -237,6 +264,6 @@ _INBOX = """
 """
 
 MONEY = {
-    "I1": _HOURS, "I2": _BALANCES, "I3": _CONSERVED, "I4": _JOURNALS, "I5": _TOTALS, "I6": _REVENUE, "I7": _CLOSED,
+    "I1": _HOURS, "I2": _BALANCES, "I3": f"{_CONSERVED} UNION ALL {_COSTS}", "I4": _JOURNALS, "I5": _TOTALS, "I6": _REVENUE, "I7": _CLOSED,
     "I8": _INBOX,
 }  # fmt: skip
