@@ -17,6 +17,7 @@ from tieout.api.schemas import (
     Decimals,
     Digest,
     DocumentKind,
+    DocumentPurpose,
     DocumentState,
     EventKind,
     IntentState,
@@ -46,6 +47,8 @@ class Invoice(Shown):
     net_amount: Decimals
     tax_amount: Decimals
     gross_amount: Decimals
+    purpose: DocumentPurpose
+    retained_amount: Decimals = Field(description="what of it the customer keeps until it is asked for")
     preparer: str
     approver: str | None
     approved_at: AwareDatetime | None
@@ -102,6 +105,7 @@ class InvoiceLine(Shown):
     tax_category: str = Field(description="code of EN 16931")
     tax_rate: Decimals
     corrects: str | None = Field(description="number of the earlier invoice that this line corrects")
+    settles: str | None = Field(description="number of the invoice whose retention this line asks for")
     events: list[LineEvent]
 
 

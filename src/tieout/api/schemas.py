@@ -63,6 +63,13 @@ class DocumentKind(StrEnum):
     credit_note = "credit_note"
 
 
+class DocumentPurpose(StrEnum):
+    """What an invoice is for: work, or what the customer kept of earlier invoices."""
+
+    work = "work"
+    retention = "retention"
+
+
 class DocumentState(StrEnum):
     """Where a document stands: drafted and decided here, posted and paid in the ERP."""
 

@@ -152,7 +152,11 @@ def payment_terms(document: SalesDocument) -> str | None:
     """BT-20: when is to be paid, in words; of a credit note what it credits."""
     if document.is_credit:
         return f"Credited against invoice {document.credits}" if document.credits else "Credit note"
-    return f"Payable within {document.terms_days} days" if document.terms_days else "Payable at once"
+    days = f"Payable within {document.terms_days} days" if document.terms_days else "Payable at once"
+    if not document.retained_amount:
+        return days
+    kept = f"{money(document.retained_amount, document.currency)} {document.currency}"
+    return f"{days}, less a retention of {kept} until it is asked for"
 
 
 def _ids(party: Party, silent: bool, *, seller: bool) -> Ids:

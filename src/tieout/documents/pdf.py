@@ -103,7 +103,7 @@ def _page_data(content: Content, backup: Sequence[BackupRow]) -> dict[str, Any]:
         "facts": [[name, value] for name, value in _facts(content) if value],
         "lines": [_line(content, line) for line in content.lines],
         "sums": [list(pair) for pair in _sums(content)],
-        "payable": [_payable_name(said), shown(said.payable_amount, said.currency)],
+        "payable": [_payable_name(said), shown(said.payable_amount - said.retained_amount, said.currency)],
         "notes": [note for note in _notes(content) if note],
         "payment": [[name, value] for name, value in _payment(content) if value],
         "imprint": [row for row in _imprint(content) if row],
@@ -172,6 +172,8 @@ def _sums(content: Content) -> Iterator[tuple[str, str]]:
         yield f"Tax in {said.local_currency}", shown(Decimal(content.local_tax), said.local_currency)
     if said.prepaid_amount:
         yield "Paid before", shown(-said.prepaid_amount, said.currency)
+    if said.retained_amount:
+        yield "Retention, until it is asked for", shown(-said.retained_amount, said.currency)
 
 
 def _payable_name(document: SalesDocument) -> str:

@@ -92,6 +92,7 @@ _NUMBERS: Mapping[str, Callable[[Asked], Decimal]] = {
     "unbilled": lambda a: max(Decimal(0), a.events("recognised") - a.events("billed")),
     "deferred": lambda a: max(Decimal(0), a.events("billed") - a.events("recognised")),
     "held": lambda a: a.events("held"),
+    "retention": lambda a: store.retained(a.conn, **a.of, at=a.at),
     "on_hold": lambda a: a.events("on_hold"),
     "written_off": lambda a: a.events("written_off"),
     "prepaid_balance": lambda a: retainers.balance(a.conn, **a.of, at=a.at),

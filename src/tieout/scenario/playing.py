@@ -232,7 +232,11 @@ class Player:
         document = self._begin(lambda conn: scenarios.released(conn, event.body.invoice))
         if document is None:
             raise self.scenario.source.bad(event.place, f"there is no released invoice {event.body.invoice}")
-        amount = event.body.amount if event.body.amount is not None else document["gross_amount"]
+        amount = (
+            event.body.amount
+            if event.body.amount is not None
+            else document["gross_amount"] - document["retained_amount"]
+        )
         if (
             event.body.withheld is not None
             or (event.body.currency or document["currency"]) != document["currency"]

@@ -58,6 +58,7 @@ MEASURES = frozenset(
         "on_hold",
         "written_off",
         "prepaid_balance",
+        "retention",
         "hours_worked",
         "hours_billed",
         "hours_unbilled",
@@ -124,8 +125,6 @@ def refuse_unsupported(scenario: Scenario) -> None:
 def _contract(contract: Contract, place: tuple[Any, ...], no: Any) -> None:
     if contract.rules or contract.variable or contract.combine_with:
         raise no(place, "client rules, variable consideration or combination")
-    if contract.invoicing.retention:
-        raise no((*place, "invoicing"), "retention")
     for number, line in enumerate(contract.lines):
         where = (*place, "lines", number, "billing")
         for name in ("bundle", "residual", "tax"):

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, text, update
 
+from tieout.store import retention
 from tieout.store.tables import billing_run, billing_run_part
 
 REST = (
@@ -81,7 +82,7 @@ def finish_run(conn: Connection, run_id: str, counts: Mapping[str, Any], moment:
 def contracts_due(
     conn: Connection, through: date, scope: Mapping[str, str | None], entities: Collection[str] | None
 ) -> list[str]:
-    """Contracts with work due on or before a date that is on no draft, or with a draft that became stale."""
+    """Contracts with work or a retention due on or before a date that is on no draft, or with a draft that became stale."""
     query = f"""
         SELECT DISTINCT e.contract FROM billing_balance b JOIN billing_event e ON e.id = b.event
             LEFT JOIN contract c ON c.key = e.contract AND c.superseded_at IS NULL
@@ -98,6 +99,12 @@ def contracts_due(
           AND (CAST(:customer AS text) IS NULL OR i.customer = :customer)
           AND (CAST(:entity AS text) IS NULL OR i.legal_entity = :entity)
           AND (CAST(:entities AS text[]) IS NULL OR i.legal_entity = ANY(CAST(:entities AS text[])))
+        UNION
+        SELECT r.contract FROM ({retention.DUE}) r
+        WHERE (CAST(:contract AS text) IS NULL OR r.contract = :contract)
+          AND (CAST(:customer AS text) IS NULL OR r.customer = :customer)
+          AND (CAST(:entity AS text) IS NULL OR r.legal_entity = :entity)
+          AND (CAST(:entities AS text[]) IS NULL OR r.legal_entity = ANY(CAST(:entities AS text[])))
         ORDER BY 1
     """  # noqa: S608
     given = {

@@ -25,7 +25,8 @@ def insert_document(
     """Write one draft with its lines and the events of each; its draft number."""
     number = conn.execute(insert(invoice).values(**row).returning(invoice.c.draft_number)).scalar_one()
     conn.execute(insert(invoice_line), [{"invoice": row["id"], **line} for line in lines])
-    conn.execute(insert(invoice_line_event), [{"invoice": row["id"], **event} for event in events])
+    if events:
+        conn.execute(insert(invoice_line_event), [{"invoice": row["id"], **event} for event in events])
     return int(number)
 
 
@@ -373,7 +374,7 @@ def released_in(conn: Connection, entity: str, first: date, last: date) -> list[
     query = text(
         "SELECT i.number, i.external_key, i.kind, i.contract, i.currency, i.gross_amount, i.tax_amount, i.issue_date,"
         " (SELECT n.state FROM intent n WHERE n.type = i.kind AND n.key = i.number ORDER BY n.revision DESC LIMIT 1)"
-        "  AS intent_state FROM invoice i WHERE i.number IS NOT NULL AND i.legal_entity = :entity"
+        "  AS intent_state FROM invoice i WHERE i.number IS NOT NULL AND i.purpose <> 'retention' AND i.legal_entity = :entity"
         " AND i.issue_date BETWEEN :first AND :last ORDER BY i.draft_number"
     )
     given = {"entity": entity, "first": first, "last": last}

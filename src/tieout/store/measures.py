@@ -38,7 +38,8 @@ def billed_and_credited(conn: Connection) -> tuple[Decimal, Decimal]:
     """Net value of released invoices and of released credit notes (amounts of several currencies by number)."""
     query = text(
         "SELECT coalesce(sum(net_amount) FILTER (WHERE kind = 'invoice'), 0),"
-        " coalesce(sum(net_amount) FILTER (WHERE kind = 'credit_note'), 0) FROM invoice WHERE number IS NOT NULL"
+        " coalesce(sum(net_amount) FILTER (WHERE kind = 'credit_note'), 0) FROM invoice"
+        " WHERE number IS NOT NULL AND purpose <> 'retention'"
     )
     billed, credited = conn.execute(query).one()
     return Decimal(billed), Decimal(credited)

@@ -85,6 +85,21 @@ def account_balances(
     return {row.account: row.amount for row in conn.execute(query, told)}
 
 
+def retained(
+    conn: Connection, *, contract: str | None, entity: str | None, line: str | None, at: date
+) -> Decimal:
+    """What customers keep back of invoices, conditional or not, by what was booked up to a day."""
+    query = text(
+        "SELECT coalesce(sum(l.amount), 0) FROM journal_line l JOIN journal j ON j.id = l.journal"
+        " WHERE j.cause_type = 'retention' AND l.account IN ('contract_asset', 'retention_receivable')"
+        " AND l.booking_date <= :at AND (CAST(:contract AS text) IS NULL OR l.contract = :contract)"
+        " AND (CAST(:line AS text) IS NULL OR l.line = :line)"
+        " AND (CAST(:entity AS text) IS NULL OR l.legal_entity = :entity)"
+    )
+    told = {"at": at, "contract": contract, "entity": entity, "line": line}
+    return Decimal(conn.execute(query, told).scalar_one())
+
+
 def bookings(
     conn: Connection, *, contract: str | None, entity: str | None, line: str | None, at: date, most: int = 12
 ) -> list[str]:
@@ -135,7 +150,7 @@ def document_totals(
         " coalesce(sum(CASE WHEN kind = 'invoice' THEN tax_amount ELSE -tax_amount END), 0) AS tax,"
         " coalesce(sum(CASE WHEN kind = 'invoice' THEN gross_amount ELSE -gross_amount END), 0) AS gross,"
         " coalesce(sum(net_amount) FILTER (WHERE kind = 'credit_note'), 0) AS credited"
-        " FROM invoice WHERE number IS NOT NULL AND issue_date <= :at"
+        " FROM invoice WHERE number IS NOT NULL AND issue_date <= :at AND purpose <> 'retention'"
         " AND (CAST(:contract AS text) IS NULL OR contract = :contract)"
         " AND (CAST(:entity AS text) IS NULL OR legal_entity = :entity)"
     )
@@ -149,7 +164,7 @@ def _line_totals(
         "SELECT coalesce(sum(CASE WHEN i.kind = 'invoice' THEN l.net_amount ELSE -l.net_amount END), 0) AS net,"
         " coalesce(sum(l.net_amount) FILTER (WHERE i.kind = 'credit_note'), 0) AS credited"
         " FROM invoice i JOIN invoice_line l ON l.invoice = i.id WHERE i.number IS NOT NULL AND i.issue_date <= :at"
-        " AND l.contract_line = :line AND (CAST(:contract AS text) IS NULL OR i.contract = :contract)"
+        " AND i.purpose <> 'retention' AND l.contract_line = :line AND (CAST(:contract AS text) IS NULL OR i.contract = :contract)"
         " AND (CAST(:entity AS text) IS NULL OR i.legal_entity = :entity)"
     )
     told = {"contract": contract, "entity": entity, "line": line, "at": at}

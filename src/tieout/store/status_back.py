@@ -51,12 +51,13 @@ def opportunities(conn: Connection, setup_kind: str) -> list[dict[str, Any]]:
 
 def _billed() -> Any:
     is_invoice = invoice.c.kind == "invoice"
+    work = invoice.c.purpose != "retention"
     net = case((is_invoice, invoice.c.net_amount), else_=-invoice.c.net_amount)
     return (
         select(
             invoice.c.contract,
             func.array_agg(invoice.c.state.distinct()).filter(is_invoice).label("states"),
-            func.sum(net).filter(invoice.c.state.in_(_BILLED)).label("amount"),
+            func.sum(net).filter(invoice.c.state.in_(_BILLED), work).label("amount"),
         )
         .where(invoice.c.state != "void")
         .group_by(invoice.c.contract)

@@ -899,6 +899,10 @@ invoice = Table(
     metadata,
     Column("id", UUID(as_uuid=False), primary_key=True),
     Column("kind", String, nullable=False, comment="invoice | credit_note"),
+    Column(
+        "purpose", String, nullable=False, server_default=text("'work'"),
+        comment="work | retention: asks for what the customers kept of earlier invoices",
+    ),
     Column("draft_number", BigInteger, Identity(), nullable=False, unique=True, comment="the reference D-1042"),
     Column("run", UUID(as_uuid=False), ForeignKey("billing_run.id")),
     Column("number", String, unique=True, comment="null until released"),
@@ -920,6 +924,8 @@ invoice = Table(
     Column("net_amount", MONEY, nullable=False),
     Column("tax_amount", MONEY, nullable=False),
     Column("gross_amount", MONEY, nullable=False),
+    Column("retention_share", SHARE, comment="of the net, that the customer keeps for now; null: nothing"),
+    Column("retained_amount", MONEY, nullable=False, server_default=text("0"), comment="what that comes to"),
     Column("state", String, nullable=False),
     Column("stale_reason", String, comment="a draft whose sources changed; it cannot be released until redone"),
     Column("content_hash", String, nullable=False),
@@ -933,6 +939,8 @@ invoice = Table(
     _now(),
     Column("updated_at", MOMENT, nullable=False),
     CheckConstraint("kind IN ('invoice', 'credit_note')", name="kind"),
+    CheckConstraint("purpose IN ('work', 'retention') AND (purpose = 'work' OR kind = 'invoice')", name="purpose"),
+    CheckConstraint("retained_amount BETWEEN 0 AND greatest(0, net_amount)", name="retained"),
     CheckConstraint(
         "state IN ('draft','approved','released','posted','part_paid','paid','credited','void')", name="state"
     ),
@@ -959,6 +967,7 @@ invoice_line = Table(
     Column("tax_category", String, nullable=False),
     Column("tax_rate", SHARE, nullable=False),
     Column("corrects", String, comment="number of the earlier invoice this line corrects"),
+    Column("settles", String, comment="number of the invoice whose retention this line asks for"),
 )
 
 invoice_line_event = Table(

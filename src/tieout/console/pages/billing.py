@@ -259,6 +259,10 @@ class Billing:
                 ("net", words.money(found["net_amount"], found["currency"])),
                 ("tax", words.money(found["tax_amount"], found["currency"])),
                 ("gross", words.money(found["gross_amount"], found["currency"])),
+                (
+                    "retained",
+                    found["retained_amount"] and words.money(found["retained_amount"], found["currency"]),
+                ),
                 ("open", found["number"] and words.money(found["open_amount"], found["currency"])),
                 ("prepared by", found["preparer"]),
                 ("approved by", found["approver"]),

@@ -93,6 +93,7 @@ class SalesDocument:
 
     `number` is the draft reference before release (`draft` is true then). `local_tax_amount` is the tax in
     `local_currency`, the currency in which the seller accounts for tax, where that is another than the document's.
+    `retained_amount` is what of the amount due the buyer keeps until it is asked for.
     """
 
     type_code: str
@@ -108,6 +109,7 @@ class SalesDocument:
     gross_amount: Decimal
     adjustments: tuple[Adjustment, ...] = ()
     prepaid_amount: Decimal = Decimal(0)
+    retained_amount: Decimal = Decimal(0)
     bank: BankAccount | None = None
     contract: str | None = None
     purchase_order: str | None = None

@@ -1,7 +1,11 @@
 """The contract subledger: double entry, append-only, one journal per cause."""
 
 from tieout.domain.subledger.accounts import ACCOUNTS
-from tieout.domain.subledger.adjustments import journal_for_balances, journal_for_capitalised
+from tieout.domain.subledger.adjustments import (
+    journal_for_balances,
+    journal_for_capitalised,
+    journal_for_retention,
+)
 from tieout.domain.subledger.books import Books
 from tieout.domain.subledger.journals import (
     journal_for_credit,
@@ -19,6 +23,7 @@ __all__ = [
     "journal_for_credit",
     "journal_for_payment",
     "journal_for_release",
+    "journal_for_retention",
     "journal_for_revenue",
     "reverse",
 ]

@@ -25,6 +25,21 @@ _LINE = ["cause", "contract", "line", "entity", "currency", "event_date"]
 _SCHEMA = pl.Schema({c: JOURNAL_LINES[c] for c in (*_LINE, "account", "amount")})
 
 
+def journal_for_retention(causes: pl.DataFrame, books: Books, *, billed: bool) -> pl.DataFrame:
+    """What customers keep back (BALANCE_CAUSES: `contract_asset` while its release hangs on more than time, else
+    `retention_receivable`), out of the receivable of what is `billed`, else out of the unbilled receivable.
+
+    Each cause moves both accounts of a line from `booked` to `balance` (IFRS 15.105, 107, 108; domain rules §3).
+    """
+    check_frame("balance causes", causes, BALANCE_CAUSES)
+    if not set(causes["account"].unique().to_list()) <= {a.CONTRACT_ASSET, a.RETENTION_RECEIVABLE}:
+        raise ValueError("a retention is a contract asset or a receivable")
+    against = a.RECEIVABLE if billed else a.UNBILLED_RECEIVABLE
+    moved = causes.with_columns((pl.col("balance") - pl.col("booked")).alias("amount"))
+    rest = moved.group_by(_LINE).agg(-pl.col("amount").sum()).with_columns(pl.lit(against).alias("account"))
+    return books.write(_lines([moved, rest]), "retention" if billed else "unbilled_retention")
+
+
 def journal_for_balances(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
     """What moves each account (BALANCE_CAUSES, debit positive) from `booked` to `balance`, against its other side.
 
@@ -55,4 +70,5 @@ def journal_for_capitalised(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
 
 
 def _lines(parts: list[pl.DataFrame]) -> pl.DataFrame:
-    return conform("lines", pl.concat(parts).select(_SCHEMA.names()), _SCHEMA)
+    chosen = [part.select(_SCHEMA.names()) for part in parts]
+    return conform("lines", pl.concat(chosen, how="vertical_relaxed"), _SCHEMA)

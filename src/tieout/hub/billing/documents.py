@@ -94,10 +94,14 @@ def stored_digest(conn: Connection, row: Mapping[str, Any]) -> str:
 def digest_of(
     row: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]
 ) -> str:
-    """The digest of a document: header, totals, lines, events; of a credit note also what it credits, how and why."""
-    base = content_hash(*content(row, lines, events))["content_hash"][0]
+    """The digest of a document: header, totals, lines, events; of an invoice what the customer keeps, of a credit note
+    what it credits, how and why."""
+    base = str(content_hash(*content(row, lines, events))["content_hash"][0])
+    if row["kind"] == "invoice" and row.get("retention_share") is None:
+        return base
     if row["kind"] == "invoice":
-        return str(base)
+        said = f"{base}|{row['retention_share'].normalize():f}|{row['retained_amount'].normalize():f}"
+        return hashlib.sha256(said.encode()).hexdigest()
     said = f"{base}|{row['credits']}|{row['credit_kind']}|{bool(row['rebill'])}|{row['reason']}"
     return hashlib.sha256(said.encode()).hexdigest()
 
@@ -119,9 +123,11 @@ def content(
     return head, frame(numbered, DRAFT_LINES), frame(linked, DRAFT_EVENTS)
 
 
-def state_after(row: Mapping[str, Any], paid: Decimal, credited: Decimal) -> str:
-    """The state of a released document from what was credited and paid of it."""
-    gross = row["gross_amount"]
+def state_after(
+    row: Mapping[str, Any], paid: Decimal, credited: Decimal, retained: Decimal = Decimal(0)
+) -> str:
+    """The state of a released document from what was credited and paid of it; what is `retained` is asked for apart."""
+    gross = row["gross_amount"] - retained
     if credited and credited >= gross:
         return "credited"
     if paid and paid + credited >= gross:

@@ -19,7 +19,7 @@ from tieout.domain.billing import DraftSet, draft_invoices
 from tieout.domain.frames import BILLABLE, INVOICE_TERMS, TAX_QUESTIONS, frame
 from tieout.domain.tax import determine_tax
 from tieout.hub import audit, canonical, exceptions, policies
-from tieout.hub.billing import corrections, e_invoices, payers, waiting
+from tieout.hub.billing import corrections, e_invoices, payers, retained, waiting
 from tieout.hub.billing.documents import SIGNS, announce_draft, reference_of
 from tieout.hub.billing.waiting import Work
 from tieout.hub.refusals import NotFound
@@ -88,12 +88,17 @@ def _propose(conn: Connection, works: list[Work], through: date) -> payers.Share
     proposed = draft_invoices(
         frame([row for work in ready for row in work.rows], BILLABLE), _terms(conn, ready), through=through
     )
+    reached = retained.reached(conn, [work.contract for work in ready])
     for work in ready:
         drafts = _documents(proposed, work)
         work.drafts = sorted(
             drafts, key=lambda one: shares.positions.get((work.contract, one["row"]["customer"]), 1)
         )
+        retained.keep_back(work.drafts, work.contract, work.terms, reached, through)
         work.waiting = proposed.waiting.filter(pl.col("contract") == work.contract).to_dicts()
+    asked = retained.asked_back(conn, [work.contract for work in works], through, held)
+    for work in works:
+        work.drafts += asked.get(work.contract, [])
     return shares
 
 

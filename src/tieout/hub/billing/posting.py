@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from tieout.hub import audit, crosswalk, events, exceptions, outbox, ownership, policies, work
+from tieout.hub import audit, crosswalk, events, exceptions, outbox, ownership, policies, retention, work
 from tieout.hub.actors import SYSTEM
 from tieout.hub.billing.documents import SERVICE_ITEM, state_after
 from tieout.hub.exceptions import NewException
@@ -220,7 +220,8 @@ def settle(conn: Connection, case: Case, target_id: str) -> None:
     fp("posting.linked")
     credited = sum((n["gross_amount"] for n in store.credits_of(conn, row["id"], released=True)), Decimal(0))
     paid = settlement.paid(conn, row["external_key"]) if row["kind"] == "invoice" else Decimal(0)
-    state = state_after({**row, "posted_at": moment}, paid, credited)
+    kept = retention.kept_of(conn, row)
+    state = state_after({**row, "posted_at": moment}, paid, credited, kept)
     store.change(conn, row["id"], {"state": state, "posted_at": moment}, moment)
     fp("posting.changed")
     said = {"kind": row["kind"], "connection": case.erp, "target": target_id, "contract": row["contract"]}

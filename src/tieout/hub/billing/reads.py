@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from tieout.hub import policies
+from tieout.hub import policies, retention
 from tieout.hub.actors import SYSTEM, Actor
 from tieout.hub.billing import e_invoices
 from tieout.hub.billing.documents import find, may_read, reference_of, stored_digest
@@ -24,7 +24,7 @@ _FILTERS = {"state", "stale", "contract", "customer", "kind", "search", "legal_e
 _SHOWN = 500
 _FIELDS = (
     "kind", "number", "state", "contract", "customer", "currency", "through", "purchase_order", "terms_days",
-    "issue_date", "due_date", "net_amount", "tax_amount", "gross_amount", "preparer", "approver", "approved_at",
+    "issue_date", "due_date", "net_amount", "tax_amount", "gross_amount", "purpose", "retained_amount", "preparer", "approver", "approved_at",
     "released_at", "posted_at", "stale_reason", "void_reason", "credit_kind", "reason", "rebill", "version", "run",
     "recorded_at",
 )  # fmt: skip
@@ -85,7 +85,7 @@ def show(conn: Connection, ref: str, actor: Actor = SYSTEM) -> dict[str, Any]:
         "credit_notes": [_brief(note) for note in credits],
         "credited_amount": credited,
         "paid_amount": paid,
-        "open_amount": row["gross_amount"] - credited - paid,
+        "open_amount": row["gross_amount"] - credited - paid - retention.kept_of(conn, row),
     }
 
 
@@ -171,7 +171,7 @@ def backup_sheet(conn: Connection, ref: str, actor: Actor = SYSTEM) -> list[dict
         quantity, amount = sums.get(one["line"], (Decimal(0), Decimal(0)))
         sums[one["line"]] = (quantity + one["quantity"], amount + one["amount"])
     for line in store.lines(conn, row["id"]):
-        if sums.get(line["line"]) != (line["quantity"], line["net_amount"]):
+        if line["settles"] is None and sums.get(line["line"]) != (line["quantity"], line["net_amount"]):
             raise AssertionError(f"the hours behind line {line['line']} of {ref} do not sum to it")
     names = ("line", "work_date", "worker", "role", "project", "task", "entry", "notes", "quantity", "price",
              "multiplier", "discount", "amount", "currency")  # fmt: skip

@@ -45,7 +45,9 @@ def document(
     """The record of a document and the rows of its backup sheet, for who may read it."""
     row = find(conn, ref, actor)
     may_read(actor, row["kind"])
-    return record_of(conn, row), tuple(_backup(event) for event in store.events_behind(conn, row["id"]))
+    made = [_backup(event) for event in store.events_behind(conn, row["id"])]
+    made += [_settled(line) for line in store.lines(conn, row["id"]) if line["settles"]]
+    return record_of(conn, row), tuple(made)
 
 
 def record_of(conn: Connection, row: Mapping[str, Any]) -> SalesDocument:
@@ -71,12 +73,15 @@ def record_of(conn: Connection, row: Mapping[str, Any]) -> SalesDocument:
         seller=_seller(entity, known, seller),
         buyer=_buyer(row["customer"], _known(conn, "customer", row["customer"], moment)),
         lines=tuple(
-            _line(line, days.get(line["line"]), units.get(line["line"], "hour"))
+            _line(
+                line, days.get(line["line"]), units.get(line["line"], "item" if line["settles"] else "hour")
+            )
             for line in store.lines(conn, row["id"])
         ),
         net_amount=row["net_amount"],
         tax_amount=row["tax_amount"],
         gross_amount=row["gross_amount"],
+        retained_amount=row["retained_amount"],
         bank=_bank(seller),
         contract=row["contract"],
         purchase_order=row["purchase_order"],
@@ -138,6 +143,12 @@ def _line(line: Mapping[str, Any], days: tuple[date, date] | None, unit: str) ->
     return DocumentLine(
         line["line"], line["description"], line["quantity"], line["unit_price"], line["net_amount"],
         line["tax_category"], line["tax_rate"], unit=unit, period_start=first, period_end=last,
+    )  # fmt: skip
+
+
+def _settled(line: Mapping[str, Any]) -> BackupRow:
+    return BackupRow(
+        line["line"], None, None, None, line["description"], line["quantity"], line["unit_price"], line["net_amount"]
     )  # fmt: skip
 
 

@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 
 from tieout.domain.frames import CREDIT_CAUSES, DOCUMENT_CAUSES, MONEY, REVENUE_CAUSES, frame
 from tieout.domain.subledger import journal_for_credit, journal_for_release, journal_for_revenue
-from tieout.hub import audit, books, events, ownership, policies, work
+from tieout.hub import audit, books, events, ownership, policies, retention, work
 from tieout.hub.actors import Actor, require
-from tieout.hub.billing import e_invoices
+from tieout.hub.billing import e_invoices, retained
 from tieout.hub.billing.decisions import locked, refuse_preparer, refuse_stale
 from tieout.hub.billing.documents import (
     NAMES,
@@ -94,6 +94,8 @@ def _refuse_unapproved(conn: Connection, row: Mapping[str, Any]) -> None:
             code="TIE-206",
             remedy="Run billing again for the contract.",
         )
+    if row["purpose"] == retained.PURPOSE:
+        retained.refuse_beyond(conn, row, store.lines(conn, row["id"]))
     if row["kind"] == "credit_note" and store.beyond(conn, row["id"]):
         raise Conflict(
             f"{name_of(row)} credits hours that were corrected after it was drafted. Nothing was written.",
@@ -130,11 +132,18 @@ def _number(
 
 
 def _bill(conn: Connection, done: Release) -> None:
-    """Drafted becomes billed; the receivable stands against unbilled receivable or contract liability."""
+    """Drafted becomes billed; the receivable stands against unbilled receivable or contract liability.
+
+    A document that asks for retentions bills nothing anew: what was kept becomes a receivable.
+    """
+    if done.row["purpose"] == retained.PURPOSE:
+        retention.book(conn, [done.row["contract"]])
+        return
     causes = _causes(conn, done)
     store.move(conn, done.row["id"], {"drafted": -1, "billed": 1}, done.moment)
     fp("billing.release.balances")
     books.write_journals(conn, journal_for_release(frame(causes, DOCUMENT_CAUSES), books_for(conn, done.row)))
+    retention.book(conn, [done.row["contract"]])
 
 
 def _credit(conn: Connection, done: Release) -> None:
@@ -146,7 +155,8 @@ def _credit(conn: Connection, done: Release) -> None:
     before = store.credits_of(conn, original["id"], released=True)
     credited = sum((n["gross_amount"] for n in before if n["id"] != row["id"]), _ZERO)
     paid = settlement.paid(conn, original["external_key"])
-    open_amount = max(original["gross_amount"] - credited - paid, _ZERO)
+    kept = retention.waiting_of(conn, original)
+    open_amount = max(original["gross_amount"] - credited - paid - kept, _ZERO)
     causes = _with_open(_causes(conn, done), open_amount, row["currency"])
     places = {"drafted": -SIGNS[row["kind"]], "credited": 1} if row["run"] else {"credited": 1}
     store.move(conn, row["id"], places, done.moment)
@@ -158,7 +168,9 @@ def _credit(conn: Connection, done: Release) -> None:
     books.write_journals(conn, journal_for_credit(frame(causes, CREDIT_CAUSES), books_for(conn, row)))
     if not row["rebill"]:
         _give_up(conn, done)
-    state = state_after(original, paid, credited + row["gross_amount"])
+    retention.book(conn, [row["contract"]])
+    kept = retention.kept_of(conn, original)
+    state = state_after(original, paid, credited + row["gross_amount"], kept)
     if state != original["state"]:
         store.change(conn, original["id"], {"state": state}, done.moment)
     fp("billing.credit.original")
@@ -233,7 +245,7 @@ def _announce(conn: Connection, done: Release, actor: Actor) -> None:
     audit.record(conn, actor, "release", row["kind"], done.number, entity=entity,
                  digest=bytes.fromhex(row["content_hash"]), detail=said)  # fmt: skip
     fp("billing.release.recorded")
-    wanted = {("post", done.number)}
+    wanted = {("post", done.number)} if row["purpose"] != retained.PURPOSE else set()
     crm = ownership.load(conn).owner("opportunity", entity, done.issued)
     if crm is not None:
         wanted.add(("status_back", crm))

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from tieout.domain.frames import JOURNAL_LINES, PAYMENT_CAUSES, frame
 from tieout.domain.subledger import journal_for_payment, reverse
-from tieout.hub import audit, books, events, exceptions, policies
+from tieout.hub import audit, books, events, exceptions, policies, retention
 from tieout.hub.actors import SYSTEM
 from tieout.hub.billing.documents import books_for, state_after
 from tieout.hub.exceptions import NewException
@@ -90,7 +90,8 @@ def _pay(conn: Connection, row: Mapping[str, Any], document: str) -> None:
     if fresh:
         _book(conn, row, {cause: now[cause] for cause in fresh})
     credited = sum((n["gross_amount"] for n in store.credits_of(conn, row["id"], released=True)), _ZERO)
-    state = state_after(row, settlement.paid(conn, row["external_key"]), credited)
+    retained = retention.kept_of(conn, row)
+    state = state_after(row, settlement.paid(conn, row["external_key"]), credited, retained)
     if state != row["state"]:
         store.change(conn, row["id"], {"state": state}, moment)
         fp("settlement.changed")

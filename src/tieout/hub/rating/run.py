@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from tieout.domain.frames import ENTRIES, LINES
 from tieout.domain.rating import prepare_entries
-from tieout.hub import audit, events, policies, work
+from tieout.hub import audit, events, policies, retention, work
 from tieout.hub.actors import SYSTEM
 from tieout.hub.rating import findings, saving
 from tieout.hub.rating.deciding import Decision, decide
@@ -52,6 +52,7 @@ def rate_contracts(conn: Connection, contracts: Collection[str]) -> Rated:
     earned = recognise(facts, decision)
     saved = saving.save(conn, decision, earned, facts, moment)
     journals = book(conn, earned.recognised, facts.events)
+    journals += retention.book(conn, keys)
     opened, resolved = findings.settle(conn, facts, decision, saved.stale)
     rated = Rated(
         created=decision.rated.height + decision.charged.height,

@@ -116,7 +116,7 @@ _CONSERVED = f"""
         GROUP BY contract, currency
     ), invoiced AS (
         SELECT contract, currency, sum(CASE kind WHEN 'invoice' THEN net_amount ELSE -net_amount END) AS amount
-        FROM invoice WHERE number IS NOT NULL GROUP BY contract, currency
+        FROM invoice WHERE number IS NOT NULL AND purpose <> 'retention' GROUP BY contract, currency
     )
     SELECT b.entry AS key, concat('valued at ', b.amount, ': ', trim_scale(b.quantity), ' h at ',
                                   trim_scale(b.price), ' is not that') AS seen
@@ -209,7 +209,11 @@ _TOTALS = """
            concat('line ', l.net_amount, ', the hours behind it ', coalesce(b.amount, 0))
     FROM invoice_line l JOIN invoice i ON i.id = l.invoice
     LEFT JOIN behind b ON b.invoice = l.invoice AND b.line = l.line
-    WHERE l.net_amount <> coalesce(b.amount, 0) OR l.quantity <> coalesce(b.quantity, 0)
+    WHERE l.settles IS NULL AND (l.net_amount <> coalesce(b.amount, 0) OR l.quantity <> coalesce(b.quantity, 0))
+    UNION ALL
+    SELECT i.number, concat('kept back ', i.retained_amount, ', asked for ', sum(l.net_amount))
+    FROM invoice_line l JOIN invoice d ON d.id = l.invoice AND d.state <> 'void' AND d.purpose = 'retention'
+    JOIN invoice i ON i.number = l.settles GROUP BY i.id HAVING sum(l.net_amount) > i.retained_amount
     UNION ALL
     SELECT i.number, concat('credited ', n.gross, ' of ', i.gross_amount)
     FROM notes n JOIN invoice i ON i.id = n.credits WHERE n.net > i.net_amount OR n.gross > i.gross_amount
