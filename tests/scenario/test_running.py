@@ -26,7 +26,7 @@ def test_results_come_in_order_with_failing_checks_and_errors(
 ) -> None:
     for name, text in (
         ("1-holds", GOOD), ("2-fails", GOOD.replace("1600.80", "1600.81")), ("3-wrong", GOOD.replace("name:", "nome:")),
-        ("4-later", GOOD.replace("time_and_materials, rate_card: STD", "units, price: 5")),
+        ("4-later", GOOD.replace("revenue: 1600.80", "utilization: 1")),
     ):  # fmt: skip
         (tmp_path / f"{name}.yaml").write_text(text)
     answer = run(str(tmp_path), "--json")  # type: ignore[operator]

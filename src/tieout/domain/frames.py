@@ -360,23 +360,27 @@ LINE_REVENUE = _schema(
 BILLED_DOCUMENTS = _schema(
     unit=_S, obligation=_S, currency=_S, right=_S, released_on=_D, due_on=_D, paid_on=_D, net_amount=MONEY,
 )  # fmt: skip
+REFUND_INPUT = _schema(
+    unit=_S, obligation=_S, currency=_S, day=_D, expected_amount=MONEY, billed_amount=MONEY, price=MONEY,
+)  # fmt: skip
+REFUNDS = _schema(unit=_S, obligation=_S, currency=_S, day=_D, refund_amount=MONEY)
 BALANCE_INPUT = _schema(
-    unit=_S, obligation=_S, currency=_S, recognised_amount=MONEY, billed_amount=MONEY, entitled_amount=MONEY,
+    unit=_S, obligation=_S, currency=_S, day=_D, recognised_amount=MONEY, billed_amount=MONEY, entitled_amount=MONEY,
     refund_amount=MONEY, retained_amount=MONEY, retention_conditional=_B,
 )  # fmt: skip
 BALANCES = _schema(
-    unit=_S, obligation=_S, currency=_S, unbilled_receivable=MONEY, contract_asset=MONEY, contract_liability=MONEY,
+    unit=_S, obligation=_S, currency=_S, day=_D, unbilled_receivable=MONEY, contract_asset=MONEY, contract_liability=MONEY,
     refund_liability=MONEY, retention_receivable=MONEY,
 )  # fmt: skip
 NET_BALANCES = _schema(
-    unit=_S, currency=_S, unbilled_receivable=MONEY, contract_asset=MONEY, contract_liability=MONEY,
+    unit=_S, currency=_S, day=_D, unbilled_receivable=MONEY, contract_asset=MONEY, contract_liability=MONEY,
     refund_liability=MONEY, retention_receivable=MONEY,
 )  # fmt: skip
 LOSS_INPUT = _schema(
-    unit=_S, framework=_S, loss_scope=_S, estimated_cost=MONEY, cost_to_date=MONEY, price=MONEY, revenue=MONEY,
+    unit=_S, day=_D, framework=_S, loss_scope=_S, estimated_cost=MONEY, cost_to_date=MONEY, price=MONEY, revenue=MONEY,
     cost_asset=MONEY,
 )  # fmt: skip
-LOSSES = _schema(unit=_S, expected_loss=MONEY, impairment=MONEY, loss_provision=MONEY)
+LOSSES = _schema(unit=_S, day=_D, expected_loss=MONEY, impairment=MONEY, loss_provision=MONEY)
 CONTRACT_COSTS = _schema(
     cost=_S, unit=_S, currency=_S, kind=_S, incurred_on=_D, amount=MONEY, service_start=_D, service_end=_D,
     creates_service=_B,
@@ -409,6 +413,13 @@ PAYMENT_CAUSES = _schema(
 )  # fmt: skip
 BALANCE_CAUSES = _schema(
     cause=_S, contract=_S, line=_S, entity=_S, currency=_S, event_date=_D, account=_S, balance=MONEY, booked=MONEY,
+)  # fmt: skip
+# each account of a line at the end of a day (debit positive), and what moved it until now
+POSITION_TARGETS = _schema(
+    contract=_S, line=_S, entity=_S, currency=_S, day=_D, account=_S, balance=MONEY,
+)  # fmt: skip
+POSITION_MOVES = _schema(
+    contract=_S, line=_S, entity=_S, currency=_S, event_date=_D, account=_S, amount=MONEY,
 )  # fmt: skip
 CLOSED_PERIODS = _schema(entity=_S, period=_S)
 JOURNAL_LINES = _schema(

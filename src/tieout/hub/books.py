@@ -103,6 +103,7 @@ def financial_status(conn: Connection, contracts: Collection[str]) -> dict[str, 
 
 
 _OF_ACCOUNT: Mapping[str, tuple[str, int]] = {
+    a.REVENUE: ("recognised", -1),
     a.RECEIVABLE: ("receivable", 1),
     a.UNBILLED_RECEIVABLE: ("unbilled_receivable", 1),
     a.CONTRACT_LIABILITY: ("contract_liability", -1),

@@ -111,7 +111,8 @@ LINE_TERMS: Mapping[str, Kind] = {
     "estimated_hours": _not_negative, "estimated_units": _not_negative, "weights": _list(WEIGHT, "milestone", "weight"),
     "revenue_from": converters.civil_date, "revenue_to": converters.civil_date,
     "revenue_basis": _one_of("daily", "monthly"), "revenue_milestone": converters.text,
-    "revenue_at": converters.civil_date,
+    "revenue_at": converters.civil_date, "bundle": converters.text, "bundle_price": _not_negative,
+    "residual": converters.boolean, "residual_low": _not_negative, "residual_high": _not_negative,
 }  # fmt: skip
 LISTS: Mapping[str, Mapping[str, Kind]] = {
     "schedule": SCHEDULE_ITEM, "milestones": MILESTONE, "tiers": TIER, "weights": WEIGHT, "expense_limits": EXPENSE_LIMIT,

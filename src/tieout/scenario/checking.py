@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import Any
 
 from sqlalchemy import Connection
 
-from tieout.hub import audit
+from tieout.hub import audit, revenue
 from tieout.model.periods import period_bounds, period_of
-from tieout.scenario import costs
+from tieout.scenario import costs, measures
+from tieout.scenario.measures import Asked
 from tieout.scenario.model import Expectation
 from tieout.scenario.parsing import Scenario
 from tieout.store import retainers
@@ -35,45 +36,6 @@ class Check:
     trace: tuple[str, ...] = ()
 
 
-class Of(TypedDict):
-    """What a figure is asked of; null: of all."""
-
-    contract: str | None
-    entity: str | None
-    line: str | None
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a measure is asked of."""
-
-    conn: Connection
-    at: date
-    contract: str | None
-    entity: str | None
-    line: str | None = None
-    worker: str | None = None
-    project: str | None = None
-
-    @property
-    def of(self) -> Of:
-        """What the question is about."""
-        return {"contract": self.contract, "entity": self.entity, "line": self.line}
-
-    def account(self, name: str, sign: int = 1, since: date | None = None) -> Decimal:
-        """Balance of one account with its sign turned to the measure's."""
-        found = store.account_balances(self.conn, **self.of, at=self.at, since=since)
-        return sign * found.get(name, Decimal(0))
-
-    def events(self, name: str) -> Decimal:
-        """One sum over the billing events."""
-        return store.event_totals(self.conn, **self.of)[name]
-
-    def documents(self, name: str) -> Decimal:
-        """One sum over the released documents."""
-        return store.document_totals(self.conn, **self.of, at=self.at)[name]
-
-
 _NUMBERS: Mapping[str, Callable[[Asked], Decimal]] = {
     "revenue": lambda a: a.account("revenue", -1),
     "revenue_in_period": lambda a: a.account("revenue", -1, period_bounds(period_of(a.at))[0]),
@@ -87,10 +49,16 @@ _NUMBERS: Mapping[str, Callable[[Asked], Decimal]] = {
     "paid": lambda a: a.account("cash_clearing"),
     "receivable": lambda a: a.account("receivable"),
     "unbilled_receivable": lambda a: a.account("unbilled_receivable"),
-    "contract_asset": lambda a: a.account("contract_asset"),
-    "contract_liability": lambda a: a.account("contract_liability", -1),
-    "unbilled": lambda a: max(Decimal(0), a.events("recognised") - a.events("billed")),
-    "deferred": lambda a: max(Decimal(0), a.events("billed") - a.events("recognised")),
+    "contract_asset": lambda a: measures.net(a, "contract_asset"),
+    "contract_liability": lambda a: measures.net(a, "contract_liability"),
+    "unbilled": lambda a: measures.unbilled(a),
+    "deferred": lambda a: a.account("contract_liability", -1),
+    "refund_liability": lambda a: a.account("refund_liability", -1),
+    "loss_provision": lambda a: a.account("loss_provision", -1),
+    "transaction_price": measures.price,
+    "allocated_price": measures.price,
+    "remaining_price": lambda a: measures.price(a) - a.account("revenue", -1),
+    "percent_complete": measures.progress,
     "held": lambda a: a.events("held"),
     "retention": lambda a: store.retained(a.conn, **a.of, at=a.at),
     "on_hold": lambda a: a.events("on_hold"),
@@ -107,10 +75,11 @@ def check_expectation(conn: Connection, scenario: Scenario, expectation: Expecta
     where = expectation.where
     names = ("contract", "entity", "line", "worker", "project")
     asked = Asked(conn, expectation.at, **{name: where.get(name) for name in names})
+    lines = scenario.lines_of(where.get("contract"), where["obligation"]) if "obligation" in where else None
     found = []
     for measure, expected in expectation.measures.items():
         if measure in _NUMBERS:
-            found.append(_number(asked, expectation, measure, expected))
+            found.append(_number(asked, expectation, measure, expected, lines))
         elif measure == "journal":
             found += _journal(asked, expectation, expected)
         else:
@@ -120,8 +89,15 @@ def check_expectation(conn: Connection, scenario: Scenario, expectation: Expecta
     return found
 
 
-def _number(asked: Asked, expectation: Expectation, measure: str, expected: Any) -> Check:
-    actual = _NUMBERS[measure](asked)
+def _number(
+    asked: Asked, expectation: Expectation, measure: str, expected: Any, lines: Sequence[str] | None
+) -> Check:
+    """One figure; of an obligation the sum over its lines, whose progress is the same."""
+    if lines is None:
+        actual = _NUMBERS[measure](asked)
+    else:
+        parts = [_NUMBERS[measure](replace(asked, line=line)) for line in lines]
+        actual = max(parts) if measure == "percent_complete" else sum(parts, Decimal(0))
     ok = isinstance(expected, int | Decimal) and abs(actual - Decimal(expected)) <= expectation.tolerance
     trace = () if ok else tuple(store.bookings(asked.conn, **asked.of, at=asked.at))
     return Check(expectation.at, expectation.where, measure, _plain(expected), _plain(actual), ok, trace)
@@ -222,6 +198,7 @@ def check_always(conn: Connection, at: date, moment: datetime) -> list[Check]:
     problems = {
         "journals that do not balance": store.unbalanced_journals(conn),
         "approved hours in no place": store.hours_in_no_place(conn),
+        "revenue beyond the price": [f"{key}: {seen}" for key, seen in revenue.beyond_price(conn)],
         "the audit chain": [finding.what for finding in audit.verify(conn).findings],
     }
     return [Check(at, {}, f"always: {name}", [], found, False) for name, found in problems.items() if found]

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from tieout.model.periods import period_bounds, period_of
+from tieout.scenario.measures import Asked
 from tieout.store import costing as store
-
-if TYPE_CHECKING:
-    from tieout.scenario.checking import Asked
 
 
 def cost(asked: Asked, since: date | None = None) -> Decimal:

@@ -190,7 +190,9 @@ def periods_through(first: date, code: str) -> list[str]:
 
 
 def _entity(entity: Entity) -> dict[str, Any]:
-    return {"code": entity.code, "country": entity.country, "currency": entity.currency}
+    return {
+        "code": entity.code, "country": entity.country, "currency": entity.currency, "framework": entity.framework,
+    }  # fmt: skip
 
 
 def _milestone(

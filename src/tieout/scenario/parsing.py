@@ -66,6 +66,18 @@ class Scenario:
             return self.header.contracts[0]
         return next(c for c in self.header.contracts if c.number == number)
 
+    def lines_of(self, contract: str | None, obligation: str) -> list[str]:
+        """The lines of an obligation: those that name it, else the line of that id; added ones included."""
+        added = [
+            told
+            for event in self.timeline
+            if event.verb == "amend" and self.contract(event.body.contract) is self.contract(contract)
+            for told in event.body.change.get("lines", [])
+        ]
+        named = {line.id: line.obligation or line.id for line in self.contract(contract).lines}
+        named |= {str(told["id"]): str(told.get("obligation", told["id"])) for told in added if "id" in told}
+        return [line for line, own in named.items() if own == obligation]
+
 
 def load_scenario(path: Path) -> Scenario:
     """A scenario from its file; BadScenario with file and line for whatever is wrong."""

@@ -15,9 +15,10 @@ from tieout.connectors.kit.interface import Change
 from tieout.flows import reactions
 from tieout.flows.durable import run_due
 from tieout.flows.environment import Environment
-from tieout.hub import billing, inbox, ownership, rates
+from tieout.hub import billing, inbox, ownership, rates, rating, revenue
 from tieout.hub.actors import APPROVER, PREPARER, Actor
 from tieout.hub.price_list import RatePrice
+from tieout.hub.rating.plans import BY_PERIOD
 from tieout.hub.refusals import Refusal
 from tieout.scenario import people
 from tieout.scenario.checking import Check, check_always, check_expectation
@@ -102,12 +103,24 @@ class Player:
 
     def _check(self, day: date) -> list[Check]:
         self._at(max(datetime.combine(day, _EVENING), self.moment))
+        self._recognise()
         found: list[Check] = []
         with self.engine.connect() as conn:
             for expectation in self.scenario.expectations:
                 if expectation.at == day:
                     found += check_expectation(conn, self.scenario, expectation)
         return found
+
+    def _recognise(self) -> None:
+        """What is due by the day, then revenue of what earns as time passes, as of that day."""
+        run_due(self.environment, KINDS)
+        contracts = self.scenario.header.contracts
+        timed = [
+            one.number for one in contracts if any(line.billing.method in BY_PERIOD for line in one.lines)
+        ]
+        if timed:
+            self._begin(lambda conn: rating.rate_contracts(conn, timed))
+        self._begin(lambda conn: revenue.recognise_contracts(conn, [one.number for one in contracts]))
 
     # --- the hub ------------------------------------------------------------------------------------------
 
@@ -217,6 +230,8 @@ class Player:
     def _close(self, event: Event) -> None:
         first = min(e.at for e in self.scenario.timeline)
         entity = event.body.entity or self.scenario.header.entities[0].code
+        self._flush()
+        self._recognise()
         starts = [c.start for c in self.scenario.header.contracts if c.start]
         for code in periods_through(min([first, *starts]), event.body.period):
             self._hear([self.facts.period(entity, code, "closed", self.moment)])

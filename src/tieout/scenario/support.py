@@ -34,6 +34,8 @@ VERBS = frozenset(
         "deliver",
         "payroll",
         "subcontract",
+        "progress",
+        "estimate",
     ]
 )
 MEASURES = frozenset(
@@ -54,6 +56,11 @@ MEASURES = frozenset(
         "contract_liability",
         "unbilled",
         "deferred",
+        "refund_liability",
+        "transaction_price",
+        "allocated_price",
+        "remaining_price",
+        "percent_complete",
         "held",
         "on_hold",
         "written_off",
@@ -68,7 +75,7 @@ MEASURES = frozenset(
         "events",
     ]
 )
-SELECTORS = frozenset({"contract", "line", "entity", "invoice", "worker", "project"})
+SELECTORS = frozenset({"contract", "line", "entity", "invoice", "obligation", "worker", "project"})
 OF_WORK = frozenset({"cost", "cost_in_period", "hours_worked"})
 """Measures of single workers and projects too."""
 OF_DOCUMENTS = frozenset({"tax", "billed_gross", "paid", "receivable", "invoices", "exceptions", "events"})
@@ -85,7 +92,7 @@ POLICIES = frozenset(
         "usage_tolerance",
     ]
 )
-AMENDED = frozenset({"lines", "end", "collectible", "remove", "billing"})
+AMENDED = frozenset({"lines", "end", "collectible", "remove", "billing", "revenue", "price", "past_change"})
 
 
 def refuse_unsupported(scenario: Scenario) -> None:
@@ -114,7 +121,8 @@ def refuse_unsupported(scenario: Scenario) -> None:
     for expectation in scenario.expectations:
         if unknown := set(expectation.measures) - MEASURES:
             raise no(expectation.place, f"the measure {sorted(unknown)[0]}")
-        if "line" in expectation.where and (whole := set(expectation.measures) & OF_DOCUMENTS):
+        of_lines = {"line", "obligation"} & set(expectation.where)
+        if of_lines and (whole := set(expectation.measures) & OF_DOCUMENTS):
             raise no(expectation.place, f"the measure {sorted(whole)[0]} of one line")
         if {"worker", "project"} & set(expectation.where) and (other := set(expectation.measures) - OF_WORK):
             raise no(expectation.place, f"the measure {sorted(other)[0]} of a worker or project")
@@ -123,14 +131,11 @@ def refuse_unsupported(scenario: Scenario) -> None:
 
 
 def _contract(contract: Contract, place: tuple[Any, ...], no: Any) -> None:
-    if contract.rules or contract.variable or contract.combine_with:
-        raise no(place, "client rules, variable consideration or combination")
+    if contract.rules:
+        raise no(place, "client rules")
     for number, line in enumerate(contract.lines):
         where = (*place, "lines", number, "billing")
-        for name in ("bundle", "residual", "tax"):
-            if getattr(line, name) is not None:
-                raise no((*place, "lines", number, name), f"`{name}` of a line")
-        if line.revenue.method != "as_invoiced":
-            raise no((*place, "lines", number, "revenue", "method"), f"revenue method {line.revenue.method}")
+        if line.tax is not None:
+            raise no((*place, "lines", number, "tax"), "`tax` of a line")
         if line.billing.expenses is not None:
             raise no((*where, "expenses"), "expenses")

@@ -87,6 +87,10 @@ def _line(line: Line) -> dict[str, Any]:
             told |= {f"{part}_{name}": value for name, value in stated.model_dump().items()}
     if plan.drawdown is not None:
         told["rate_card"] = plan.drawdown.rate_card
+    if line.bundle is not None:
+        told |= {"bundle": line.bundle.id, "bundle_price": line.bundle.price}
+    if line.residual is not None:
+        told |= {"residual": True, "residual_low": line.residual.low, "residual_high": line.residual.high}
     return _without_nulls(
         told | _lists(plan) | _rollover(plan.rollover) | _expenses(plan) | _revenue(line.revenue)
     )

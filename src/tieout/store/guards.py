@@ -65,7 +65,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION tieout_check_payer()
 """
 
 APPEND_ONLY = (
-    "journal", "journal_line", "revenue_entry", "cost_entry", "transfer_entry", "worker_terms", "cost_rate", "audit",
+    "journal", "journal_line", "revenue_entry", "obligation_revenue", "cost_entry", "transfer_entry", "worker_terms", "cost_rate", "audit",
     "audit_seal",
 )  # fmt: skip
 """Tables whose rows are never changed or removed; a correction is a further row."""

@@ -9,6 +9,7 @@ import polars as pl
 from sqlalchemy import Connection, and_, func, select, text
 
 from tieout.store.copying import read_frame
+from tieout.store.revenue import mates
 from tieout.store.tables import contract, contract_terms, exception, legal_entity
 
 _S = pl.String
@@ -37,7 +38,9 @@ _ENTRY_SELECT = f"""
 
 
 def widened(conn: Connection, contracts: Collection[str]) -> set[str]:
-    """The contracts, those that their entries came from or went to, and all that share a limited purchase order."""
+    """The contracts, those that their entries came from or went to, all that share a limited purchase order, and all
+    that are combined with them.
+    """
     moved = """
         SELECT unnest(CAST(:keys AS text[]))
         UNION SELECT p.contract FROM billing_event b
@@ -50,20 +53,22 @@ def widened(conn: Connection, contracts: Collection[str]) -> set[str]:
             WHERE p.contract = ANY(:keys) AND p.superseded_at IS NULL AND b.contract <> p.contract
     """
     keys = {row[0] for row in conn.execute(text(moved), {"keys": list(contracts)})}
-    mates = """
+    sharing = """
         SELECT other.key FROM contract own JOIN contract other
             ON other.purchase_order = own.purchase_order AND other.customer = own.customer
         WHERE own.key = ANY(:keys) AND own.superseded_at IS NULL AND other.superseded_at IS NULL
     """
-    keys |= {row[0] for row in conn.execute(text(mates), {"keys": list(keys)})}
-    return {key for key in keys if key is not None}
+    keys |= {row[0] for row in conn.execute(text(sharing), {"keys": list(keys)})}
+    return mates(conn, {key for key in keys if key is not None})
 
 
 def contracts_of(conn: Connection, keys: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Current contracts by key, with the currency of their legal entity as `functional_currency` (null: unknown)."""
+    """Current contracts by key, with the `functional_currency` and `framework` of their legal entity (null: unknown)."""
     entity = legal_entity.alias()
     query = (
-        select(contract, entity.c.currency.label("functional_currency"))
+        select(
+            contract, entity.c.currency.label("functional_currency"), entity.c.framework.label("framework")
+        )
         .outerjoin(entity, and_(entity.c.key == contract.c.legal_entity, entity.c.superseded_at.is_(None)))
         .where(contract.c.key == func.any(list(keys)), contract.c.superseded_at.is_(None))
         .order_by(contract.c.key)

@@ -100,6 +100,46 @@ def retained(
     return Decimal(conn.execute(query, told).scalar_one())
 
 
+def conditional_positions(
+    conn: Connection, contract: str | None, entity: str | None, at: date
+) -> list[Decimal]:
+    """Contract asset less contract liability of each contract."""
+    query = text(
+        "SELECT sum(amount) FROM journal_line WHERE booking_date <= :at"
+        " AND account IN ('contract_asset', 'contract_liability')"
+        " AND (CAST(:contract AS text) IS NULL OR contract = :contract)"
+        " AND (CAST(:entity AS text) IS NULL OR legal_entity = :entity) GROUP BY contract"
+    )
+    return list(conn.execute(query, {"contract": contract, "entity": entity, "at": at}).scalars())
+
+
+def unbilled_lines(
+    conn: Connection, *, contract: str | None, entity: str | None, line: str | None, at: date
+) -> list[Decimal]:
+    """Unbilled receivable of each contract line less what a person holds of it."""
+    query = text(
+        "SELECT sum(amount) FROM ("
+        " SELECT contract, line, legal_entity, amount FROM journal_line"
+        " WHERE account = 'unbilled_receivable' AND booking_date <= :at"
+        " UNION ALL SELECT b.contract, b.line, b.legal_entity, -bb.held_amount FROM billing_event b"
+        " JOIN billing_balance bb ON bb.event = b.id) AS parts"
+        " WHERE (CAST(:contract AS text) IS NULL OR contract = :contract)"
+        " AND (CAST(:line AS text) IS NULL OR line = :line)"
+        " AND (CAST(:entity AS text) IS NULL OR legal_entity = :entity) GROUP BY contract, line"
+    )
+    told = {"at": at, "contract": contract, "entity": entity, "line": line}
+    return list(conn.execute(query, told).scalars())
+
+
+def contracts_in(conn: Connection, entity: str | None) -> list[str]:
+    """The contracts, of an entity if one is named."""
+    query = text(
+        "SELECT key FROM contract WHERE superseded_at IS NULL"
+        " AND (CAST(:entity AS text) IS NULL OR legal_entity = :entity) ORDER BY key"
+    )
+    return list(conn.execute(query, {"entity": entity}).scalars())
+
+
 def bookings(
     conn: Connection, *, contract: str | None, entity: str | None, line: str | None, at: date, most: int = 12
 ) -> list[str]:

@@ -65,9 +65,13 @@ def currencies(conn: Connection) -> dict[str, str]:
 def positions(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
     """Recognised and billed (net of credits, without tax) per contract line and currency (POSITION_COLUMNS)."""
     query = """
-        SELECT b.contract, b.line, b.currency, sum(bb.recognised_amount), sum(bb.billed_amount - bb.credited_amount)
-        FROM billing_event b JOIN billing_balance bb ON bb.event = b.id
-        WHERE b.contract = ANY(%(contracts)s) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        SELECT contract, line, currency, sum(recognised), sum(billed) FROM (
+            SELECT b.contract, b.line, b.currency, bb.recognised_amount AS recognised,
+                   bb.billed_amount - bb.credited_amount AS billed
+            FROM billing_event b JOIN billing_balance bb ON bb.event = b.id WHERE b.contract = ANY(%(contracts)s)
+            UNION ALL SELECT contract, line, currency, amount, 0 FROM obligation_revenue
+            WHERE contract = ANY(%(contracts)s)
+        ) AS parts GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     """
     return read_frame(conn, query, {"contracts": list(contracts)}, POSITION_COLUMNS)
 
@@ -113,8 +117,7 @@ def account_sums(conn: Connection, contracts: Collection[str]) -> list[dict[str,
 def event_sums(conn: Connection, contracts: Collection[str]) -> list[dict[str, Any]]:
     """Sums over the events' balances by contract and currency."""
     query = text(
-        "SELECT b.contract, b.currency, sum(bb.recognised_amount) AS recognised,"
-        " sum(bb.billed_amount) AS invoiced, sum(bb.credited_amount) AS credited,"
+        "SELECT b.contract, b.currency, sum(bb.billed_amount) AS invoiced, sum(bb.credited_amount) AS credited,"
         " sum(bb.over_cap_amount) AS over_cap, sum(bb.held_amount) AS held,"
         " sum(bb.written_off_amount) AS written_off, sum(bb.drafted_amount) AS drafted,"
         " sum(bb.amount - bb.reversed_amount - bb.over_cap_amount - bb.held_amount - bb.written_off_amount"

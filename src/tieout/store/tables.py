@@ -293,6 +293,7 @@ legal_entity = _canonical(
     Column("name", String),
     Column("country", String),
     Column("currency", String),
+    Column("framework", String, comment="ifrs | us_gaap; null: ifrs"),
 )
 
 period = _canonical(
@@ -382,7 +383,11 @@ contract = _canonical(
     Column("purchase_order_amount", MONEY),
     Column("document_url", String),
     Column("document_hash", String),
-)
+    extra=(
+        Index("ix_contract_combined", text("(accounting->>'combine_with')"),
+              postgresql_where=text("superseded_at IS NULL AND accounting->>'combine_with' IS NOT NULL")),
+    ),
+)  # fmt: skip
 
 project = _canonical(
     "project",
@@ -1028,7 +1033,7 @@ journal = Table(
     Column("id", UUID(as_uuid=False), primary_key=True),
     Column(
         "cause_type", String, nullable=False,
-        comment="revenue | release | credit | payment | reversal | cost | transfer | payroll | labor_variance",
+        comment="revenue | release | credit | payment | reversal | cost | transfer | payroll | labor_variance | position",
     ),
     Column("cause", String, nullable=False),
     Column("contract", String, comment="null: payroll beyond the standard, which is of no contract"),
@@ -1119,6 +1124,25 @@ transfer_entry = Table(
     Index("ix_transfer_entry_source", "source"),
     Index("ix_transfer_entry_journal", "journal"),
 )  # fmt: skip
+
+obligation_revenue = Table(
+    "obligation_revenue",
+    metadata,
+    Column("journal", UUID(as_uuid=False), ForeignKey("journal.id"), primary_key=True),
+    Column("contract", String, primary_key=True),
+    Column("line", String, primary_key=True),
+    Column("obligation", String, primary_key=True, comment="by whose plan it is earned"),
+    Column("legal_entity", String, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("event_date", Date, nullable=False),
+    Column("amount", MONEY, nullable=False, comment="what the line gave to the journal's revenue"),
+    Column(
+        "allocated_price", MONEY, nullable=False, comment="the line's, at the end of that day as known then"
+    ),
+    Column("percent_complete", SHARE, nullable=False),
+    Column("recorded_at", MOMENT, nullable=False),
+    Index("ix_obligation_revenue_contract", "contract"),
+)
 
 # --- events, outbox --------------------------------------------------------------------------------------------------
 

@@ -184,7 +184,7 @@ def test_t014_t015_an_advance_invoice_counts_when_its_right_is_unconditional(
     document = {"unit": "C-1", "obligation": "1", "currency": "USD", "right": right, "released_on": day(1, 31),
                 "due_on": day(1, 31), "paid_on": day(3, 1), "net_amount": D(1000)}  # fmt: skip
     documents = frame([document], BILLED_DOCUMENTS)
-    counted = [counted_billing(documents, on=on)["billed_amount"].sum() for on in (day(1, 31), day(3, 1))]
+    counted = [counted_billing(documents, days=[on])["billed_amount"].sum() for on in (day(1, 31), day(3, 1))]
     assert counted == billed
     _, before = balance({"billed_amount": D(1000)})
     _, after = balance({"billed_amount": D(1000), "recognised_amount": D(1000)})

@@ -12,6 +12,7 @@ One file per family of rules; each docstring names its paragraphs.
 | measures of progress, time elapsed | `progress`, `straight_line` | 38–45, B14–B19 |
 | revenue to date, what is unbooked | `earned`, `recognise` | 9, 31, 46, 87 |
 | contract asset, liability, receivable, refund liability | `balances` | 55, 105–108 |
+| what will be given back of billing | `refunds` | 55, B20–B27 |
 | losses | `losses` | 101; IAS 37.66–69; ASC 605-35 |
 | contract costs | `contract_costs` | 91–104 |
 | credit notes | `credits` | 51, 87 |
@@ -40,6 +41,7 @@ from tieout.domain.revenue.modifications import RevenuePlan, plan_revenue
 from tieout.domain.revenue.periods import earn_periods
 from tieout.domain.revenue.progress import Performance, valid_readings
 from tieout.domain.revenue.recognise import Recognition, recognise_to_date, unbooked
+from tieout.domain.revenue.refunds import expected_refunds
 from tieout.domain.revenue.variable import estimate_variable
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "credit_effects",
     "estimate_variable",
     "expected_losses",
+    "expected_refunds",
     "flag_financing",
     "net_by_contract",
     "plan_revenue",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import polars as pl
@@ -38,8 +39,8 @@ def contract_positions(sums: pl.DataFrame) -> pl.DataFrame:
     return conform("positions", placed, POSITIONS).sort("contract", "line", "currency")
 
 
-def counted_billing(documents: pl.DataFrame, *, on: date) -> pl.DataFrame:
-    """What of the documents (BILLED_DOCUMENTS, credits negative) counts as billed on a day: unit, obligation, amount.
+def counted_billing(documents: pl.DataFrame, *, days: Sequence[date]) -> pl.DataFrame:
+    """What of the documents (BILLED_DOCUMENTS, credits negative) counts as billed on each day: unit, obligation, amount.
 
     IFRS 15.108: an invoice counts from the day its right is unconditional. `right` says when: `release` (a contract
     that cannot be cancelled: on release), `due` (when due or paid, the earlier), `payment` (when paid). Before that an
@@ -50,14 +51,17 @@ def counted_billing(documents: pl.DataFrame, *, on: date) -> pl.DataFrame:
         pl.when(pl.col("right") == "release").then("released_on")
         .when(pl.col("right") == "due").then(pl.min_horizontal("due_on", "paid_on")).otherwise("paid_on")
     )  # fmt: skip
-    counts = documents.filter((pl.max_horizontal(from_day, "released_on") <= on).fill_null(False))
-    return counts.group_by("unit", "obligation", "currency").agg(
+    grid = pl.DataFrame({"day": sorted(set(days))}, schema={"day": pl.Date})
+    counts = documents.with_columns(pl.max_horizontal(from_day, "released_on").alias("from_day")).join_where(
+        grid, pl.col("from_day") <= pl.col("day")
+    )
+    return counts.group_by("unit", "obligation", "currency", "day").agg(
         pl.col("net_amount").sum().alias("billed_amount")
     )
 
 
 def contract_balances(inputs: pl.DataFrame) -> pl.DataFrame:
-    """Per obligation, gross: what stands between revenue, billing and what will be given back (IFRS 15.105–108, 55).
+    """Per obligation and day, gross: what stands between revenue, billing and what will be given back (IFRS 15.105–108, 55).
 
     `inputs` (BALANCE_INPUT): billed is what counts as billed, retention included; `refund_amount` is what of it the
     customer is expected to get back (a refund liability, never revenue); `entitled_amount` is the value to date whose
@@ -81,19 +85,21 @@ def contract_balances(inputs: pl.DataFrame) -> pl.DataFrame:
         pl.col("refund_amount").alias("refund_liability"),
         (pl.col("retained_amount") - conditional).cast(MONEY).alias("retention_receivable"),
     )
-    return conform("balances", placed, BALANCES).sort("unit", "obligation", "currency")
+    return conform("balances", placed, BALANCES).sort("unit", "obligation", "currency", "day")
 
 
 def net_by_contract(balances: pl.DataFrame) -> pl.DataFrame:
-    """For presentation: per accounting contract one of contract asset and contract liability (IFRS 15.105, BC317).
+    """For presentation: per accounting contract and day one of contract asset and contract liability (IFRS 15.105, BC317).
 
     Receivables, billed or not, and refund liabilities are never netted against them (IFRS 15.108, B20–B27).
     """
     check_frame("balances", balances, BALANCES)
-    sums = balances.group_by("unit", "currency").agg(pl.exclude("unit", "currency", "obligation").sum())
+    sums = balances.group_by("unit", "currency", "day").agg(
+        pl.exclude("unit", "currency", "day", "obligation").sum()
+    )
     net = pl.col("contract_asset") - pl.col("contract_liability")
     netted = sums.with_columns(
         net.clip(lower_bound=0).alias("contract_asset"),
         (-net).clip(lower_bound=0).alias("contract_liability"),
     )
-    return conform("net balances", netted, NET_BALANCES).sort("unit", "currency")
+    return conform("net balances", netted, NET_BALANCES).sort("unit", "currency", "day")

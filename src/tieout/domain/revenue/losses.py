@@ -11,7 +11,7 @@ from tieout.domain.frames import LOSS_INPUT, LOSSES, MONEY, check_frame, conform
 
 
 def expected_losses(contracts: pl.DataFrame) -> pl.DataFrame:
-    """Per accounting contract (LOSS_INPUT, amounts to date) the loss still to come and what covers it (LOSSES).
+    """Per accounting contract and day (LOSS_INPUT, amounts to date) the loss still to come and what covers it (LOSSES).
 
     expected loss = max(0, (estimated cost − cost to date) − (price − revenue to date)). Costs capitalised for the
     contract are impaired as far as price to come less cost to come does not recover them (IFRS 15.101), before a
@@ -27,4 +27,4 @@ def expected_losses(contracts: pl.DataFrame) -> pl.DataFrame:
         (-margin).clip(lower_bound=0).cast(MONEY).alias("expected_loss"),
         pl.min_horizontal(asset, (asset - margin).clip(lower_bound=0)).cast(MONEY).alias("impairment"),
     ).with_columns(pl.when(in_scope).then("expected_loss").otherwise(0).cast(MONEY).alias("loss_provision"))
-    return conform("losses", placed, LOSSES).sort("unit")
+    return conform("losses", placed, LOSSES).sort("unit", "day")

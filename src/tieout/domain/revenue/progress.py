@@ -149,12 +149,16 @@ def _time(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _date(lines: pl.DataFrame, performance: Performance) -> pl.DataFrame:
-    """IFRS 15.38: control passes on a stated day (`end` of the line); nothing before, all from then on."""
+    """IFRS 15.38: control passes on a stated day (`end` of the line); nothing before, all from then on.
+
+    Without a day or a milestone nothing can be measured.
+    """
     rows = lines.filter(pl.col("method") == "point_in_time").join(
         performance.planned, on=["unit", "change", *_LINE], how="anti"
     )
     passed = (pl.col("day") >= pl.col("end")).fill_null(False)
-    return _part(rows.with_columns(passed.cast(pl.Int64).alias("done"), pl.lit(1).alias("total")))
+    known = pl.col("end").is_not_null().cast(pl.Int64)
+    return _part(rows.with_columns(passed.cast(pl.Int64).alias("done"), known.alias("total")))
 
 
 def _milestones(lines: pl.DataFrame, performance: Performance) -> pl.DataFrame:

@@ -39,13 +39,20 @@ class Recognition:
 
 
 def recognise_to_date(
-    plan: RevenuePlan, performance: Performance, contracts: pl.DataFrame, *, days: Sequence[date]
+    plan: RevenuePlan,
+    performance: Performance,
+    contracts: pl.DataFrame,
+    *,
+    days: Sequence[date] | pl.DataFrame,
 ) -> Recognition:
     """Revenue since the beginning at the end of each day, by contract line; one rounding of each running total.
 
+    `days` are those of every accounting contract, or a frame of `unit` and `day`.
+
     Per obligation: settled + price × progress (see `earned`). A contract earns nothing until it is signed and
     collection is probable (IFRS 15.9; CONTRACT_EXISTENCE); from that day what was done before catches up (15.14).
-    An obligation's revenue and price are shared over its lines by their stand-alone prices, largest remainder.
+    An obligation's revenue and price (what is settled and reimbursed included) are shared over its lines by their
+    stand-alone prices, largest remainder.
     Findings: `estimate-exhausted` (the estimate at completion is reached, the work is not completed),
     `progress-invalid` (no estimate, no end, an end before the start: nothing is earned), `obligation-measures-differ`
     (lines of one obligation with several measures: nothing is earned), `series-catch-up` (15.22(b), 15.21).
@@ -74,9 +81,11 @@ def unbooked(to_date: pl.DataFrame, recognised: pl.DataFrame) -> pl.DataFrame:
     due = ordered.select(
         *_LINE, pl.col("day").alias("event_date"), (pl.col("revenue") - before).cast(MONEY).alias("amount")
     )
-    grid = to_date.select(pl.col("day").alias("event_date")).unique().sort("event_date")
+    grid = to_date.select("unit", pl.col("day").alias("event_date")).unique().sort("event_date")
     grid = grid.with_columns(pl.col("event_date").alias("_day"))
-    booked = recognised.sort("event_date").join_asof(grid, on="event_date", strategy="forward")
+    booked = recognised.sort("event_date").join_asof(
+        grid, on="event_date", by="unit", strategy="forward", check_sortedness=False
+    )
     known = booked.filter(pl.col("_day").is_not_null()).select(
         *_LINE, pl.col("_day").alias("event_date"), -pl.col("amount")
     )
@@ -85,10 +94,14 @@ def unbooked(to_date: pl.DataFrame, recognised: pl.DataFrame) -> pl.DataFrame:
     return conform("unbooked revenue", result, LINE_REVENUE).sort("event_date", *_LINE)
 
 
-def _points(plan: RevenuePlan, days: Sequence[date]) -> pl.DataFrame:
+def _points(plan: RevenuePlan, days: Sequence[date] | pl.DataFrame) -> pl.DataFrame:
     """Every obligation on every day with the terms, price and settled revenue that hold at the end of that day."""
-    grid = pl.DataFrame({"day": sorted(set(days))}, schema={"day": pl.Date})
-    every = plan.spans.select(_KEY).unique(maintain_order=True).join(grid, how="cross").sort("day")
+    obligations = plan.spans.select(_KEY).unique(maintain_order=True)
+    if isinstance(days, pl.DataFrame):
+        every = obligations.join(days.select("unit", "day").unique(), on="unit").sort("day")
+    else:
+        grid = pl.DataFrame({"day": sorted(set(days))}, schema={"day": pl.Date})
+        every = obligations.join(grid, how="cross").sort("day")
     spans = plan.spans.sort("day", "change").unique([*_KEY, "day"], keep="last", maintain_order=True)
     on_terms = every.join_asof(spans, on="day", by=_KEY, check_sortedness=False).filter(
         pl.col("change").is_not_null()
@@ -114,7 +127,7 @@ def _by_line(valued: pl.DataFrame, promises: pl.DataFrame) -> pl.DataFrame:
         pl.coalesce("ssp", "price", pl.lit(0).cast(MONEY)).alias("_weight"),
     )  # fmt: skip
     joined = valued.with_columns(
-        (pl.col("price") + pl.col("settled")).cast(MONEY).alias("_price"),
+        (pl.col("price") + pl.col("revenue") - pl.col("earned")).cast(MONEY).alias("_price"),
         share_of(pl.col("whole_done"), pl.col("whole_total")).alias("percent_complete"),
     ).join(lines, on=[*_KEY, "change"], how="inner", maintain_order="left_right")
     single = joined.filter(pl.len().over([*_KEY, "day"]) == 1).with_columns(
@@ -139,8 +152,8 @@ def _existing(lines: pl.DataFrame, contracts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _findings(valued: pl.DataFrame, plan: RevenuePlan) -> pl.DataFrame:
-    """What a person must look at, as it stands on the last day."""
-    last = valued.filter(pl.col("day") == pl.col("day").max())
+    """What a person must look at, as it stands on the last day of each accounting contract."""
+    last = valued.filter(pl.col("day") == pl.col("day").max().over("unit"))
     reached = (pl.col("whole_done") >= pl.col("whole_total")) & (pl.col("stated") > 0) & ~pl.col("completed")
     on_estimate = pl.col("one_measure") & pl.col("method").is_in(["cost_to_cost", "labor_hours"])
     nothing = pl.col("one_measure") & (pl.col("whole_total") <= 0) & (pl.col("price") != 0)

@@ -4,7 +4,9 @@ from tieout.domain.subledger.accounts import ACCOUNTS
 from tieout.domain.subledger.adjustments import (
     journal_for_balances,
     journal_for_capitalised,
+    journal_for_positions,
     journal_for_retention,
+    unbooked_moves,
 )
 from tieout.domain.subledger.books import Books
 from tieout.domain.subledger.journals import (
@@ -22,8 +24,10 @@ __all__ = [
     "journal_for_capitalised",
     "journal_for_credit",
     "journal_for_payment",
+    "journal_for_positions",
     "journal_for_release",
     "journal_for_retention",
     "journal_for_revenue",
     "reverse",
+    "unbooked_moves",
 ]

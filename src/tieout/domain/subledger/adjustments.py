@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import polars as pl
 
-from tieout.domain.frames import BALANCE_CAUSES, JOURNAL_LINES, check_frame, conform
+from tieout.domain.frames import (
+    BALANCE_CAUSES,
+    JOURNAL_LINES,
+    MONEY,
+    POSITION_MOVES,
+    POSITION_TARGETS,
+    check_frame,
+    conform,
+)
 from tieout.domain.subledger import accounts as a
 from tieout.domain.subledger.books import Books
 
@@ -23,6 +31,40 @@ AGAINST = {
 
 _LINE = ["cause", "contract", "line", "entity", "currency", "event_date"]
 _SCHEMA = pl.Schema({c: JOURNAL_LINES[c] for c in (*_LINE, "account", "amount")})
+
+
+def unbooked_moves(targets: pl.DataFrame, booked: pl.DataFrame) -> pl.DataFrame:
+    """What the books still lack for each account to stand as POSITION_TARGETS says on each day, as POSITION_MOVES.
+
+    Each difference carries the day it arises on. What is booked (POSITION_MOVES) between two days of a contract counts
+    towards the later, so another choice of days books the same balances, and a second run adds nothing.
+    """
+    check_frame("position targets", targets, POSITION_TARGETS)
+    check_frame("position moves", booked, POSITION_MOVES)
+    of = ["contract", "line", "entity", "currency", "account"]
+    before = pl.col("balance").shift().over(of).fill_null(0)
+    due = targets.sort("day").select(
+        *of, pl.col("day").alias("event_date"), (pl.col("balance") - before).cast(MONEY).alias("amount")
+    )
+    grid = targets.select("contract", pl.col("day").alias("event_date")).unique().sort("event_date")
+    placed = booked.sort("event_date").join_asof(
+        grid.with_columns(pl.col("event_date").alias("_day")),
+        on="event_date", by="contract", strategy="forward", check_sortedness=False,
+    )  # fmt: skip
+    known = placed.filter(pl.col("_day").is_not_null()).select(
+        *of, pl.col("_day").alias("event_date"), -pl.col("amount")
+    )
+    sums = pl.concat([due, known]).group_by([*of, "event_date"]).agg(pl.col("amount").sum())
+    result = sums.filter(pl.col("amount") != 0)
+    return conform("position moves", result, POSITION_MOVES).sort("event_date", *of)
+
+
+def journal_for_positions(moves: pl.DataFrame, books: Books) -> pl.DataFrame:
+    """Moves between the accounts of one position (POSITION_MOVES with their `cause`): receivable, contract asset,
+    contract and refund liability (IFRS 15.55, 105–108). What moves is conserved, so each cause balances by itself.
+    """
+    check_frame("position moves", moves, POSITION_MOVES)
+    return books.write(_lines([moves]), "position")
 
 
 def journal_for_retention(causes: pl.DataFrame, books: Books, *, billed: bool) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from tieout.domain.frames import CREDIT_CAUSES, DOCUMENT_CAUSES, MONEY, REVENUE_CAUSES, frame
 from tieout.domain.subledger import journal_for_credit, journal_for_release, journal_for_revenue
-from tieout.hub import audit, books, events, ownership, policies, retention, work
+from tieout.hub import audit, books, events, ownership, policies, retention, revenue, work
 from tieout.hub.actors import Actor, require
 from tieout.hub.billing import e_invoices, retained
 from tieout.hub.billing.decisions import locked, refuse_preparer, refuse_stale
@@ -246,6 +246,7 @@ def _announce(conn: Connection, done: Release, actor: Actor) -> None:
                  digest=bytes.fromhex(row["content_hash"]), detail=said)  # fmt: skip
     fp("billing.release.recorded")
     wanted = {("post", done.number)} if row["purpose"] != retained.PURPOSE else set()
+    wanted |= revenue.affected(conn, row["contract"])
     crm = ownership.load(conn).owner("opportunity", entity, done.issued)
     if crm is not None:
         wanted.add(("status_back", crm))

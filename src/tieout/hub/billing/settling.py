@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from tieout.domain.frames import JOURNAL_LINES, PAYMENT_CAUSES, frame
 from tieout.domain.subledger import journal_for_payment, reverse
-from tieout.hub import audit, books, events, exceptions, policies, retention
+from tieout.hub import audit, books, events, exceptions, policies, retention, revenue, work
 from tieout.hub.actors import SYSTEM
 from tieout.hub.billing.documents import books_for, state_after
 from tieout.hub.exceptions import NewException
@@ -95,6 +95,8 @@ def _pay(conn: Connection, row: Mapping[str, Any], document: str) -> None:
     if state != row["state"]:
         store.change(conn, row["id"], {"state": state}, moment)
         fp("settlement.changed")
+    if gone or fresh:
+        work.request_all(conn, revenue.affected(conn, row["contract"]))
     if gone or fresh or state != row["state"]:
         _announce(conn, row, state, fresh, gone)
 

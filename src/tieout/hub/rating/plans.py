@@ -153,12 +153,15 @@ def _parts(lines: Iterable[Line], today: date) -> pl.DataFrame:
 
 
 def _respread(changed: Sequence[Line], agreed: pl.DataFrame, billed: pl.DataFrame, today: date) -> Respread:
-    """Parts that are billed stand with what was agreed for them, the others with what the plan says now."""
+    """Parts that are billed stand with what was agreed for them, the others, and those billed as it says, as the plan
+    says now.
+    """
     item = ["contract", "line", "item"]
     before = agreed.select(*item, pl.col("amount").alias("agreed"))
     known = billed.select(*item, pl.col("amount").alias("billed_amount"))
     now = _parts(changed, today).join(before, on=item, how="left").join(known, on=item, how="left")
-    is_billed = pl.col("billed_amount").fill_null(0) != 0
+    on_invoices = pl.col("billed_amount").fill_null(0)
+    is_billed = (on_invoices != 0) & (on_invoices != pl.col("amount"))
     held = now.with_columns(
         pl.when(is_billed)
         .then(pl.max_horizontal("agreed", "billed_amount"))

@@ -17,7 +17,6 @@ from tieout.hub import books
 from tieout.hub.rating.charges import HOURLY
 from tieout.hub.rating.deciding import Decision, looked_up
 from tieout.hub.rating.facts import Facts
-from tieout.hub.rating.plans import Line
 from tieout.store import subledger
 from tieout.telemetry.failpoints import fp
 
@@ -40,15 +39,13 @@ def recognise(facts: Facts, decision: Decision) -> Earned:
     What a cap lets through or takes back is dated by the terms that set it, what people write down or off by their
     decision, everything else by its work.
     """
-    exists = [
-        {"contract": key, "signed_on": row["signed_on"], "collectible_from": _collectible_from(row)}
-        for key, row in facts.contracts.items()
-    ]
     written = decision.written.rename({"day": "written_on"})
     events = _by_right(facts, decision.events).join(written, on="event", how="left", maintain_order="left")
     events = events.with_columns(_moved_on(decision).alias("changed_on"))
     recognised = recognise_as_invoiced(
-        events.select(EARNED_EVENTS.names()), frame(exists, CONTRACT_EXISTENCE), known_on=facts.today
+        events.select(EARNED_EVENTS.names()),
+        frame(existence(facts.contracts), CONTRACT_EXISTENCE),
+        known_on=facts.today,
     )
     added = recognised.select("event", pl.col("amount").alias("added"))
     updated = decision.events.join(added, on="event", how="left", maintain_order="left").with_columns(
@@ -59,27 +56,39 @@ def recognise(facts: Facts, decision: Decision) -> Earned:
     return Earned(recognised, updated.drop("added"))
 
 
+def existence(contracts: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Since when each contract exists for revenue, in the columns of CONTRACT_EXISTENCE (IFRS 15.9)."""
+    return [
+        {"contract": key, "signed_on": row["signed_on"], "collectible_from": _collectible_from(row)}
+        for key, row in contracts.items()
+    ]
+
+
 def _by_right(facts: Facts, events: pl.DataFrame) -> pl.DataFrame:
     """The events; those that are not themselves what their line earns count as nothing (IFRS 15.B16).
 
     Lines with a measure of progress earn by it (hub/revenue), fees of a period day by day, retainers as they are drawn.
     """
-    otherwise = {f"{line.contract}/{line.terms['line']}" for line in measured_lines(facts)}
-    named = pl.format("{}/{}", "contract", "line")
     made_by = pl.col("entry").str.split("|").list.get(2, null_on_oob=True)
     by_time = made_by.is_in(list(BY_TIME)).fill_null(False) & ~pl.col("kind").is_in(list(HOURLY))
-    earned = ~named.is_in(list(otherwise)) & ~by_time
-    return events.with_columns(pl.when(earned).then("amount").otherwise("reversed_amount").alias("amount"))
+    nothing = pl.col("over_cap_amount") + pl.col("written_off_amount") + pl.col("reversed_amount")
+    otherwise = by_time | pl.col("event").is_in(_measured(facts, events))
+    earned = pl.when(otherwise).then(nothing).otherwise("amount")
+    return events.with_columns(earned.cast(EARNED_EVENTS["amount"]).alias("amount"))
 
 
-def measured_lines(facts: Facts) -> list[Line]:
-    """The lines that are not recognised as invoiced under the terms of today."""
-    found: dict[tuple[str, str], Line] = {}
-    for line in facts.plans:
-        key = (line.contract, line.terms["line"])
-        if key not in found or line.segment["effective_from"] <= facts.today:
-            found[key] = line
-    return [line for line in found.values() if not line.is_as_invoiced]
+def _measured(facts: Facts, events: pl.DataFrame) -> list[str]:
+    """The events of lines that earn by a measure of progress under the terms of their day."""
+    spans = [
+        (line.contract, line.terms["line"], line.segment["effective_from"], line.segment["effective_to"] or date.max)
+        for line in facts.plans
+        if not line.is_as_invoiced
+    ]  # fmt: skip
+    if not spans:
+        return []
+    schema = {"contract": pl.String, "line": pl.String, "first": pl.Date, "last": pl.Date}
+    measured = events.join(pl.DataFrame(spans, schema=schema, orient="row"), on=["contract", "line"])
+    return measured.filter(pl.col("work_date").is_between("first", "last"))["event"].to_list()
 
 
 def _collectible_from(contract: Mapping[str, Any]) -> date | None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from tieout.domain.frames import ENTRIES, LINES
 from tieout.domain.rating import prepare_entries
-from tieout.hub import audit, events, policies, retention, work
+from tieout.hub import audit, events, policies, retention, revenue, work
 from tieout.hub.actors import SYSTEM
 from tieout.hub.rating import findings, saving
 from tieout.hub.rating.deciding import Decision, decide
@@ -54,18 +54,20 @@ def rate_contracts(conn: Connection, contracts: Collection[str]) -> Rated:
     journals = book(conn, earned.recognised, facts.events)
     journals += retention.book(conn, keys)
     opened, resolved = findings.settle(conn, facts, decision, saved.stale)
+    by_time = revenue.recognise_periods(conn, facts, decision.charges.fees, decision.charges.steps)
+    by_plan = revenue.recognise_contracts(conn, keys)
     rated = Rated(
         created=decision.rated.height + decision.charged.height,
         reversed=decision.reversals.height,
         set_back=decision.events.filter("is_set_back").height,
         relinked=decision.relinked.height,
         updated=saved.updated,
-        journals=journals,
+        journals=journals + by_time + by_plan.journals + by_plan.positions,
         stale_drafts=len(saved.stale),
-        opened=opened,
-        resolved=resolved,
+        opened=opened + by_plan.opened,
+        resolved=resolved + by_plan.resolved,
     )
-    if rated.created or rated.reversed or saved.updated or rated.relinked or journals:
+    if rated.created or rated.reversed or saved.updated or rated.relinked or rated.journals:
         _tell(conn, decision, earned, facts)
         digest = saving.digest_of(decision, earned)
         subject = next(iter(keys)) if len(keys) == 1 else f"{len(keys)} contracts"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tieout.hub.verify.case import Case, Result
+from tieout.hub import revenue
+from tieout.hub.verify.case import Case, Result, either, listed, told
 
 
 def every_hour_in_one_place(case: Case) -> Result:
@@ -39,8 +40,9 @@ def documents_add_up(case: Case) -> Result:
 
 
 def revenue_within_the_price(case: Case) -> Result:
-    """I6: there is no fixed-price line yet; what is recognised of time never exceeds its value."""
-    return case.judged("I6", "no fixed-price line; revenue of time lies within its value")
+    """I6: what is recognised of an event never exceeds its value, what an obligation earned never its price."""
+    within = "revenue lies within the value of its events and the price of what was promised"
+    return either(case.found("I6"), lambda: told(listed(revenue.beyond_price(case.conn)), within))
 
 
 def closed_periods_stay_closed(case: Case) -> Result:

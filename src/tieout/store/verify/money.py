@@ -111,6 +111,8 @@ _CONSERVED = f"""
         SELECT b.contract, b.currency, sum(x.recognised_amount) AS recognised,
                sum(x.billed_amount - x.credited_amount) AS billed
         FROM billing_event b JOIN billing_balance x ON x.event = b.id GROUP BY b.contract, b.currency
+    ), planned AS (
+        SELECT contract, currency, sum(amount) AS amount FROM obligation_revenue GROUP BY contract, currency
     ), booked AS (
         SELECT contract, currency, -sum(amount) AS amount FROM journal_line WHERE account = 'revenue'
         GROUP BY contract, currency
@@ -136,10 +138,10 @@ _CONSERVED = f"""
     FROM billing_balance x JOIN billing_event b ON b.id = x.event LEFT JOIN earned e ON e.event = x.event
     WHERE x.recognised_amount <> coalesce(e.amount, 0)
     UNION ALL
-    SELECT contract, concat('revenue in the books ', coalesce(k.amount, 0), ' ', currency, ', of its events ',
-                            coalesce(p.recognised, 0))
-    FROM places p FULL JOIN booked k USING (contract, currency)
-    WHERE coalesce(k.amount, 0) <> coalesce(p.recognised, 0)
+    SELECT contract, concat('revenue in the books ', coalesce(k.amount, 0), ' ', currency, ', of its events and plans ',
+                            coalesce(p.recognised, 0) + coalesce(o.amount, 0))
+    FROM places p FULL JOIN booked k USING (contract, currency) FULL JOIN planned o USING (contract, currency)
+    WHERE coalesce(k.amount, 0) <> coalesce(p.recognised, 0) + coalesce(o.amount, 0)
     UNION ALL
     SELECT contract, concat('documents bill ', coalesce(i.amount, 0), ' ', currency, ', its events ',
                             coalesce(p.billed, 0))

@@ -1,0 +1,195 @@
+"""What recognition by plan reads and writes: performance of contract lines, their billing, and what is booked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, text
+
+from tieout.store import clock
+from tieout.store.copying import copy_frame, read_frame
+
+_S, _D, _M = pl.String, pl.Date, pl.Decimal(20, 4)
+_H, _Q, _SHARE = pl.Decimal(14, 6), pl.Decimal(38, 6), pl.Decimal(9, 6)
+PROGRESS: dict[str, Any] = {
+    "contract": _S, "line": _S, "day": _D, "cost": _M, "hours": _H, "units": _Q, "percent": _SHARE,
+    "estimated_cost": _M, "estimated_hours": _H, "estimated_units": _Q, "uninstalled_cost": _M, "wasted_cost": _M,
+    "reimbursed_price": _M, "completed": pl.Boolean,
+}  # fmt: skip
+MILESTONES: dict[str, Any] = {"contract": _S, "line": _S, "milestone": _S, "day": _D}
+QUANTITIES: dict[str, Any] = {"contract": _S, "line": _S, "day": _D, "quantity": _Q}
+HOURS: dict[str, Any] = {"contract": _S, "project": _S, "line": _S, "day": _D, "quantity": _Q}
+VALUES: dict[str, Any] = {"contract": _S, "line": _S, "currency": _S, "day": _D, "amount": _M}
+DOCUMENTS: dict[str, Any] = {
+    "number": _S, "kind": _S, "credit_kind": _S, "contract": _S, "line": _S, "currency": _S, "released_on": _D,
+    "due_on": _D, "net_amount": _M,
+}  # fmt: skip
+BOOKED: dict[str, Any] = {
+    "contract": _S, "line": _S, "obligation": _S, "entity": _S, "currency": _S, "event_date": _D, "amount": _M,
+}  # fmt: skip
+MOVES: dict[str, Any] = {
+    "contract": _S, "line": _S, "entity": _S, "currency": _S, "event_date": _D, "account": _S, "amount": _M,
+}  # fmt: skip
+
+
+def planned(conn: Connection, contracts: Collection[str]) -> set[str]:
+    """Those of the contracts of which any version of terms ever heard has a line that earns by a plan."""
+    query = text(
+        "SELECT DISTINCT contract FROM contract_terms WHERE contract = ANY(:keys)"
+        " AND lines @? '$[*] ? (exists(@.revenue_method) && @.revenue_method != \"as_invoiced\")'"
+    )
+    return set(conn.execute(query, {"keys": list(contracts)}).scalars())
+
+
+def mates(conn: Connection, contracts: Collection[str]) -> set[str]:
+    """The contracts, and all that are combined with them (IFRS 15.17)."""
+    query = text("""
+        WITH RECURSIVE mate(key) AS (
+            SELECT unnest(CAST(:keys AS text[]))
+            UNION SELECT other.key FROM mate m JOIN LATERAL (
+                SELECT accounting->>'combine_with' AS key FROM contract WHERE key = m.key AND superseded_at IS NULL
+                UNION ALL SELECT key FROM contract
+                    WHERE accounting->>'combine_with' = m.key AND superseded_at IS NULL
+            ) other ON other.key IS NOT NULL
+        ) SELECT key FROM mate
+    """)
+    return set(conn.execute(query, {"keys": list(contracts)}).scalars())
+
+
+def progress(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
+    """What projects report of lines as it stands now (PROGRESS)."""
+    query = (
+        f"SELECT {', '.join(PROGRESS)} FROM progress WHERE superseded_at IS NULL AND contract = ANY(%(keys)s)"  # noqa: S608
+    )
+    return _read(conn, query, contracts, PROGRESS)
+
+
+def accepted(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
+    """Milestones that are accepted now, and since when (MILESTONES)."""
+    query = (
+        "SELECT contract, line, milestone, day FROM milestone WHERE superseded_at IS NULL AND state = 'accepted'"
+        " AND contract = ANY(%(keys)s)"
+    )
+    return _read(conn, query, contracts, MILESTONES)
+
+
+def delivered(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
+    """Units delivered by line and day (QUANTITIES)."""
+    query = (
+        "SELECT contract, line, day, sum(quantity) FROM delivery WHERE superseded_at IS NULL"
+        " AND contract = ANY(%(keys)s) GROUP BY 1, 2, 3"
+    )
+    return _read(conn, query, contracts, QUANTITIES)
+
+
+def worked(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
+    """Hours performed by project and day, approved or not yet; the line is null (HOURS)."""
+    query = (
+        "SELECT p.contract, e.project, NULL, e.work_date, sum(e.worked_hours) FROM time_entry e"
+        " JOIN project p ON p.key = e.project AND p.superseded_at IS NULL WHERE e.superseded_at IS NULL"
+        " AND e.state IN ('submitted', 'approved') AND p.contract = ANY(%(keys)s) GROUP BY 1, 2, 4"
+    )
+    return _read(conn, query, contracts, HOURS)
+
+
+def estimates(conn: Connection, contracts: Collection[str]) -> list[dict[str, Any]]:
+    """Estimates of variable amounts as they stand now: {contract, variable, day, outcomes, constrained}, by day."""
+    query = text(
+        "SELECT contract, variable, day, outcomes, constrained FROM variable_estimate WHERE superseded_at IS NULL"
+        " AND contract = ANY(:keys) ORDER BY contract, variable, day, key"
+    )
+    return [dict(row) for row in conn.execute(query, {"keys": list(contracts)}).mappings()]
+
+
+def entitled(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
+    """Value of the billing events by line and day: what only waits for an invoice, or is on one (VALUES)."""
+    query = """
+        SELECT b.contract, b.line, b.currency, b.work_date,
+               sum(bb.amount - bb.over_cap_amount - bb.written_off_amount - bb.reversed_amount)
+        FROM billing_event b JOIN billing_balance bb ON bb.event = b.id
+        WHERE b.contract = ANY(%(keys)s) GROUP BY 1, 2, 3, 4
+    """
+    return _read(conn, query, contracts, VALUES)
+
+
+def documents(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
+    """Released documents by contract line, credit notes negative (DOCUMENTS)."""
+    query = """
+        SELECT i.number, i.kind, i.credit_kind, i.contract, l.contract_line, i.currency, i.issue_date,
+               coalesce(i.due_date, o.due_date, i.issue_date),
+               sum(CASE i.kind WHEN 'invoice' THEN l.net_amount ELSE -l.net_amount END)
+        FROM invoice i JOIN invoice_line l ON l.invoice = i.id LEFT JOIN invoice o ON o.id = i.credits
+        WHERE i.number IS NOT NULL AND i.contract = ANY(%(keys)s) GROUP BY i.id, o.id, l.contract_line
+    """
+    return _read(conn, query, contracts, DOCUMENTS)
+
+
+def paid_shares(conn: Connection, contracts: Collection[str]) -> list[dict[str, Any]]:
+    """What payments cover of the contracts' released invoices: {number, paid_on, share}, the first first."""
+    query = text("""
+        SELECT i.number, p.paid_on, sum(a.amount) / i.gross_amount AS share FROM invoice i
+        JOIN erp_document d ON d.external_key = i.external_key AND d.superseded_at IS NULL
+        JOIN payment_application a ON a.erp_document = d.key
+        JOIN payment p ON p.key = a.payment AND p.version = a.payment_version AND p.superseded_at IS NULL
+        WHERE i.number IS NOT NULL AND i.gross_amount <> 0 AND i.contract = ANY(:keys)
+        GROUP BY i.id, p.paid_on ORDER BY p.paid_on
+    """)
+    return [dict(row) for row in conn.execute(query, {"keys": list(contracts)}).mappings()]
+
+
+BY_PERIOD = "fees of periods"
+"""Obligation under which lines recognised as invoiced keep what they earn day by day; it has no plan."""
+
+
+def booked(conn: Connection, contracts: Collection[str], *, by_period: bool = False) -> pl.DataFrame:
+    """Revenue by plan, or of fees by period, that is in the books, by line, obligation and day of its event (BOOKED)."""
+    query = f"""
+        SELECT contract, line, obligation, legal_entity, currency, event_date, sum(amount) FROM obligation_revenue
+        WHERE contract = ANY(%(keys)s) AND (obligation = '{BY_PERIOD}') = {by_period} GROUP BY 1, 2, 3, 4, 5, 6
+    """  # noqa: S608
+    return _read(conn, query, contracts, BOOKED)
+
+
+def settled_contracts(conn: Connection) -> list[str]:
+    """Contracts with revenue by plan that wait for no run."""
+    query = text(
+        "SELECT DISTINCT o.contract FROM obligation_revenue o LEFT JOIN work w ON w.kind = 'rate'"
+        " AND w.key = o.contract AND w.requested > w.done AND w.due_at <= :now WHERE w.key IS NULL ORDER BY 1"
+    )
+    return list(conn.execute(query, {"now": clock.now(conn)}).scalars())
+
+
+def moves(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
+    """What moved the position and the revenue of each line, by day of the event and account (MOVES).
+
+    A refund liability or a receivable that a document made is no part of the position.
+    """
+    query = """
+        SELECT l.contract, l.line, l.legal_entity, l.currency, j.event_date, l.account, sum(l.amount)
+        FROM journal_line l JOIN journal j ON j.id = l.journal
+        WHERE l.contract = ANY(%(keys)s) AND (
+            j.cause_type = 'position' OR (j.cause_type IN ('revenue', 'release', 'credit') AND l.account IN
+                ('revenue', 'unbilled_receivable', 'contract_asset', 'contract_liability')))
+        GROUP BY 1, 2, 3, 4, 5, 6
+    """
+    return _read(conn, query, contracts, MOVES)
+
+
+def insert_revenue(conn: Connection, rows: pl.DataFrame) -> None:
+    """Append what each obligation of a line gave to a revenue journal (columns of `obligation_revenue`)."""
+    copy_frame(conn, "obligation_revenue", rows)
+
+
+def journal_counts(conn: Connection, contracts: Collection[str], cause_type: str) -> dict[str, int]:
+    """How many journals of a kind there are per head of their cause (`HEAD/N`)."""
+    query = text(
+        "SELECT regexp_replace(cause, '/[0-9]+$', '') AS head, count(*) FROM journal WHERE cause_type = :kind"
+        " AND contract = ANY(:keys) GROUP BY 1"
+    )
+    return {row[0]: int(row[1]) for row in conn.execute(query, {"kind": cause_type, "keys": list(contracts)})}
+
+
+def _read(conn: Connection, query: str, contracts: Collection[str], schema: dict[str, Any]) -> pl.DataFrame:
+    return read_frame(conn, query, {"keys": list(contracts)}, schema)
