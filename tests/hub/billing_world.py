@@ -101,8 +101,8 @@ def event(
     """One rated event with its balance; its id."""
     quantity, amount = D(hours), D(hours) * D(price)
     row: dict[str, Any] = {
-        "id": new_id(NOW), "kind": "time", "contract": contract, "line": "1", "legal_entity": "US01", "project": "P-1",
-        "task": "T-1", "entry": entry, "entry_version": 1, "worker": "W-1", "role": "Consultant",
+        "id": new_id(NOW), "kind": "time", "source_kind": "time", "contract": contract, "line": "1", "legal_entity": "US01",
+        "project": "P-1", "task": "T-1", "entry": entry, "entry_version": 1, "worker": "W-1", "role": "Consultant",
         "work_date": date(2026, 2, 3), "worked_hours": quantity, "quantity": quantity, "price": D(price),
         "multiplier": D(1), "discount": D(0), "amount": amount, "currency": "USD", "card": "STANDARD",
         "trail": {"card": "STANDARD"}, "recorded_at": NOW,

@@ -88,6 +88,10 @@ def test_values_are_exact_and_a_bare_no_is_norway(tmp_path: Path) -> None:
             12,
             "more than 2 decimals",
         ),
+        ("time: {hours: 8}", "expense: {amount: 1.005}", 9, "1.005 has more than 2 decimals"),
+        ("time: {hours: 8}", "expense: {amount: 5, nature: broker}", 9, "nature"),
+        ("time: {hours: 8}", "expense: {amount: 5, currency: DOLLAR}", 9, "DOLLAR"),
+        ("rate_card: STD}}]", "rate_card: STD, expenses: {markup: -0.1}}}]", 7, "greater than or equal to 0"),
         ("scenario: 1", "scenario: 2", 1, "scenario"),
         ("price: 200.10", "price: -1", 4, "greater than 0"),
         ("name: A good one", "name: [", 4, "expected"),
@@ -106,9 +110,8 @@ def test_an_error_names_its_line_and_what_was_expected(
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("time: {hours: 8}", "expense: {id: X, amount: 5}", "the verb expense"),
+        ("time: {hours: 8}", "deposit: {amount: 5}", "the verb deposit"),
         ("revenue: 1600.80", "utilization: 1", "the measure utilization"),
-        ("rate_card: STD}}]", "rate_card: STD, expenses: {markup: 0.1}}}]", "expenses is"),
         (
             "rate_card: STD}}]",
             "rate_card: STD}, tax: S}]\ntaxes: [{code: S, category: S}]",

@@ -113,10 +113,22 @@ class IntentState(StrEnum):
 
 
 class EventKind(StrEnum):
-    """Priced time, or what takes it back."""
+    """Priced time, an expense, a charge of a plan, or what takes one of them back."""
 
     time = "time"
+    expense = "expense"
+    subcontract = "subcontract"
     reversal = "reversal"
+    fixed = "fixed"
+    milestone = "milestone"
+    period = "period"
+    retainer = "retainer"
+    overage = "overage"
+    usage = "usage"
+    minimum = "minimum"
+    units = "units"
+    write_up = "write_up"
+    adjustment = "adjustment"
 
 
 class EventState(StrEnum):

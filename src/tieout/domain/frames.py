@@ -54,15 +54,16 @@ EXCHANGE_RATE = pl.Decimal(20, 10)
 EXCHANGE_RATES = _schema(base=_S, quote=_S, rate_type=_S, day=_D, rate=EXCHANGE_RATE, known_from=MOMENT)
 FINDINGS = _schema(kind=_S, entry=_S, contract=_S, line=_S, amount=MONEY, detail=_S)
 SET_ASIDE = _schema(entry=_S, version=_I, contract=_S, line=_S, work_date=_D, worked_hours=HOURS, reason=_S)
-# expenses and subcontract work (`kind`: expense, subcontract); `tax_amount` is the recoverable part of `amount`
+# expenses and subcontract work (`kind`: expense, subcontract); `tax_amount` is the recoverable part of `amount`,
+# `released`: it stands on a released invoice in this version; `included`: the line's own price covers its expenses
 EXPENSES = _schema(
     entry=_S, version=_I, kind=_S, contract=_S, line=_S, project=_S, project_state=_S, task=_S, task_state=_S,
     worker=_S, worker_left=_D, paid_by=_S, category=_S, nature=_S, work_date=_D, amount=MONEY, currency=_S,
-    tax_amount=MONEY, billable=_B, state=_S, recorded_at=MOMENT,
+    tax_amount=MONEY, billable=_B, state=_S, released=_B, recorded_at=MOMENT,
 )  # fmt: skip
 EXPENSE_TERMS = _schema(
     contract=_S, line=_S, effective_from=_D, effective_to=_D, start=_D, end=_D, entity=_S, currency=_S, markup=SHARE,
-    exchange_rate_type=_S, contract_state=_S,
+    included=_B, exchange_rate_type=_S, contract_state=_S,
 )  # fmt: skip
 EXPENSE_LIMITS = _schema(
     contract=_S, line=_S, category=_S, per=_S, amount=MONEY, effective_from=_D, effective_to=_D,
@@ -176,7 +177,7 @@ RELINKED = _schema(event=_S, entry=_S, version=_I)
 BILLABLE = _schema(
     event=_S, kind=_S, contract=_S, line=_S, project=_S, role=_S, entry=_S, work_date=_D, quantity=HOURS,
     amount=MONEY, price=PRICE, multiplier=SHARE, discount=SHARE, currency=_S, corrects=_S, notes=_S, charge=_S,
-    payer=_S,
+    payer=_S, untaxed=_B,
 )  # fmt: skip
 INVOICE_TERMS = _schema(
     contract=_S, line=_S, customer=_S, entity=_S, purchase_order=_S, terms_days=_I, tax_category=_S, tax_rate=SHARE,
@@ -402,6 +403,12 @@ REVENUE_FINDINGS = _schema(kind=_S, unit=_S, obligation=_S, contract=_S, line=_S
 REVENUE_CAUSES = _schema(
     cause=_S, contract=_S, line=_S, entity=_S, currency=_S, event_date=_D, amount=MONEY, opening=MONEY,
 )  # fmt: skip
+# of an event's `amount` the `pass_through_amount` is earned for another party; earned `before` and `after` a move
+EARNED_MOVES = _schema(
+    event=_S, currency=_S, amount=MONEY, pass_through_amount=MONEY, before=MONEY, after=MONEY,
+)  # fmt: skip
+PASSED_ON = _schema(event=_S, pass_through_amount=MONEY)
+EARNED_CAUSES = pl.Schema({**REVENUE_CAUSES, "pass_through_amount": MONEY})
 DOCUMENT_CAUSES = _schema(
     cause=_S, contract=_S, line=_S, entity=_S, currency=_S, event_date=_D, net_amount=MONEY, tax_amount=MONEY,
     opening=MONEY,

@@ -21,6 +21,8 @@ _RATE = frozenset(
         e.CONTRACT_TERMINATED,
         e.TIMESHEET_APPROVED,
         e.TIMESHEET_CORRECTED,
+        e.EXPENSE_APPROVED,
+        e.EXPENSE_CORRECTED,
         e.PERFORMANCE_HEARD,
     }
 )
@@ -73,7 +75,7 @@ def _set_ups(
 def _ratings(
     conn: Connection, subjects: dict[str, set[str]], events: Sequence[NewEvent]
 ) -> set[tuple[str, str]]:
-    """Contracts whose time, deliveries, terms, people, projects or tasks changed."""
+    """Contracts whose time, expenses, deliveries, terms, people, projects or tasks changed."""
     projects = _of(subjects, _OF_PROJECT)
     projects |= {
         str(event.data["project"])

@@ -22,6 +22,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "rate-cards:read": _ALL,
     "rate-cards:import": frozenset({ENGINEER, FINANCE}),
     "time-entries:read": _ALL,
+    "expenses:read": _ALL,
     "billing-events:read": _BILLING | {REVENUE},
     "invoices:read": _BILLING | {REVENUE, ENGINEER},
     "invoices:draft": frozenset({PREPARER, FINANCE}),

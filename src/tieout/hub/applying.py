@@ -37,8 +37,8 @@ HEALED_KINDS = (
 """Exceptions about a source record that close by themselves when this version of it, or a later one, is taken in."""
 
 DRIFTED = "schema-drift"
-_MAY_BE_UNKNOWN = frozenset({("time_entry", "project")})
-_TO_THE_MINOR_UNIT = frozenset({"payroll", "subcontract"})
+_MAY_BE_UNKNOWN = frozenset({("time_entry", "project"), ("expense", "project")})
+_TO_THE_MINOR_UNIT = frozenset({"payroll", "subcontract", "expense"})
 _REFUSING = frozenset({"invalid-payload", "unknown-currency", "amount-precision"})
 
 Source = tuple[str, str]
@@ -94,6 +94,7 @@ def apply_page(conn: Connection, settings: Settings, rows: Sequence[dict[str, An
     _hold_drifted(conn, settings.connection, records)
     known = _known(conn, settings.connection, records)
     _find_keys(records, known)
+    _find_twins(conn, records)
     linked = _link(conn, settings.connection, records, known)
     _resolve(conn, settings.connection, records, known | linked)
     merge = Merge(conn, settings, moment)
@@ -162,6 +163,19 @@ def _find_keys(records: Sequence[Record], known: Mapping[Source, str]) -> None:
         elif linked is not None and record.key is not None and linked != record.key:
             detail = f"the record's key was {linked} and is now {record.key}"
             record.findings.append(Finding("invalid-payload", "key", detail))
+
+
+def _find_twins(conn: Connection, records: Sequence[Record]) -> None:
+    """An entry of time and an expense of one key would be one thing to whoever names it: the later is `id-reuse`."""
+    for type, other in (("time_entry", "expense"), ("expense", "time_entry")):
+        mine = [record for record in _open(records) if record.canonical == type and record.key is not None]
+        taken = canonical.existing(conn, other, {str(record.key) for record in mine})
+        for record in mine:
+            if record.key in taken:
+                detail = (
+                    f"the {other.replace('_', ' ')} {record.key} has this key: a mapping must give it another"
+                )
+                record.findings.append(Finding("id-reuse", "key", detail))
 
 
 def _link(
@@ -378,9 +392,9 @@ def _exception(connection: str, record: Record, kind: str) -> NewException:
 
 
 def _shown_key(record: Record) -> str:
-    """What a person would type: the business key; a bare id is named with its object unless it is a time entry's."""
+    """What a person would type: the business key; a bare id is named with its object unless it is that of an entry."""
     object, source_id = record.source
-    is_entry = record.mapping is not None and record.mapping.canonical == "time_entry"
+    is_entry = record.mapping is not None and record.mapping.canonical in ("time_entry", "expense")
     if is_entry or (record.key is not None and record.key != source_id):
         return record.key or source_id
     return f"{object} {source_id}"

@@ -14,7 +14,7 @@ from tieout.store import affected, canonical, costing
 
 Contracts = Mapping[str, tuple[str | None, str | None]]
 """(contract, legal entity) of each project."""
-_WORK = ("time_entry", "subcontract")
+_WORK = ("time_entry", "expense", "subcontract")
 _SIGNED = frozenset({"signed", "active"})
 _NOT_TERMS = frozenset({"state", "signed_on", "region"})
 
@@ -30,7 +30,8 @@ def events_of(
     stored += _late_terms(conn, changes, fresh_terms)
     stored += [event for change in changes if change.type == "milestone" for event in _milestone(change)]
     contracts = _contracts_of(conn, changes)
-    stored += _timesheets(contracts, [change for change in changes if change.type == "time_entry"])
+    for type in _APPROVED:
+        stored += _approvals(contracts, [change for change in changes if change.type == type])
     work = [change for change in changes if change.type in _WORK]
     costs = bool(work) and costing.anything_costs(conn)
     return stored, [*_internal(changes), *(_work_done(contracts, work) if costs else ())]
@@ -109,6 +110,15 @@ _JUDGES = {
 }
 _PERFORMANCE = frozenset({"milestone", "usage_reading", "delivery", "progress", "variable_estimate"})
 """What was delivered or measured of a contract line, and estimated of a contract."""
+_APPROVED = {
+    "time_entry": (e.TIMESHEET_APPROVED, e.TIMESHEET_CORRECTED),
+    "expense": (e.EXPENSE_APPROVED, e.EXPENSE_CORRECTED),
+}
+"""What it means that such a record was approved, and that an approved one changed."""
+_NAMED = {
+    e.TIMESHEET_APPROVED: "entries", e.TIMESHEET_CORRECTED: "entries", e.EXPENSE_APPROVED: "expenses",
+    e.EXPENSE_CORRECTED: "expenses",
+}  # fmt: skip
 _REACHED = {"completed": e.MILESTONE_COMPLETED, "accepted": e.MILESTONE_ACCEPTED}
 
 
@@ -145,7 +155,7 @@ def _contracts_of(conn: Connection, changes: Sequence[Changed]) -> Contracts:
 
 def _work_done(contracts: Contracts, changes: Sequence[Changed]) -> Iterable[NewEvent]:
     """One event per contract of which time was recorded, changed or withdrawn, with the workers' days, and one per
-    contract of which subcontract work was."""
+    contract for which something was bought."""
     days: dict[str, set[tuple[object, object]]] = {}
     bought: dict[str, None] = {}
     for change in changes:
@@ -165,8 +175,11 @@ def _work_done(contracts: Contracts, changes: Sequence[Changed]) -> Iterable[New
     yield from (NewEvent(e.SUBCONTRACT_RECEIVED, contract, None, {}) for contract in bought)
 
 
-def _timesheets(contracts: Contracts, changes: Sequence[Changed]) -> list[NewEvent]:
-    """One event per kind and contract: an entry is corrected when an earlier version of it was approved."""
+def _approvals(contracts: Contracts, changes: Sequence[Changed]) -> list[NewEvent]:
+    """Of time entries, or of expenses, one event per kind and contract.
+
+    One is corrected when an earlier version of it was approved.
+    """
     found: dict[tuple[str, str], list[str]] = {}
     entities: dict[str, str | None] = {}
     for change in changes:
@@ -178,17 +191,18 @@ def _timesheets(contracts: Contracts, changes: Sequence[Changed]) -> list[NewEve
             if change.key not in entries:
                 entries.append(change.key)
     return [
-        NewEvent(type, subject, entities[subject], {"entries": sorted(entries)})
+        NewEvent(type, subject, entities[subject], {_NAMED[type]: sorted(entries)})
         for (type, subject), entries in sorted(found.items())
     ]
 
 
 def _heard(change: Changed) -> list[tuple[str, object]]:
     project = change.after.get("project")
+    approved, corrected = _APPROVED[change.type]
     if _was(change, "approved_at") is not None:
         places = dict.fromkeys((_was(change, "project"), project))
-        return [(e.TIMESHEET_CORRECTED, place) for place in places]
-    return [(e.TIMESHEET_APPROVED, project)] if change.after.get("state") == "approved" else []
+        return [(corrected, place) for place in places]
+    return [(approved, project)] if change.after.get("state") == "approved" else []
 
 
 def _internal(changes: Iterable[Changed]) -> Iterable[NewEvent]:

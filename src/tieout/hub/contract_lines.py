@@ -87,7 +87,7 @@ TIER: Mapping[str, Kind] = {
 }  # fmt: skip
 WEIGHT: Mapping[str, Kind] = {"milestone": converters.text, "weight": _not_negative}
 EXPENSE_LIMIT: Mapping[str, Kind] = {
-    "category": converters.text, "per": _one_of("day", "month", "contract"), "amount": _not_negative,
+    "category": converters.text, "per": _one_of("item", "day", "month", "line"), "amount": _not_negative,
 }  # fmt: skip
 LINE_TERMS: Mapping[str, Kind] = {
     "line": converters.text, "name": converters.text, "project": converters.text, "obligation": converters.text,
@@ -98,7 +98,7 @@ LINE_TERMS: Mapping[str, Kind] = {
     "increment_per": _one_of("entry", "day"), "minimum_hours_per_day": converters.decimal,
     "overtime_daily_after": converters.decimal, "overtime_weekly_after": converters.decimal,
     "overtime_multiplier": converters.decimal, "overtime_basis": _one_of("bill", "work"),
-    "expense_markup": _not_negative, "expense_limits": _list(EXPENSE_LIMIT, *EXPENSE_LIMIT),
+    "expenses": _one_of("billed", "included"), "expense_markup": _not_negative, "expense_limits": _list(EXPENSE_LIMIT, *EXPENSE_LIMIT),
     "amount": _not_negative, "price": _not_negative, "unit": converters.text, "every": _PERIODS,
     "timing": _one_of("advance", "arrears"), "proration": _one_of("daily", "none"), "uplift_rate": converters.decimal,
     "uplift_every": _PERIODS, "schedule": _list(SCHEDULE_ITEM, "item", "due_on"),

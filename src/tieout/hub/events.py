@@ -30,6 +30,8 @@ WORKER_CHANGED = "tieout.worker.changed.v1"
 WORKER_LEFT = "tieout.worker.left.v1"
 TIMESHEET_APPROVED = "tieout.timesheet.approved.v1"
 TIMESHEET_CORRECTED = "tieout.timesheet.corrected.v1"
+EXPENSE_APPROVED = "tieout.expense.approved.v1"
+EXPENSE_CORRECTED = "tieout.expense.corrected.v1"
 MILESTONE_COMPLETED = "tieout.milestone.completed.v1"
 MILESTONE_ACCEPTED = "tieout.milestone.accepted.v1"
 BILLING_EVENT_CREATED = "tieout.billing_event.created.v1"
@@ -60,7 +62,7 @@ WORKER_TERMS_HEARD = "worker_terms.heard"
 """Internal, as the eight before: handed to the caller of `inbox.apply_new` and never stored."""
 
 UNASSIGNED = "unassigned"
-"""Subject of time that belongs to no contract."""
+"""Subject of time and expenses that belong to no contract."""
 
 ENVELOPE = {"specversion": "1.0", "source": "/tieout/hub", "datacontenttype": "application/json"}
 """What every event has alike as a CloudEvent."""

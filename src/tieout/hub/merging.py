@@ -18,6 +18,7 @@ from tieout.store.ids import new_id
 
 BURIED: dict[str, dict[str, Any]] = {
     "time_entry": {"state": "withdrawn"},
+    "expense": {"state": "withdrawn"},
     "milestone": {"state": "planned"},
     "usage_reading": {"quantity": Decimal(0)},
     "delivery": {"quantity": Decimal(0)},
@@ -32,7 +33,7 @@ BURIED: dict[str, dict[str, Any]] = {
 }
 """What a deletion in the source means for its canonical record; other types keep their facts, only the link ends."""
 
-KEPT_LINKS = frozenset({"time_entry"})
+KEPT_LINKS = frozenset({"time_entry", "expense"})
 """Types whose link stays live after a deletion: the record stays, withdrawn."""
 
 
@@ -116,7 +117,7 @@ class Merge:
                 self._take(draft, group, fields, mapping.version, row)
             else:
                 conflicts += _contradictions(draft.after, fields, group)
-        if owned and mapping.canonical == "time_entry":
+        if owned and mapping.canonical in KEPT_LINKS:
             _note_approval(draft, self.moment)
         if owned and "applications" in children:
             draft.after["applications"] = _summed(children["applications"])

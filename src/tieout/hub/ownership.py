@@ -26,6 +26,7 @@ DEFAULTS: dict[str, str] = {
     "payroll": "netsuite",
     "subcontract": "netsuite",
     "time_entry": "kantata",
+    "expense": "kantata",
     "milestone": "kantata",
     "delivery": "kantata",
     "progress": "kantata",

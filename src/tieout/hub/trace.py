@@ -65,9 +65,9 @@ class _Walk:
 def trace(conn: Connection, key: str, actor: Actor = SYSTEM) -> dict[str, Any]:
     """`{"nodes", "edges"}` as in `tieout trace --json`, and `truncated: true` when there is more than is shown.
 
-    `key`: an invoice's number or draft reference, NUMBER/LINE, the key of a time entry, contract, project, opportunity,
-    customer, payment, subcontract work, payroll or ERP document, a journal as TYPE:CAUSE, or the id of an exception. What
-    people cost is shown to who may see it.
+    `key`: an invoice's number or draft reference, NUMBER/LINE, the key of a time entry, expense, contract, project,
+    opportunity, customer, payment, subcontract work, payroll or ERP document, a journal as TYPE:CAUSE, or the id of an
+    exception. What people cost is shown to who may see it.
     """
     starts = store.named(conn, key) or _of_exception(conn, key, actor)
     visible = _facts(conn, set(starts), actor)

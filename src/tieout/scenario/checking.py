@@ -198,6 +198,7 @@ def check_always(conn: Connection, at: date, moment: datetime) -> list[Check]:
     problems = {
         "journals that do not balance": store.unbalanced_journals(conn),
         "approved hours in no place": store.hours_in_no_place(conn),
+        "approved expenses in no place": store.expenses_in_no_place(conn),
         "revenue beyond the price": [f"{key}: {seen}" for key, seen in revenue.beyond_price(conn)],
         "the audit chain": [finding.what for finding in audit.verify(conn).findings],
     }

@@ -19,6 +19,7 @@ from tieout.scenario.verbs import (
     Amend,
     Correct,
     Estimate,
+    Expense,
     MilestoneState,
     Progress,
     Quantity,
@@ -103,6 +104,19 @@ class Facts:
         }  # fmt: skip
         self.entries[entry_id] = document
         return self.change("time_entry", entry_id, document, moment, version=body.version)
+
+    def expense(self, body: Expense, at: date, moment: datetime) -> Change:
+        """An expense; its currency is the contract's unless stated."""
+        line = self.scenario.line(body.contract, body.line)
+        key = body.id or self.number("E")
+        told = body.model_dump(exclude={"contract", "line", "arrives", "version", "again"})
+        document = told | {
+            "id": key, "project": line.project, "task": _task(line, body.task), "date": body.date or at,
+            "worker": body.worker or self.scenario.header.workers[0].id,
+            "currency": body.currency or self.scenario.contract(body.contract).currency,
+        }  # fmt: skip
+        self.entries[key] = {"object": "expense", **document}
+        return self.change("expense", key, document, moment, version=body.version)
 
     def performance(self, object: str, body: Any, at: date, moment: datetime) -> Change:
         """What was reached, used, delivered, measured or estimated, as its source says it."""

@@ -202,6 +202,7 @@ class Drawdown(Part):
 
 
 class CategoryLimit(Part):
+    limit_per_item: Number | None = Field(default=None, ge=0)
     limit_per_day: Number | None = Field(default=None, ge=0)
     limit_per_month: Number | None = Field(default=None, ge=0)
     limit: Number | None = Field(default=None, ge=0)

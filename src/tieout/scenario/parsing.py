@@ -36,7 +36,7 @@ _NO_MONEY = frozenset(
 """Measures that state no amount of money."""
 _MONEY_KEYS = frozenset({"net", "tax", "gross", "amount", "ours", "theirs", "difference", "lines"})
 """Keys of invoices, their lines, exceptions and tie-outs under which amounts stand; a unit price may be finer."""
-_OF_A_LINE = frozenset({"time", "milestone", "progress", "usage", "deliver", "subcontract"})
+_OF_A_LINE = frozenset({"time", "expense", "milestone", "progress", "usage", "deliver", "subcontract"})
 _CORRECTED = frozenset({"time", "expense", "usage", "deliver"})
 DEFAULT_ENTITY, DEFAULT_CUSTOMER, DEFAULT_WORKER = "US01", "CUST", "W1"
 
@@ -227,10 +227,10 @@ def _check_references(scenario: Scenario) -> None:
             need(kind, expectation.where.get(kind), (*expectation.place, kind))
 
 
-_ALWAYS = frozenset({"method", "cap"})
+_ALWAYS = frozenset({"method", "cap", "expenses"})
 _KEYS: Mapping[str, frozenset[str]] = {
     "time_and_materials": frozenset(
-        {"rate_card", "increment", "overtime", "minimum_hours_per_day", "discount", "expenses"}
+        {"rate_card", "increment", "overtime", "minimum_hours_per_day", "discount"}
     ),
     "fixed_fee": frozenset({"amount", "schedule", "every"}),
     "milestone": frozenset({"amount", "milestones", "bill_on"}),
@@ -310,7 +310,7 @@ def _check_tasks(scenario: Scenario) -> None:
     tasks = {project.code: project.tasks for project in scenario.header.projects if project.tasks}
     entries: dict[str, tuple[str | None, str | None]] = {}  # id: contract and line
     for event in scenario.timeline:
-        if event.verb not in ("time", "correct"):
+        if event.verb not in ("time", "expense", "correct"):
             continue
         body = event.body
         contract, line = entries.get(body.id, (None, None)) if body.id else (None, None)
@@ -346,10 +346,13 @@ def _check_money(scenario: Scenario) -> None:
                 source, line.billing.cap.amount if line.billing.cap else None, digits, (*at, "cap", "amount")
             )
     for event in scenario.timeline:
-        paying = event.verb in ("pay", "credit", "payroll", "subcontract")
+        paying = event.verb in ("pay", "credit", "payroll", "subcontract", "expense")
         if paying and getattr(event.body, "amount", None) is not None:
-            currency = getattr(event.body, "currency", None) or _currency_of(scenario, event)
-            _fits(source, event.body.amount, _minor(source, currency, event.place), (*event.place, "amount"))
+            digits = _minor(
+                source, getattr(event.body, "currency", None) or _currency_of(scenario, event), event.place
+            )
+            for key in ("amount", "tax_amount"):
+                _fits(source, getattr(event.body, key, None), digits, (*event.place, key))
 
 
 def _currency_of(scenario: Scenario, event: Event) -> str:
@@ -361,7 +364,7 @@ def _currency_of(scenario: Scenario, event: Event) -> str:
     elif event.verb == "subcontract":
         entity = scenario.contract(event.body.contract).entity
     else:
-        return header.contracts[0].currency or "USD"
+        return scenario.contract(getattr(event.body, "contract", None)).currency or "USD"
     return next(one.currency for one in header.entities if one.code == entity)
 
 

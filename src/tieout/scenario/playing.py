@@ -40,6 +40,7 @@ _FACTS = frozenset(
         "activate",
         "terminate",
         "time",
+        "expense",
         "correct",
         "withdraw",
         "amend",
@@ -181,6 +182,9 @@ class Player:
 
     def _time(self, event: Event) -> None:
         self._fact(event, self.facts.time(event.body, event.at, self.moment))
+
+    def _expense(self, event: Event) -> None:
+        self._fact(event, self.facts.expense(event.body, event.at, self.moment))
 
     def _correct(self, event: Event) -> None:
         self._fact(event, self.facts.correct(event.body, self.moment))

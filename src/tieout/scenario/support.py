@@ -14,6 +14,7 @@ VERBS = frozenset(
         "activate",
         "terminate",
         "time",
+        "expense",
         "correct",
         "withdraw",
         "amend",
@@ -134,8 +135,5 @@ def _contract(contract: Contract, place: tuple[Any, ...], no: Any) -> None:
     if contract.rules:
         raise no(place, "client rules")
     for number, line in enumerate(contract.lines):
-        where = (*place, "lines", number, "billing")
         if line.tax is not None:
             raise no((*place, "lines", number, "tax"), "`tax` of a line")
-        if line.billing.expenses is not None:
-            raise no((*where, "expenses"), "expenses")

@@ -134,11 +134,12 @@ def _expenses(plan: Billing) -> dict[str, Any]:
         {"category": category, "per": per, "amount": amount}
         for category, limit in plan.expenses.categories.items()
         for per, amount in (
-            ("day", limit.limit_per_day), ("month", limit.limit_per_month), ("contract", limit.limit),
+            ("item", limit.limit_per_item), ("day", limit.limit_per_day), ("month", limit.limit_per_month),
+            ("line", limit.limit),
         )
         if amount is not None
     ]  # fmt: skip
-    return {"expense_markup": plan.expenses.markup, "expense_limits": limits or None}
+    return {"expenses": "billed", "expense_markup": plan.expenses.markup, "expense_limits": limits or None}
 
 
 def _revenue(plan: Revenue) -> dict[str, Any]:

@@ -35,6 +35,22 @@ class TimeEntry(OnContract):
     worksite: Text | None = None
 
 
+class Expense(OnContract):
+    id: Text | None = None
+    worker: Text | None = None
+    line: Text | None = None
+    date: Day | None = None
+    amount: Number
+    currency: Text | None = None
+    category: Text | None = None
+    billable: bool = True
+    approved: bool = True
+    tax_amount: Number | None = None
+    nature: Literal["principal", "agent", "disbursement"] | None = None
+    task: Text | None = None
+    notes: Text | None = None
+
+
 class Correct(Verb):
     id: Text
     hours: Number | None = None
@@ -47,6 +63,10 @@ class Correct(Verb):
     contract: Text | None = None
     line: Text | None = None
     amount: Number | None = None
+    currency: Text | None = None
+    category: Text | None = None
+    tax_amount: Number | None = None
+    nature: Literal["principal", "agent", "disbursement"] | None = None
     quantity: Number | None = None
 
 
@@ -211,8 +231,9 @@ VERBS: dict[str, type[Verb]] = {
     "credit": Credit, "pay": Pay, "rate": HeardRate, "worker": WorkerChange, "close": Close, "reopen": Close,
     "hold": Hold, "unhold": Hold, "write": Write, "milestone": MilestoneState, "progress": Progress,
     "usage": Usage, "deliver": Quantity, "estimate": Estimate, "payroll": Payroll, "subcontract": Subcontract,
+    "expense": Expense,
     **dict.fromkeys(
-        ("expense", "deposit", "fx", "request", "staff", "dispute", "contract_cost", "credit_loss", "system"),
+        ("deposit", "fx", "request", "staff", "dispute", "contract_cost", "credit_loss", "system"),
         Anything,
     ),
 }  # fmt: skip

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, or_, select, text
+from sqlalchemy import Connection, or_, select, text, union
 
-from tieout.store.tables import contract, flow, project, time_entry
+from tieout.store.tables import contract, expense, flow, project, time_entry
 
 
 def contracts_of_workers(conn: Connection, workers: Collection[str]) -> set[str]:
-    """Contracts on whose projects these workers have time; time of no contract gives none."""
-    query = (
+    """Contracts on whose projects these workers have time or expenses; what is of no contract gives none."""
+    if not workers:
+        return set()
+    queries = [
         select(project.c.contract)
-        .distinct()
-        .join(time_entry, time_entry.c.project == project.c.key)
+        .join(work, work.c.project == project.c.key)
         .where(
-            time_entry.c.worker.in_(list(workers)),
-            time_entry.c.superseded_at.is_(None),
+            work.c.worker.in_(list(workers)),
+            work.c.superseded_at.is_(None),
             project.c.superseded_at.is_(None),
             project.c.contract.is_not(None),
         )
-    )
-    return set(conn.execute(query).scalars()) if workers else set()
+        for work in (time_entry, expense)
+    ]
+    return set(conn.execute(union(*queries)).scalars())
 
 
 def contracts_naming(conn: Connection, opportunities: Collection[str]) -> set[str]:

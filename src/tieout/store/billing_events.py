@@ -20,7 +20,7 @@ EVENT_COLUMNS: dict[str, Any] = {
     "discount": _SHARE, "amount": _M, "currency": _S, "sequence": pl.Int64,
     **{f"{place}_{measure}": dtype for place in PLACES for measure, dtype in (("quantity", _H), ("amount", _M))},
     "recognised_amount": _M, "given_up_quantity": _H, "given_up_amount": _M, "item": _S, "period_start": pl.Date,
-    "period_end": pl.Date,
+    "period_end": pl.Date, "source_kind": _S, "pass_through_amount": _M,
 }  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def events_of(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
         )
         SELECT b.id, b.kind, b.reverses, b.entry, b.entry_version, b.contract, b.line, b.legal_entity, b.work_date,
                b.quantity, b.price, b.multiplier, b.discount, b.amount, b.currency, b.sequence, {places},
-               bb.recognised_amount, {given_up}, b.item, b.period_start, b.period_end
+               bb.recognised_amount, {given_up}, b.item, b.period_start, b.period_end, b.source_kind, b.pass_through_amount
         FROM billing_event b JOIN billing_balance bb ON bb.event = b.id LEFT JOIN given g ON g.event = b.id
         WHERE b.contract = ANY(%(contracts)s) ORDER BY b.sequence
     """  # noqa: S608
@@ -82,19 +82,22 @@ def insert_events(conn: Connection, events: pl.DataFrame) -> None:
 
 
 def insert_reversals(conn: Connection, reversals: pl.DataFrame, moment: datetime) -> None:
-    """Append the opposites of stored events: {event, reverses, quantity, amount}, the rest as in the original."""
+    """Append the opposites of stored events: {event, reverses, quantity, amount, pass_through_amount}, the rest as there."""
     statement = """
-        INSERT INTO billing_event (id, kind, contract, line, legal_entity, project, task, entry, entry_version,
-            reverses, worker, role, work_date, worked_hours, quantity, price, multiplier, discount, amount, currency,
-            card, trail, recorded_at)
-        SELECT n.event, 'reversal', b.contract, b.line, b.legal_entity, b.project, b.task, b.entry, b.entry_version,
-            b.id, b.worker, b.role, b.work_date, -b.worked_hours, n.quantity, b.price, b.multiplier, b.discount,
-            n.amount, b.currency, b.card, jsonb_build_object('reverses', b.id), %(moment)s
-        FROM unnest(%(event)s::uuid[], %(reverses)s::uuid[], %(quantity)s::numeric[], %(amount)s::numeric[])
-            WITH ORDINALITY AS n(event, reverses, quantity, amount, place)
+        INSERT INTO billing_event (id, kind, source_kind, contract, line, legal_entity, project, task, entry,
+            entry_version, item, description, reverses, worker, role, work_date, worked_hours, quantity, price,
+            multiplier, discount, amount, pass_through_amount, nature, currency, card, trail, recorded_at)
+        SELECT n.event, 'reversal', b.source_kind, b.contract, b.line, b.legal_entity, b.project, b.task, b.entry,
+            b.entry_version, b.item, b.description, b.id, b.worker, b.role, b.work_date, -b.worked_hours, n.quantity,
+            b.price, b.multiplier, b.discount, n.amount, n.pass_through_amount, b.nature, b.currency, b.card,
+            jsonb_build_object('reverses', b.id), %(moment)s
+        FROM unnest(%(event)s::uuid[], %(reverses)s::uuid[], %(quantity)s::numeric[], %(amount)s::numeric[],
+            %(pass_through_amount)s::numeric[])
+            WITH ORDINALITY AS n(event, reverses, quantity, amount, pass_through_amount, place)
         JOIN billing_event b ON b.id = n.reverses ORDER BY n.place
     """
-    _run(conn, statement, reversals, ("event", "reverses", "quantity", "amount"), moment)
+    names = ("event", "reverses", "quantity", "amount", "pass_through_amount")
+    _run(conn, statement, reversals, names, moment)
 
 
 def insert_balances(conn: Connection, balances: pl.DataFrame) -> None:

@@ -116,12 +116,19 @@ def contracts_due(
 
 
 def unapproved(conn: Connection, contracts: Collection[str], through: date) -> list[dict[str, Any]]:
-    """Per contract the billable entries up to a day that nobody has approved or rejected: {contract, entries, hours, workers}."""
+    """Per contract the billable time and expenses up to a day that nobody has approved or rejected.
+
+    {contract, entries, hours, expenses, workers}, the last of both.
+    """
     query = text(
-        "SELECT p.contract, count(*) AS entries, sum(t.worked_hours) AS hours,"
-        " array_agg(DISTINCT t.worker ORDER BY t.worker) FILTER (WHERE t.worker IS NOT NULL) AS workers"
-        " FROM time_entry t JOIN project p ON p.key = t.project AND p.superseded_at IS NULL"
-        " WHERE t.superseded_at IS NULL AND t.state IN ('draft', 'submitted') AND t.billable AND t.work_date <= :through"
+        "SELECT p.contract, count(w.hours) AS entries, coalesce(sum(w.hours), 0) AS hours,"
+        " count(*) FILTER (WHERE w.hours IS NULL) AS expenses,"
+        " array_agg(DISTINCT w.worker ORDER BY w.worker) FILTER (WHERE w.worker IS NOT NULL) AS workers FROM ("
+        "  SELECT project, worker, coalesce(worked_hours, 0) AS hours, state, billable, work_date AS day FROM time_entry"
+        "  WHERE superseded_at IS NULL UNION ALL"
+        "  SELECT project, worker, NULL, state, billable, expense_date FROM expense WHERE superseded_at IS NULL) AS w"
+        " JOIN project p ON p.key = w.project AND p.superseded_at IS NULL"
+        " WHERE w.state IN ('draft', 'submitted') AND w.billable AND w.day <= :through"
         " AND p.contract = ANY(CAST(:contracts AS text[])) GROUP BY p.contract ORDER BY p.contract"
     )
     rows = conn.execute(query, {"contracts": list(contracts), "through": through}).mappings()
@@ -144,20 +151,21 @@ def billable(
             FROM invoice_line_event l JOIN invoice i ON i.id = l.invoice
             WHERE i.id = ANY(CAST(:redone AS uuid[])) GROUP BY l.event
         ), fixed AS (
-            SELECT r.entry, max(i.draft_number) AS invoice FROM billing_event r
+            SELECT r.entry, r.source_kind, max(i.draft_number) AS invoice FROM billing_event r
                 JOIN invoice_line_event l ON l.event = r.reverses
                 JOIN invoice i ON i.id = l.invoice AND i.kind = 'invoice' AND i.number IS NOT NULL
-            WHERE r.contract = ANY(CAST(:contracts AS text[])) AND r.kind = 'reversal' GROUP BY r.entry
+            WHERE r.contract = ANY(CAST(:contracts AS text[])) AND r.kind = 'reversal' GROUP BY r.entry, r.source_kind
             UNION ALL
-            SELECT a.entry, max(i.draft_number) FROM billing_event a
+            SELECT a.entry, 'adjustment', max(i.draft_number) FROM billing_event a
                 JOIN billing_event o ON o.entry = a.entry AND o.contract = a.contract AND o.kind <> 'adjustment'
                 JOIN invoice_line_event l ON l.event = o.id
                 JOIN invoice i ON i.id = l.invoice AND i.kind = 'invoice' AND i.number IS NOT NULL
             WHERE a.contract = ANY(CAST(:contracts AS text[])) AND a.kind = 'adjustment' GROUP BY a.entry
         )
         SELECT CAST(e.id AS text) AS event, e.kind, e.contract, e.line, e.legal_entity AS entity, e.project, e.role,
-               e.entry, e.work_date, e.price, e.multiplier, e.discount, e.currency, i.number AS corrects, t.notes,
-               e.description AS charge,
+               e.entry, e.work_date, e.price, e.multiplier, e.discount, e.currency, i.number AS corrects,
+               coalesce(t.notes, x.notes) AS notes, e.description AS charge,
+               coalesce(e.nature = 'disbursement', false) AS untaxed,
                CAST(e.reverses AS text) AS reverses, e.quantity AS whole_quantity, e.amount AS whole_amount,
                (b.billed_quantity, b.billed_amount, b.drafted_quantity - coalesce(h.quantity, 0),
                 b.drafted_amount - coalesce(h.amount, 0)) = (0, 0, 0, 0) AS untouched,
@@ -165,9 +173,10 @@ def billable(
                {REST.format(m="amount")} + coalesce(h.amount, 0) AS amount
         FROM billing_balance b JOIN billing_event e ON e.id = b.event
             LEFT JOIN held h ON h.event = e.id
-            LEFT JOIN fixed f ON f.entry = e.entry AND e.kind IN ('time', 'reversal', 'adjustment')
+            LEFT JOIN fixed f ON f.entry = e.entry AND f.source_kind = e.source_kind
             LEFT JOIN invoice i ON i.draft_number = f.invoice
-            LEFT JOIN time_entry t ON t.key = e.entry AND t.superseded_at IS NULL
+            LEFT JOIN time_entry t ON e.source_kind = 'time' AND t.key = e.entry AND t.superseded_at IS NULL
+            LEFT JOIN expense x ON e.source_kind = 'expense' AND x.key = e.entry AND x.superseded_at IS NULL
         WHERE e.contract = ANY(CAST(:contracts AS text[])) AND e.work_date <= :through
           AND ({REST.format(m="amount")} <> 0 OR {REST.format(m="quantity")} <> 0 OR h.event IS NOT NULL)
         ORDER BY e.work_date, e.entry, e.sequence

@@ -55,6 +55,13 @@ def current(conn: Connection, type: str, keys: Collection[str] | None = None) ->
     return {row["key"]: dict(row) for row in conn.execute(query).mappings()}
 
 
+def existing(conn: Connection, type: str, keys: Collection[str]) -> set[str]:
+    """Those of these keys under which a record is or was known."""
+    table = CANONICAL[type]
+    query = select(table.c.key).where(table.c.key == func.any(list(keys)), table.c.superseded_at.is_(None))
+    return set(conn.execute(query).scalars()) if keys else set()
+
+
 def history(conn: Connection, type: str, key: str) -> list[dict[str, Any]]:
     """Every version of one record, oldest first."""
     table = CANONICAL[type]

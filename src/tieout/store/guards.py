@@ -71,9 +71,10 @@ APPEND_ONLY = (
 """Tables whose rows are never changed or removed; a correction is a further row."""
 
 _EVENT_FACTS = (
-    "id", "kind", "contract", "line", "legal_entity", "project", "task", "entry", "reverses", "worker", "role",
-    "work_date", "worked_hours", "quantity", "price", "multiplier", "discount", "amount", "currency", "card", "trail",
-    "item", "description", "period_start", "period_end", "sequence", "recorded_at",
+    "id", "kind", "source_kind", "contract", "line", "legal_entity", "project", "task", "entry", "reverses", "worker",
+    "role", "work_date", "worked_hours", "quantity", "price", "multiplier", "discount", "amount", "pass_through_amount",
+    "nature", "currency", "card", "trail", "item", "description", "period_start", "period_end", "sequence",
+    "recorded_at",
 )  # fmt: skip
 """Columns of a billing event that never change: all but the version of its entry, which may follow a later one."""
 

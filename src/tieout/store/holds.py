@@ -65,7 +65,7 @@ def of_contracts(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
 def place_of(conn: Connection, entry: str) -> tuple[str, str] | None:
     """Contract and line on which an entry was rated last."""
     query = select(billing_event.c.contract, billing_event.c.line).where(
-        billing_event.c.entry == entry, billing_event.c.kind == "time"
+        billing_event.c.entry == entry, billing_event.c.kind.in_(("time", "expense", "subcontract"))
     )
     row = conn.execute(query.order_by(billing_event.c.sequence.desc()).limit(1)).first()
     return None if row is None else (row.contract, row.line)

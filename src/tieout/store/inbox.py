@@ -214,7 +214,7 @@ def note_read(conn: Connection, connection: str, object: str, arrived: int) -> i
 
 
 def release_waiting(conn: Connection, connection: str, sources: Collection[tuple[str, str]]) -> int:
-    """Make rows new again that waited for these source records, and time entries whose project they are."""
+    """Make rows new again that waited for these source records, and time and expenses whose project they are."""
     statement = (
         update(inbox)
         .where(
@@ -226,14 +226,16 @@ def release_waiting(conn: Connection, connection: str, sources: Collection[tuple
         .values(state="new", detail=None, attempts=0)
     )
     released = int(conn.execute(statement).rowcount)
-    entries = text(
-        "UPDATE inbox SET state = 'new', detail = NULL, attempts = 0 FROM time_entry t"
-        " WHERE t.superseded_at IS NULL AND t.project IS NULL AND t.source_project = ANY(:ids)"
-        " AND t.provenance->'time_entry'->>'system' = :connection"
-        " AND inbox.id = CAST(t.provenance->'time_entry'->>'inbox' AS bigint) AND inbox.state = 'applied'"
-    )
     ids = [source_id for _, source_id in sources]
-    return released + int(conn.execute(entries, {"ids": ids, "connection": connection}).rowcount)
+    for type in ("time_entry", "expense"):
+        homeless = text(
+            f"UPDATE inbox SET state = 'new', detail = NULL, attempts = 0 FROM {type} t"  # noqa: S608 - no input
+            " WHERE t.superseded_at IS NULL AND t.project IS NULL AND t.source_project = ANY(:ids)"
+            f" AND t.provenance->'{type}'->>'system' = :connection"
+            f" AND inbox.id = CAST(t.provenance->'{type}'->>'inbox' AS bigint) AND inbox.state = 'applied'"
+        )
+        released += int(conn.execute(homeless, {"ids": ids, "connection": connection}).rowcount)
+    return released
 
 
 def release_ids(conn: Connection, ids: Collection[int]) -> int:

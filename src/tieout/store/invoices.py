@@ -173,17 +173,21 @@ def short_of(conn: Connection, document: str) -> int:
 
 
 def give_up_revenue(conn: Connection, document: str, moment: datetime) -> list[dict[str, Any]]:
-    """Take the credited part of work out of what is recognised of each event; {event, line, amount} of what was taken."""
+    """Take the credited part of work out of what is recognised of each event; what was taken.
+
+    {event, line, currency, amount, before (recognised until now), whole (the event's amount), whole_passed}.
+    """
     statement = text(
-        "WITH parts AS (SELECT l.event, e.line, CASE WHEN sum(l.amount) >= 0"
+        "WITH parts AS (SELECT l.event, e.line, e.currency, e.amount AS whole, e.pass_through_amount AS whole_passed,"
+        "  b.recognised_amount AS before, CASE WHEN sum(l.amount) >= 0"
         "   THEN least(sum(l.amount), greatest(b.recognised_amount, 0))"
         "   ELSE greatest(sum(l.amount), least(b.recognised_amount, 0)) END AS amount"
         "  FROM invoice_line_event l JOIN billing_balance b ON b.event = l.event"
         "   JOIN billing_event e ON e.id = l.event AND e.kind <> 'reversal'"
-        "  WHERE l.invoice = CAST(:document AS uuid) GROUP BY l.event, e.line, b.recognised_amount)"
+        "  WHERE l.invoice = CAST(:document AS uuid) GROUP BY l.event, e.id, b.recognised_amount)"
         " UPDATE billing_balance b SET recognised_amount = b.recognised_amount - p.amount, updated_at = :moment"
         " FROM parts p WHERE b.event = p.event AND p.amount <> 0"
-        " RETURNING CAST(p.event AS text) AS event, p.line, p.amount"
+        " RETURNING CAST(p.event AS text) AS event, p.line, p.currency, p.amount, p.before, p.whole, p.whole_passed"
     )
     rows = conn.execute(statement, {"document": document, "moment": moment})
     return sorted((dict(row) for row in rows.mappings()), key=lambda r: (r["line"], r["event"]))
@@ -351,7 +355,7 @@ def _matches(search: str) -> ColumnElement[bool]:
 def events_behind(conn: Connection, document: str) -> list[dict[str, Any]]:
     """Every part of every event on a document with its entry, worker, date, hours, price and trail."""
     query = text(
-        "SELECT l.line, l.quantity, l.amount, CAST(e.id AS text) AS event, e.kind, e.entry, e.entry_version, e.worker,"
+        "SELECT l.line, l.quantity, l.amount, CAST(e.id AS text) AS event, e.kind, e.source_kind, e.entry, e.entry_version, e.worker,"
         " e.role, e.project, e.task, e.work_date, e.worked_hours, e.price, e.multiplier, e.discount, e.card, e.trail,"
         " e.currency, coalesce(l.notes, e.description) AS notes, e.period_start, e.period_end FROM invoice_line_event l JOIN billing_event e ON e.id = l.event"
         " WHERE l.invoice = CAST(:document AS uuid) ORDER BY l.line, e.work_date, e.entry, e.sequence"

@@ -38,20 +38,21 @@ _ENTRY_SELECT = f"""
 
 
 def widened(conn: Connection, contracts: Collection[str]) -> set[str]:
-    """The contracts, those that their entries came from or went to, all that share a limited purchase order, and all
+    """The contracts, those that their work came from or went to, all that share a limited purchase order, and all
     that are combined with them.
     """
-    moved = """
-        SELECT unnest(CAST(:keys AS text[]))
-        UNION SELECT p.contract FROM billing_event b
-            JOIN time_entry e ON e.key = b.entry AND e.superseded_at IS NULL
-            JOIN project p ON p.key = e.project AND p.superseded_at IS NULL
-            WHERE b.contract = ANY(:keys) AND p.contract <> b.contract
-        UNION SELECT b.contract FROM project p
-            JOIN time_entry e ON e.project = p.key AND e.superseded_at IS NULL
-            JOIN billing_event b ON b.entry = e.key
-            WHERE p.contract = ANY(:keys) AND p.superseded_at IS NULL AND b.contract <> p.contract
-    """
+    moved = "SELECT unnest(CAST(:keys AS text[]))"
+    for work, kind in (("time_entry", "time"), ("expense", "expense")):
+        moved += f"""
+            UNION SELECT p.contract FROM billing_event b
+                JOIN {work} e ON e.key = b.entry AND e.superseded_at IS NULL
+                JOIN project p ON p.key = e.project AND p.superseded_at IS NULL
+                WHERE b.contract = ANY(:keys) AND b.source_kind = '{kind}' AND p.contract <> b.contract
+            UNION SELECT b.contract FROM project p
+                JOIN {work} e ON e.project = p.key AND e.superseded_at IS NULL
+                JOIN billing_event b ON b.entry = e.key AND b.source_kind = '{kind}'
+                WHERE p.contract = ANY(:keys) AND p.superseded_at IS NULL AND b.contract <> p.contract
+        """  # noqa: S608 - no input
     keys = {row[0] for row in conn.execute(text(moved), {"keys": list(contracts)})}
     sharing = """
         SELECT other.key FROM contract own JOIN contract other
@@ -94,7 +95,7 @@ def entries_of(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
                 WHERE e.superseded_at IS NULL AND p.contract = ANY(%(contracts)s)
             UNION SELECT e.key, e.worker, e.work_date FROM billing_event b
                 JOIN time_entry e ON e.key = b.entry AND e.superseded_at IS NULL
-                WHERE b.contract = ANY(%(contracts)s)
+                WHERE b.contract = ANY(%(contracts)s) AND b.source_kind = 'time'
         )
         {_ENTRY_SELECT % "(e.key IN (SELECT key FROM scope))"}
         WHERE e.superseded_at IS NULL

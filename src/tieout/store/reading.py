@@ -120,7 +120,7 @@ def _visible(name: str, table: Table, entities: Collection[str] | None) -> list[
     if entities is None:
         return []
     allowed = list(entities)
-    if name in ("project", "time_entry"):
+    if name in ("project", "time_entry", "expense"):
         projects = select(project.c.key).join(
             contract, and_(contract.c.key == project.c.contract, contract.c.superseded_at.is_(None))
         )

@@ -16,6 +16,7 @@ from tieout.store.tables import (
     connection,
     event,
     exception,
+    expense,
     invoice,
     invoice_line,
     time_entry,
@@ -164,10 +165,10 @@ def event_totals(
         "SELECT coalesce(sum(bb.over_cap_amount), 0) AS held, coalesce(sum(bb.held_amount), 0) AS on_hold, coalesce(sum(bb.written_off_amount), 0) AS written_off,"
         " coalesce(sum(bb.billed_amount - bb.credited_amount), 0) AS billed, coalesce(sum(bb.credited_amount), 0) AS credited,"
         " coalesce(sum(bb.recognised_amount), 0) AS recognised,"
-        " coalesce(sum(bb.billed_quantity - bb.credited_quantity) FILTER (WHERE b.kind IN ('time', 'reversal')), 0) AS hours_billed,"
+        " coalesce(sum(bb.billed_quantity - bb.credited_quantity) FILTER (WHERE b.source_kind = 'time'), 0) AS hours_billed,"
         " coalesce(sum(bb.quantity - bb.billed_quantity + bb.credited_quantity - bb.over_cap_quantity"
         " - bb.held_quantity - bb.written_off_quantity - bb.reversed_quantity)"
-        " FILTER (WHERE b.kind IN ('time', 'reversal')), 0) AS hours_unbilled"
+        " FILTER (WHERE b.source_kind = 'time'), 0) AS hours_unbilled"
         " FROM billing_event b JOIN billing_balance bb ON bb.event = b.id"
         " WHERE (CAST(:contract AS text) IS NULL OR b.contract = :contract)"
         " AND (CAST(:entity AS text) IS NULL OR b.legal_entity = :entity)"
@@ -289,6 +290,17 @@ def hours_in_no_place(conn: Connection) -> list[str]:
         time_entry.c.superseded_at.is_(None), time_entry.c.state == "approved", time_entry.c.billable.is_(True),
         time_entry.c.worked_hours != 0, time_entry.c.key.not_in(rated), time_entry.c.key.not_in(named),
         text(_BY_THE_HOUR),
+    )  # fmt: skip
+    return list(conn.execute(query).scalars())
+
+
+def expenses_in_no_place(conn: Connection) -> list[str]:
+    """Approved billable expenses of lines billed by the hour, neither rated nor in an open exception: there must be none."""
+    rated = select(billing_event.c.entry).where(billing_event.c.kind == "expense")
+    named = select(exception.c.key).where(exception.c.state.not_in(("waived", "resolved")))
+    query = select(expense.c.key).where(
+        expense.c.superseded_at.is_(None), expense.c.state == "approved", expense.c.billable.is_(True),
+        expense.c.key.not_in(rated), expense.c.key.not_in(named), text(_BY_THE_HOUR.replace("time_entry", "expense")),
     )  # fmt: skip
     return list(conn.execute(query).scalars())
 

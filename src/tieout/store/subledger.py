@@ -31,7 +31,7 @@ def insert_journals(conn: Connection, heads: pl.DataFrame, lines: pl.DataFrame) 
 
 
 def insert_revenue_entries(conn: Connection, entries: pl.DataFrame) -> None:
-    """Append what each event gave a revenue journal: {journal, event, amount}."""
+    """Append what each event gave a revenue journal: {journal, event, amount, pass_through_amount}."""
     copy_frame(conn, "revenue_entry", entries)
 
 

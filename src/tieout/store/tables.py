@@ -441,6 +441,25 @@ time_entry = _canonical(
     ),
 )
 
+expense = _canonical(
+    "expense",
+    Column("project", String),
+    Column("source_project", String),
+    Column("task", String),
+    Column("worker", String),
+    Column("expense_date", Date),
+    Column("category", String),
+    Column("nature", String, comment="principal | agent | disbursement; null: principal"),
+    Column("amount", MONEY),
+    Column("currency", String),
+    Column("tax_amount", MONEY, comment="the part of the amount that is recovered from the tax office"),
+    Column("billable", Boolean),
+    Column("state", String),
+    Column("notes", String),
+    Column("approved_at", MOMENT, comment="when the approval was first heard"),
+    extra=(Index("ix_expense_project", "project", postgresql_where=text("superseded_at IS NULL")),),
+)
+
 milestone = _canonical(
     "milestone",
     Column("contract", String),
@@ -563,8 +582,8 @@ CANONICAL = {
     t.name: t
     for t in (
         legal_entity, period, customer, opportunity, quote, quote_line, contract, project, project_task, worker,
-        time_entry, subcontract, payroll, milestone, usage_reading, delivery, progress, variable_estimate, erp_document,
-        payment,
+        time_entry, expense, subcontract, payroll, milestone, usage_reading, delivery, progress, variable_estimate,
+        erp_document, payment,
     )
 }  # fmt: skip
 
@@ -693,16 +712,20 @@ billing_event = Table(
     "billing_event",
     metadata,
     Column("id", UUID(as_uuid=False), primary_key=True),
-    Column("kind", String, nullable=False, comment="time | reversal | what made the charge | adjustment of a charge"),
+    Column(
+        "kind", String, nullable=False,
+        comment="time | expense | subcontract | reversal | what made the charge | adjustment of a charge",
+    ),
+    Column("source_kind", String, nullable=False, comment="its kind; of a reversal that of what it takes back"),
     Column("contract", String, nullable=False),
     Column("line", String, nullable=False),
     Column("legal_entity", String, nullable=False),
     Column("project", String),
     Column("task", String),
-    Column("entry", String, nullable=False, comment="the time entry, or the key of the charge"),
+    Column("entry", String, nullable=False, comment="the time entry, the expense, or the key of the charge"),
     Column("entry_version", Integer, nullable=False),
-    Column("item", String, comment="which milestone, instalment or delivery a charge is for"),
-    Column("description", String, comment="what the customer reads of a charge"),
+    Column("item", String, comment="which milestone, instalment or delivery a charge is for; category of an expense"),
+    Column("description", String, comment="what the customer reads of a charge or an expense"),
     Column("period_start", Date),
     Column("period_end", Date),
     Column("reverses", UUID(as_uuid=False), ForeignKey("billing_event.id")),
@@ -715,13 +738,19 @@ billing_event = Table(
     Column("multiplier", SHARE, nullable=False),
     Column("discount", SHARE, nullable=False),
     Column("amount", MONEY, nullable=False, comment="rounded once, here"),
+    Column(
+        "pass_through_amount", MONEY, nullable=False, server_default=text("0"),
+        comment="the part that is earned for another party and is no revenue",
+    ),
+    Column("nature", String, comment="of an expense: principal | agent | disbursement"),
     Column("currency", String, nullable=False),
     Column("card", String),
     Column("trail", JSONB, nullable=False, comment="why this price"),
     Column("sequence", BigInteger, Identity(), nullable=False),
     _now(),
     CheckConstraint(
-        "kind IN ('time', 'reversal', 'fixed', 'milestone', 'period', 'retainer', 'overage', 'usage', 'minimum', 'units', 'write_up',"
+        "kind IN ('time', 'expense', 'subcontract', 'reversal', 'fixed', 'milestone', 'period', 'retainer', 'overage',"
+        " 'usage', 'minimum', 'units', 'write_up',"
         " 'adjustment')",
         name="kind",
     ),
@@ -756,7 +785,11 @@ billing_balance = Table(
     Column("credited_quantity", HOURS, nullable=False, server_default=text("0")),
     Column("credited_amount", MONEY, nullable=False, server_default=text("0")),
     Column(
-        "recognised_amount", MONEY, nullable=False, server_default=text("0"), comment="revenue posted for it"
+        "recognised_amount",
+        MONEY,
+        nullable=False,
+        server_default=text("0"),
+        comment="earned and posted for it: revenue, and what is passed on",
     ),
     Column("updated_at", MOMENT, nullable=False),
     CheckConstraint(
@@ -1070,7 +1103,14 @@ revenue_entry = Table(
     metadata,
     Column("journal", UUID(as_uuid=False), ForeignKey("journal.id"), primary_key=True),
     Column("event", UUID(as_uuid=False), ForeignKey("billing_event.id"), primary_key=True),
-    Column("amount", MONEY, nullable=False, comment="what the event gave to the journal's revenue"),
+    Column("amount", MONEY, nullable=False, comment="what the event earned in the journal"),
+    Column(
+        "pass_through_amount",
+        MONEY,
+        nullable=False,
+        server_default=text("0"),
+        comment="the part of it that is another party's: not in the journal's revenue",
+    ),
     Index("ix_revenue_entry_event", "event"),
 )
 

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 CANONICAL = (
-    "customer", "opportunity", "contract", "project", "time_entry", "milestone", "delivery", "usage_reading", "subcontract",
-    "payroll", "erp_document", "payment",
+    "customer", "opportunity", "contract", "project", "time_entry", "expense", "milestone", "delivery", "usage_reading",
+    "subcontract", "payroll", "erp_document", "payment",
 )  # fmt: skip
 _CURRENT = "superseded_at IS NULL"
 _UUIDS = "CAST(:ids AS uuid[])"
@@ -70,10 +70,17 @@ LINKS: tuple[Link, ...] = (
     _named("opportunity", "contract", "contracted as", "key", "contract", "opportunity"),
     _named("contract", "project", "delivered in", "contract", "key", "project"),
     _named("project", "time_entry", "worked on", "project", "key", "time_entry"),
-    Link("time_entry", "billing_event", "rated as", "e.entry", "CAST(e.id AS text)", "billing_event e WHERE true",
-         f"e.entry = ANY({_TEXTS})", f"e.id = ANY({_UUIDS})"),
-    Link("time_entry", "billing_event", "charged beside its price as", "e.item", "CAST(e.id AS text)",
-         "billing_event e WHERE e.kind IN ('overage', 'write_up')", f"e.item = ANY({_TEXTS})", f"e.id = ANY({_UUIDS})"),
+    _named("project", "expense", "spent on", "project", "key", "expense"),
+    *(
+        Link(type, "billing_event", "rated as", "e.entry", "CAST(e.id AS text)",
+             f"billing_event e WHERE e.source_kind = '{kind}'", f"e.entry = ANY({_TEXTS})", f"e.id = ANY({_UUIDS})")
+        for type, kind in (("time_entry", "time"), ("expense", "expense"))
+    ),
+    *(
+        Link(type, "billing_event", "charged beside its price as", "e.item", "CAST(e.id AS text)",
+             "billing_event e WHERE e.kind IN ('overage', 'write_up')", f"e.item = ANY({_TEXTS})", f"e.id = ANY({_UUIDS})")
+        for type in ("time_entry", "expense")
+    ),
     _charged("milestone", "split_part(e.entry, '|', 3) = 'milestone' AND e.item = f.milestone"),
     _charged("delivery", "split_part(e.entry, '|', 3) = 'units' AND e.item = f.key"),
     _charged("usage_reading", "split_part(e.entry, '|', 3) = 'usage' AND f.day BETWEEN e.period_start AND e.period_end"),
@@ -175,7 +182,7 @@ _FACTS = {
 _AMOUNTS = {
     "opportunity": ("amount", "currency"), "contract": ("cap_amount", "currency"),
     "erp_document": ("total", "currency"), "payment": ("amount", "currency"), "subcontract": ("amount", "currency"),
-    "payroll": ("amount", "currency"),
+    "payroll": ("amount", "currency"), "expense": ("amount", "currency"),
 }  # fmt: skip
 
 

@@ -56,6 +56,17 @@ def shown(notes: CorrectionNotes) -> list[tuple[Any, ...]]:
     return notes.lines.select("invoice", "number", "quantity", "unit_price", "net_amount").rows()
 
 
+def test_an_expense_that_fell_is_credited_with_what_it_says() -> None:
+    """120 billed, corrected to 100: one of 120 is credited, one of 100 taken off the note under its own words."""
+    told = {"role": None, "charge": "Expense: meals, 2026-01-05"}
+    notes = credit(
+        [event("r", "-1", price="120", **told), event("n", "1", price="100", **told)], [stands("INV-1", "120")],
+        {"INV-1": "120"}, [line("INV-1", price="120", role=None, description=told["charge"])],
+    )  # fmt: skip
+    assert shown(notes) == [("INV-1", 1, D(1), D(120), D(120)), ("INV-1", 2, D(-1), D(100), D(-100))]
+    assert notes.lines["description"].to_list() == [told["charge"]] * 2
+
+
 def test_reversal_and_new_event_go_together_on_the_line_that_carried_them() -> None:
     """8 h become 6 h: 2 h x 200.00 = 400.00 are credited; other work goes on to the invoice."""
     got = credit(

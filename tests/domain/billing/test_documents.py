@@ -49,6 +49,32 @@ def draft(
     )
 
 
+def test_what_is_paid_in_the_customers_name_stands_outside_tax_on_an_invoice_of_its_own() -> None:
+    """2,000 at 20 % tax 400; a court fee of 119 beside it is category O, tax 0 (EN 16931, BR-O-11 to 14)."""
+    taxed = [TERMS[0] | {"tax_category": "S", "tax_rate": D("0.20")}]
+    fee = event(
+        "fee",
+        "1",
+        "119",
+        kind="expense",
+        role=None,
+        charge="Disbursement: court fee, 2026-01-05",
+        untaxed=True,
+    )
+    got = draft([event("a"), fee], taxed)
+    assert got.lines.select("tax_category", "tax_rate", "description", "net_amount").rows() == [
+        ("O", D(0), "Disbursement: court fee, 2026-01-05", D(119)),
+        ("S", D("0.20"), "consultant, P-1", D(2000)),
+    ]
+    assert got.invoices.select("net_amount", "tax_amount").rows() == [(D(119), D(0)), (D(2000), D(400))]
+
+
+def test_a_disbursement_needs_no_tax_rule_but_a_customer() -> None:
+    fee = event("fee", "1", "119", untaxed=True)
+    assert draft([fee], [TERMS[0] | {"tax_category": None}]).lines["tax_category"].to_list() == ["O"]
+    assert draft([fee], []).waiting["reason"].to_list() == ["no invoice terms for the contract line"]
+
+
 def test_a_line_holds_one_price_and_sums_its_events() -> None:
     got = draft(
         [event("a"), event("b", "2"), event("c", "1", "250"), event("late", work_date=date(2026, 2, 1))]

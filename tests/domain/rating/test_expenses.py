@@ -87,6 +87,35 @@ def test_a_refund_gives_room_back_under_its_limit() -> None:
     assert figures(run([spent("a", "80"), spent("b", "-30")], limit("60"))) == {"a": D(60), "b": D(-10)}
 
 
+def test_a_months_limit_counts_for_each_worker_and_calendar_month() -> None:
+    """Phone 40 a month: 30 and 30 of February give 30 and 10; March and the other worker begin anew."""
+    rows = [spent("a", "30"), spent("b", "30", work_date=date(2026, 2, 28)),
+            spent("c", "30", work_date=date(2026, 3, 1)), spent("d", "30", worker="W2")]  # fmt: skip
+    assert figures(run(rows, limit("40", "month"))) == {"a": D(30), "b": D(10), "c": D(30), "d": D(30)}
+
+
+def test_what_is_on_a_released_invoice_keeps_its_place_under_a_limit() -> None:
+    """60 of Tuesday is billed; 50 of the same day that comes later, though first by its id, finds nothing left."""
+    rows = [spent("a", "50"), spent("b", "60", released=True)]
+    assert figures(run(rows, limit("60"))) == {"a": D(0), "b": D(60)}
+
+
+def test_a_line_whose_price_covers_its_expenses_bills_none() -> None:
+    result = run([spent("a")], included=True)
+    assert (result.events.height, result.non_billable["reason"].to_list()) == (
+        0, ["the price of contract C-1 line 1 covers its expenses"],
+    )  # fmt: skip
+
+
+def test_an_item_of_a_refund_is_negative_in_number_and_one_over_its_limit_is_none() -> None:
+    """No price is negative (EN 16931, BR-27): a refund of 30 is −1 × 30; what a limit takes whole is 0 × 0."""
+    result = run([spent("a", "60"), spent("b", "20"), spent("c", "-30", category="taxi")], limit("60"))
+    items = as_items(result.events)
+    assert items.select("entry", "billable_hours", "price", "amount").rows() == [
+        ("a", D(1), D(60), D(60)), ("b", D(0), D(0), D(0)), ("c", D(-1), D(30), D(-30)),
+    ]  # fmt: skip
+
+
 def test_a_limit_holds_between_its_dates_inclusive() -> None:
     dated = limit("60", effective_from=MONDAY, effective_to=MONDAY)
     rows = [spent("a", "80"), spent("b", "80", work_date=date(2026, 2, 3))]
@@ -162,8 +191,8 @@ def test_subcontract_work_is_marked_up_like_an_expense() -> None:
 def test_two_versions_and_an_unknown_span_of_a_limit_are_refused() -> None:
     with pytest.raises(ValueError, match="two versions"):
         run([spent("a"), spent("a", version=2)])
-    with pytest.raises(ValueError, match="per month"):
-        run([spent("a")], limit("60", "month"))
+    with pytest.raises(ValueError, match="per year"):
+        run([spent("a")], limit("60", "year"))
 
 
 @settings(
@@ -231,6 +260,27 @@ def test_a_markup_changed_later_is_a_true_up_for_what_is_billed() -> None:
     )
     assert (billed.true_ups["amount"].to_list(), billed.new.height) == ([D(10)], 0)
     assert (unbilled.new["amount"].to_list(), unbilled.set_back["amount"].to_list()) == ([D(110)], [D(100)])
+
+
+def test_what_comes_to_nothing_keeps_an_event_of_nothing_and_a_second_run_adds_none() -> None:
+    """60 in full, then the limit falls to 0: the 60 go back, one event of 0 stays; run again on that, no more."""
+    first, again = run([spent("a", "60")]), run([spent("a", "60")], limit("0"))
+    held = stored(first, billed=False)
+    found = reconcile_events(as_items(again.events), held, gone_entries(again), kind="expense")
+    assert (found.set_back["amount"].to_list(), found.new["amount"].to_list()) == ([D(60)], [D(0)])
+    back = held.with_columns(reversed_quantity=pl.col("quantity"), reversed_amount=pl.col("amount"))
+    both = pl.concat([back, stored(again, billed=False).with_columns(event=pl.lit("a2"))])
+    second = reconcile_events(as_items(again.events), both, gone_entries(again), kind="expense")
+    assert (second.new.height, second.set_back.height, second.reversals.height) == (0, 0, 0)
+
+
+def test_a_refund_priced_anew_is_rated_anew() -> None:
+    """−50 marked up by 10 % later, nothing billed: −50 goes back, −55 comes."""
+    first, again = run([spent("a", "-50")]), run([spent("a", "-50")], markup=D("0.10"))
+    found = reconcile_events(
+        as_items(again.events), stored(first, billed=False), gone_entries(again), kind="expense"
+    )
+    assert (found.set_back["amount"].to_list(), found.new["amount"].to_list()) == ([D(-50)], [D(-55)])
 
 
 def test_an_expense_withdrawn_is_taken_back() -> None:

@@ -11,6 +11,7 @@ from tieout.domain.frames import (
     CLOSED_PERIODS,
     CREDIT_CAUSES,
     DOCUMENT_CAUSES,
+    EARNED_CAUSES,
     JOURNAL_LINES,
     PAYMENT_CAUSES,
     REVENUE_CAUSES,
@@ -20,6 +21,7 @@ from tieout.domain.subledger import (
     ACCOUNTS,
     Books,
     journal_for_credit,
+    journal_for_earned,
     journal_for_payment,
     journal_for_release,
     journal_for_revenue,
@@ -51,6 +53,17 @@ def balances(*journals: pl.DataFrame) -> dict[str, Decimal]:
 
 def test_earned_before_billed_is_an_unbilled_receivable() -> None:
     assert balances(revenue(cause(amount=D(1000)))) == {"unbilled_receivable": D(1000), "revenue": D(-1000)}
+
+
+def test_what_is_earned_for_another_party_is_no_revenue() -> None:
+    """210 earned, 200 of it the hotel's: the customer owes 210, revenue is 10 (IFRS 15.B36); taken back the same way."""
+    rows = [
+        cause("A", amount=D(210), pass_through_amount=D(200)),
+        cause("B", amount=D(-21), pass_through_amount=D(-20), opening=D(210)),
+    ]
+    earned = [journal_for_earned(frame([row], EARNED_CAUSES), books()) for row in rows]
+    assert balances(earned[0]) == {"unbilled_receivable": D(210), "pass_through": D(-200), "revenue": D(-10)}
+    assert balances(*earned) == {"unbilled_receivable": D(189), "pass_through": D(-180), "revenue": D(-9)}
 
 
 def test_a_release_clears_what_was_earned_and_mirrors_the_document() -> None:

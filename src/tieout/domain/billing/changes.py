@@ -77,7 +77,7 @@ def reconcile_events(
         set_back=_set_back(parts),
         reversals=_reversals(parts),
         relinked=_relinked(parts),
-        true_ups=_true_ups(parts, target),
+        true_ups=_true_ups(parts, target, kind),
     )
 
 
@@ -166,12 +166,20 @@ def _relinked(parts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _new(rated: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
-    """Entries never rated, corrected entries whole, and of re-priced entries the part that is not billed."""
+    """Entries never rated, corrected entries whole, and of re-priced entries the part that is not billed.
+
+    What is worth nothing now keeps an event of nothing, which says why.
+    """
     first = rated.join(parts.select("entry").unique(), on="entry", how="anti")
     changed = parts.filter(~pl.col("unchanged") & ~pl.col("is_gone"))
-    whole = rated.join(changed.filter("correction").select("entry").unique(), on="entry", how="semi")
+    corrected = changed.filter("correction").select("entry")
+    emptied = changed.filter(pl.col("quantity_now") == 0).select("entry")
+    emptied = emptied.join(changed.filter(pl.col("same") & (pl.col("quantity") == 0)), on="entry", how="anti")
+    whole = rated.join(pl.concat([corrected, emptied]).unique(), on="entry", how="semi")
     rest = _rest(changed.filter(~pl.col("correction")))
-    partial = rated.join(rest, on="entry").filter(pl.col("rest_quantity") > 0)
+    partial = rated.join(rest, on="entry").filter(
+        pl.col("rest_quantity") * pl.col("billable_hours").sign().cast(HOURS) > 0
+    )
     pieces = []
     for (currency,), group in partial.group_by("currency"):
         amount = ratio(
@@ -196,7 +204,12 @@ def _rest(parts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _true_ups(parts: pl.DataFrame, target: pl.DataFrame) -> pl.DataFrame:
+def _worth(kind: str) -> pl.Expr:
+    hours = pl.format("{} h ", "net_quantity") if kind == "time" else pl.lit("")
+    return pl.concat_str(hours, pl.format("billed at {}, worth {} today", "net_amount", "value_now"))
+
+
+def _true_ups(parts: pl.DataFrame, target: pl.DataFrame, kind: str) -> pl.DataFrame:
     """Per entry with billed hours on other terms: today's value of them less what was billed."""
     billed = parts.filter(
         ~pl.col("same") & ~pl.col("correction") & ~pl.col("unchanged") & (pl.col("net_amount") != 0)
@@ -224,8 +237,6 @@ def _true_ups(parts: pl.DataFrame, target: pl.DataFrame) -> pl.DataFrame:
     found = pl.concat(pieces).with_columns(
         (pl.col("value_now") - pl.col("net_amount")).alias("amount"),
         pl.lit("true-up-proposed").alias("kind"),
-        pl.format("{} h billed at {}, worth {} today", "net_quantity", "net_amount", "value_now").alias(
-            "detail"
-        ),
+        _worth(kind).alias("detail"),
     )
     return conform("true-ups", found.filter(pl.col("amount") != 0), FINDINGS).sort("entry")

@@ -136,7 +136,7 @@ class _Numbers:
         number = int(held[-1]["number"]) + 1
         near = next((line for line in held if line["contract_line"] == part["contract_line"]), held[0])
         added = near | {name: part[name] for name in _TERMS} | {"number": number, "corrects": None}
-        text = frame([added], INVOICE_LINES).select(description()).item()
+        text = part["charge"] or frame([added], INVOICE_LINES).select(description()).item()
         held.append(added | {"description": text})
         return number
 

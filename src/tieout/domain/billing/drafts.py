@@ -19,10 +19,12 @@ from tieout.domain.frames import (
     DRAFTS,
     INVOICE_TERMS,
     PRICE,
+    SHARE,
     WAITING_EVENTS,
     check_frame,
     conform,
 )
+from tieout.domain.tax import OUT_OF_SCOPE
 from tieout.model.decimals import WIDE, widen
 
 _HEADER = ["customer", "entity", "currency", "purchase_order", "terms_days", "tax_category"]
@@ -52,7 +54,9 @@ def draft_invoices(
 
     An event stands once for each payer of it, with the payer's part. One draft per group, currency, tax category and
     bill-to: the terms whose `customer` is the payer. A contract line without tax treatment keeps its events
-    waiting. A draft that would be negative waits too: corrections go to the next invoice that carries them. The draft
+    waiting. What is `untaxed` (paid in the customer's name) is outside the tax base, category O; EN 16931 (BR-O-11 to 14)
+    keeps it off invoices with other categories. A draft that would be negative waits too: corrections go to the next
+    invoice that carries them. The draft
     key is the group and the date, so the same run drafts the same keys. Domain rules §3.
     """
     check_frame("billable", events, BILLABLE)
@@ -61,7 +65,8 @@ def draft_invoices(
         (pl.col("work_date") <= through) & ((pl.col("amount") != 0) | (pl.col("quantity") != 0))
     )
     billed_to = terms.with_columns(pl.col("customer").alias("payer"))
-    joined = due.join(billed_to, on=["contract", "line", "payer"], how="left").with_columns(unit_price())
+    joined = due.join(billed_to, on=["contract", "line", "payer"], how="left")
+    joined = joined.with_columns(unit_price(), *_tax())
     ready = joined.filter(pl.col("customer").is_not_null() & pl.col("tax_category").is_not_null())
     ready = ready.with_columns(_draft_key(group, through))
     total = pl.col("amount").sum().over("draft")
@@ -78,6 +83,14 @@ def draft_invoices(
     )
     _check_conservation(due, result)
     return result
+
+
+def _tax() -> list[pl.Expr]:
+    """The category and rate of each event: those of its contract line unless it is outside the tax base."""
+    outside = pl.col("untaxed").fill_null(False) & pl.col("customer").is_not_null()
+    category = pl.when(outside).then(pl.lit(OUT_OF_SCOPE)).otherwise("tax_category").alias("tax_category")
+    rate = pl.when(outside).then(pl.lit(0).cast(SHARE)).otherwise("tax_rate").alias("tax_rate")
+    return [category, rate]
 
 
 def unit_price() -> pl.Expr:
@@ -104,7 +117,7 @@ def _draft_key(group: str, through: date) -> pl.Expr:
 def _lines(ready: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Lines per contract line, project, role, charge, unit price, tax rate and corrected invoice; corrections come last.
 
-    `charge` is what the customer reads of a charge, null for hours.
+    `charge` is what the customer reads of a charge or an expense, null for hours, which come first.
     """
     keys = [
         "draft",
@@ -132,8 +145,8 @@ def _lines(ready: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
             "contract",
             "line",
             "project",
-            "role",
             "charge",
+            "role",
             "unit_price",
             "tax_rate",
             nulls_last=False,

@@ -1,7 +1,7 @@
 """Expenses and subcontract work: within their limits, marked up, as principal, agent or for the customer's account.
 
-Order: net of recoverable tax, category limits, markup; caps come after, with time (`domain/billing/caps.py`). Domain
-rules §2.7. Amounts are in the contract's currency, rounded once; what is not rounded carries twelve decimals.
+Order: net of recoverable tax, limits, markup; caps come after, with time (`domain/billing/caps.py`). Domain rules §2.7;
+what an agent passes on is not its revenue (IFRS 15.B34–B38). Amounts are in the contract's currency, rounded once; what is not rounded carries twelve decimals.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tieout.domain.frames import (
     EXPENSES,
     EXPENSES_ASIDE,
     FINDINGS,
+    HOURS,
     MONEY,
     RATED,
     RATED_EXPENSES,
@@ -34,13 +35,14 @@ from tieout.model.money import is_currency, minor_unit
 
 PRINCIPAL, AGENT, DISBURSEMENT = "principal", "agent", "disbursement"
 NATURES = (PRINCIPAL, AGENT, DISBURSEMENT)
-ITEM, DAY, LINE = "item", "day", "line"
+ITEM, DAY, MONTH, LINE = "item", "day", "month", "line"
 LIMITED_BY = {
     ITEM: ["entry"],
     DAY: ["contract", "line", "worker", "work_date"],
+    MONTH: ["contract", "line", "worker", "work_month"],
     LINE: ["contract", "line"],
 }
-"""What one limit spans: an entry, a worker's day on the line, the line; of its category where it names one."""
+"""What one limit spans: an entry, a worker's day or calendar month on the line, the line; of its category if it names one."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ def rate_expenses(
 ) -> ExpenseResult:
     """Rate expenses and subcontract work (EXPENSES, EXPENSE_TERMS, EXPENSE_LIMITS).
 
-    `expenses` holds the current version of each and all others that share a limit with it. Of an event:
+    `expenses` holds the current version of each and all others that share a limit with it. A line whose price covers
+    its expenses (`included`) bills none of them. Of an event:
     `base_amount` is what was spent (net of recoverable tax; a disbursement gross), `excess_amount` the part over a
     limit, which nobody is billed and which stays our cost; `amount` to bill = (base − excess) × (1 + markup);
     `pass_through_amount` + `revenue_amount` = `amount`. A disbursement carries no markup. What is null is principal.
@@ -93,7 +96,8 @@ def _judged(expenses: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
     nature = pl.col("nature").fill_null(PRINCIPAL)
     spent = expenses.with_columns(nature).rename({"amount": "spent_amount", "currency": "spent_currency"})
     judged = gates.with_terms(spent, terms)
-    rule = gates.first_rule(gates.unknown_currencies(terms), {})
+    covered = pl.col("included").fill_null(False)
+    rule = gates.first_rule(gates.unknown_currencies(terms), {gates.OTHERWISE: covered})
     codes = [code for code in spent["spent_currency"].unique().to_list() if code is not None]
     return judged.with_columns(rule).with_columns(
         pl.when(pl.col("rule").is_null() | ~pl.col("rule").is_in(list(gates.PLACES)))
@@ -125,6 +129,9 @@ def _said() -> Mapping[str, pl.Expr]:
     amount = pl.col("spent_amount").cast(pl.String).fill_null("no amount")
     code = pl.col("spent_currency").fill_null("no currency")
     return {
+        gates.OTHERWISE: pl.format(
+            "the price of contract {} line {} covers its expenses", "contract", "line"
+        ),
         "invalid-payload": pl.format(
             "amount {} with recoverable tax {}", amount, pl.col("tax_amount").fill_null(0)
         ),
@@ -175,11 +182,12 @@ def _events(rows: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:
 
 
 def _within_limits(rows: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:
-    """`allowed` of each row after its limits: per entry, then per day, then per line; of a category before of all.
+    """`allowed` of each row after its limits: per entry, day, month, line in this order; of a category before of all.
 
-    In order of (date, entry) each limit lets through what is left of it; a refund gives room back.
+    In order of (date, entry) each limit lets through what is left of it; a refund gives room back. What is on a released
+    invoice keeps its place: it goes first.
     """
-    for per in (ITEM, DAY, LINE):
+    for per in (ITEM, DAY, MONTH, LINE):
         for named in (True, False):
             chosen = limits.filter((pl.col("per") == per) & (pl.col("category").is_not_null() == named))
             if not chosen.is_empty():
@@ -202,7 +210,11 @@ def _limited(rows: pl.DataFrame, limits: pl.DataFrame, per: str, named: bool) ->
     tightest = stated.filter(holds).group_by("entry").agg(widen(pl.col("amount").min()).alias("limit"))
     limited = rows.join(tightest, on="entry", how="left")
     free, bound = limited.filter(pl.col("limit").is_null()), limited.filter(pl.col("limit").is_not_null())
-    runs = in_runs(bound, [*LIMITED_BY[per], *(["category"] if named else [])], ["work_date", "entry"])
+    placed = bound.with_columns(
+        day.dt.truncate("1mo").alias("work_month"), (~pl.col("released").fill_null(False)).alias("waits")
+    )
+    spans = [*LIMITED_BY[per], *(["category"] if named else [])]
+    runs = in_runs(placed, spans, ["waits", "work_date", "entry"])
     total = running(pl.col("allowed"))
     upto = pl.min_horizontal(total, "limit")
     before = pl.when("run_starts").then(pl.lit(0).cast(WIDE)).otherwise(upto.shift(1))
@@ -213,14 +225,16 @@ def _limited(rows: pl.DataFrame, limits: pl.DataFrame, per: str, named: bool) ->
 def as_items(events: pl.DataFrame) -> pl.DataFrame:
     """Rated expenses (RATED_EXPENSES) in the shape of rated time (RATED): one item each, its price the amount.
 
-    So reconciling, caps and drafts treat both alike: an item is a quantity of one, which a cap splits by value.
+    So reconciling, caps and drafts treat both alike: an item is a quantity of one, which a cap splits by value. A refund
+    is a quantity of minus one, so no price is negative (EN 16931, BR-27); what a limit takes whole is a quantity of none.
     """
     check_frame("rated expenses", events, RATED_EXPENSES)
     one, zero = pl.lit(1), pl.lit(0)
+    count = pl.col("amount").sign().cast(HOURS)
     items = events.with_columns(
         pl.lit(None, pl.String).alias("role"), pl.lit(None, pl.String).alias("card"), zero.alias("worked_hours"),
-        one.alias("billable_hours"), one.alias("units"), one.alias("multiplier"), zero.alias("discount"),
-        pl.col("amount").alias("price"), pl.lit("item").alias("unit"),
+        count.alias("billable_hours"), count.alias("units"), one.alias("multiplier"), zero.alias("discount"),
+        pl.col("amount").abs().alias("price"), pl.lit("item").alias("unit"),
     )  # fmt: skip
     return conform("items", items, RATED)
 

@@ -6,6 +6,7 @@ One file per family of rules; each docstring names its paragraphs.
 | --- | --- | --- |
 | right to invoice, and where it is doubtful | `as_invoiced`, `expedient` | B16 |
 | fees of periods, prepaid hours | `periods` | B16, B18, B44-B47 |
+| what an agent earns for another party | `agency` | B34–B38 |
 | transaction price over obligations; bundles, residual | `allocation` | 73–86 |
 | variable consideration, constraint; its changes | `variable`, `resharing` | 50–59, 84–90 |
 | modifications: separate, prospective, cumulative | `modifications`, `changes` | 18–21 |
@@ -24,6 +25,7 @@ the books still lack. Every amount is exact; every rounding is `shares` (largest
 running total).
 """
 
+from tieout.domain.revenue.agency import passed_on
 from tieout.domain.revenue.allocation import allocate_price, allocated, pool_promises
 from tieout.domain.revenue.as_invoiced import recognise_as_invoiced
 from tieout.domain.revenue.balances import (
@@ -62,6 +64,7 @@ __all__ = [
     "expected_refunds",
     "flag_financing",
     "net_by_contract",
+    "passed_on",
     "plan_revenue",
     "pool_promises",
     "present_value",

@@ -11,6 +11,7 @@ from tieout.domain.subledger.adjustments import (
 from tieout.domain.subledger.books import Books
 from tieout.domain.subledger.journals import (
     journal_for_credit,
+    journal_for_earned,
     journal_for_payment,
     journal_for_release,
     journal_for_revenue,
@@ -23,6 +24,7 @@ __all__ = [
     "journal_for_balances",
     "journal_for_capitalised",
     "journal_for_credit",
+    "journal_for_earned",
     "journal_for_payment",
     "journal_for_positions",
     "journal_for_release",

@@ -13,6 +13,7 @@ import polars as pl
 from tieout.domain.frames import (
     CREDIT_CAUSES,
     DOCUMENT_CAUSES,
+    EARNED_CAUSES,
     JOURNAL_LINES,
     MONEY,
     PAYMENT_CAUSES,
@@ -32,9 +33,23 @@ def journal_for_revenue(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
     `opening` is the line's recognised less billed before these rows, the same on each row of the line; rows of one
     line are taken in (event date, cause) order. A negative amount takes revenue back the same way.
     """
-    check_frame("revenue causes", causes, REVENUE_CAUSES)
+    own = check_frame("revenue causes", causes, REVENUE_CAUSES)
+    return journal_for_earned(own.with_columns(pl.lit(0).cast(MONEY).alias("pass_through_amount")), books)
+
+
+def journal_for_earned(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
+    """What is earned with what belongs to others in it (EARNED_CAUSES): that part credits pass-through, not revenue.
+
+    The customer owes the whole `amount`, so the position moves by it; an agent's revenue is what it keeps (IFRS 15.B36).
+    """
+    check_frame("earned causes", causes, EARNED_CAUSES)
     moved = _position(causes, pl.col("amount"))
-    parts = [_lines(moved, a.REVENUE, -pl.col("amount")), *_position_lines(moved)]
+    passed = pl.col("pass_through_amount")
+    parts = [
+        _lines(moved, a.REVENUE, passed - pl.col("amount")),
+        _lines(moved, a.PASS_THROUGH, -passed),
+        *_position_lines(moved),
+    ]
     return books.write(pl.concat(parts), "revenue")
 
 

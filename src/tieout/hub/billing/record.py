@@ -134,8 +134,8 @@ def _days(behind: Sequence[Mapping[str, Any]]) -> dict[int, tuple[date, date]]:
 
 def _units(behind: Sequence[Mapping[str, Any]]) -> dict[int, str]:
     """What the quantity of each line counts: hours, or items of a charge."""
-    hourly = {"time", "reversal", "overage"}
-    return {event["line"]: "hour" if event["kind"] in hourly else "item" for event in behind}
+    hourly = {"time", "overage"}
+    return {event["line"]: "hour" if event["source_kind"] in hourly else "item" for event in behind}
 
 
 def _line(line: Mapping[str, Any], days: tuple[date, date] | None, unit: str) -> DocumentLine:

@@ -11,8 +11,9 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection
 
-from tieout.domain.frames import CREDIT_CAUSES, DOCUMENT_CAUSES, MONEY, REVENUE_CAUSES, frame
-from tieout.domain.subledger import journal_for_credit, journal_for_release, journal_for_revenue
+from tieout.domain.frames import CREDIT_CAUSES, DOCUMENT_CAUSES, EARNED_CAUSES, EARNED_MOVES, MONEY, frame
+from tieout.domain.revenue import passed_on
+from tieout.domain.subledger import journal_for_credit, journal_for_earned, journal_for_release
 from tieout.hub import audit, books, events, ownership, policies, retention, revenue, work
 from tieout.hub.actors import Actor, require
 from tieout.hub.billing import e_invoices, retained
@@ -37,7 +38,7 @@ from tieout.store import invoices as store
 from tieout.telemetry.failpoints import fp
 
 _ZERO = Decimal(0)
-_ENTRIES = pl.Schema([("journal", pl.String()), ("event", pl.String()), ("amount", MONEY)])
+_TAKEN = pl.Schema([("event", pl.String()), ("line", pl.String()), ("amount", MONEY)])
 
 
 @dataclass(frozen=True)
@@ -180,24 +181,33 @@ def _give_up(conn: Connection, done: Release) -> None:
     """Reverse the revenue of what was credited and will not be billed again."""
     row = done.row
     openings = _openings(conn, row["contract"])
-    taken = store.give_up_revenue(conn, row["id"], done.moment)
-    sums: dict[str, Decimal] = {}
-    for part in taken:
-        sums[part["line"]] = sums.get(part["line"], _ZERO) - part["amount"]
+    taken = _taken_back(store.give_up_revenue(conn, row["id"], done.moment))
+    sums = taken.group_by("line").agg(pl.col("amount", "pass_through_amount").sum()).sort("line")
     causes = [
-        {"cause": done.number, "contract": row["contract"], "line": line, "entity": row["legal_entity"],
-         "currency": row["currency"], "event_date": done.issued, "amount": amount,
-         "opening": openings.get(line, _ZERO)}
-        for line, amount in sorted(sums.items())
+        {"cause": done.number, "contract": row["contract"], "entity": row["legal_entity"], "currency": row["currency"],
+         "event_date": done.issued, "opening": openings.get(part["line"], _ZERO), **part}
+        for part in sums.iter_rows(named=True)
     ]  # fmt: skip
     written = books.write_journals(
-        conn, journal_for_revenue(frame(causes, REVENUE_CAUSES), books_for(conn, row))
+        conn, journal_for_earned(frame(causes, EARNED_CAUSES), books_for(conn, row))
     )
     if written:
-        journal = written[f"revenue:{done.number}"]
-        entries = [{"journal": journal, "event": p["event"], "amount": -p["amount"]} for p in taken]
-        subledger.insert_revenue_entries(conn, frame(entries, _ENTRIES))
+        journal = pl.lit(written[f"revenue:{done.number}"]).alias("journal")
+        entries = taken.select(journal, "event", "amount", "pass_through_amount")
+        subledger.insert_revenue_entries(conn, entries)
     fp("billing.credit.revenue")
+
+
+def _taken_back(parts: list[dict[str, Any]]) -> pl.DataFrame:
+    """What was taken out of each event with its sign turned, and what of that was another party's (IFRS 15.B36)."""
+    moves = [
+        {"event": part["event"], "currency": part["currency"], "amount": part["whole"], "before": part["before"],
+         "pass_through_amount": part["whole_passed"], "after": part["before"] - part["amount"]}
+        for part in parts
+    ]  # fmt: skip
+    passed = passed_on(frame(moves, EARNED_MOVES))
+    lines = frame([{**part, "amount": -part["amount"]} for part in parts], _TAKEN)
+    return lines.join(passed, on="event", maintain_order="left")
 
 
 def _causes(conn: Connection, done: Release) -> list[dict[str, Any]]:

@@ -114,16 +114,21 @@ def _unapproved(conn: Connection, works: list[Work]) -> list[NewException]:
         entities = {work.contract: work.entity for work in works if work.through == through}
         for row in runs.unapproved(conn, list(entities), through):
             key = row["contract"]
-            cause = f"{row['hours'].normalize():f} hours up to {through} are not approved and were not billed"
-            evidence = {
-                "through": through, "entries": row["entries"], "hours": row["hours"], "workers": (row["workers"] or [])[:20],
-            }  # fmt: skip
+            cause = f"{_counted(row)} up to {through} are not approved and were not billed"
+            evidence = {name: row[name] for name in ("entries", "hours", "expenses")}
+            evidence |= {"through": through, "workers": (row["workers"] or [])[:20]}
             found.append(
                 NewException(
                     UNAPPROVED, key, cause, contract=key, legal_entity=entities[key], evidence=evidence
                 )
             )
     return found
+
+
+def _counted(row: Mapping[str, Any]) -> str:
+    hours = f"{row['hours'].normalize():f} hours" if row["entries"] else ""
+    expenses = f"{row['expenses']} expense{'s' if row['expenses'] > 1 else ''}" if row["expenses"] else ""
+    return " and ".join(part for part in (hours, expenses) if part)
 
 
 def _finding(

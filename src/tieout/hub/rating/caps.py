@@ -62,7 +62,7 @@ def cap_events(facts: Facts, standing: pl.DataFrame) -> Capped:
         if limit.kind == ORDER:
             group |= dict.fromkeys(limit.contracts, name)
     events = standing.select(
-        "event", pl.when(pl.col("kind") == "reversal").then(pl.lit("time")).otherwise("kind").alias("kind"),
+        "event", pl.col("source_kind").alias("kind"),
         pl.col("contract").replace(group),
         pl.format("{}/{}", "contract", "line").alias("line"), "work_date", "entry",
         (pl.col("quantity") - pl.col("reversed_quantity") - pl.col("given_up_quantity")).alias("quantity"),

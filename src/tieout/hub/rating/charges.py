@@ -46,8 +46,8 @@ from tieout.hub.rating import plans
 from tieout.hub.rating.plans import BY_PERIOD, Line, in_force
 
 OVERAGE, WRITE_UP = "overage", "write_up"
-HOURLY = frozenset({"time", "reversal"})
-"""Kinds of billing events that are hours; every other is a charge."""
+WORK = frozenset({"time", "expense", "subcontract"})
+"""What somebody did or bought; every other source of a billing event is a charge."""
 _PERIOD = ["contract", "line", "period_start"]
 _NAMES = {
     "fixed": "Fixed fee", "milestone": "Milestone", "period": "Fee", "retainer": "Retainer", "usage": "Usage",
@@ -102,7 +102,7 @@ def charge(
 
     `draws` (RETAINER_DRAWS with `unit_price`) is work that retainers cover, `raised` (CHARGES) what people wrote up. Domain rules §2.12-2.13.
     """
-    stored = events.filter(~pl.col("kind").is_in(list(HOURLY)))
+    stored = events.filter(~pl.col("source_kind").is_in(list(WORK)))
     if stored.is_empty() and raised.is_empty() and all(line.method == BY_HOUR for line in lines):
         return NO_CHARGES
     held = _held(stored)

@@ -10,28 +10,26 @@ from typing import Any
 
 import polars as pl
 
-from tieout.domain.billing import Changes, gone_entries, reconcile_events
 from tieout.domain.frames import (
     ENTRIES,
     FINDINGS,
-    GONE,
     HELD_VALUE,
     HOLDS,
     HOURS,
-    LIVE_EVENTS,
     MONEY,
     OPEN_VALUE,
     REFUSED_REQUESTS,
     WRITTEN,
-    check_frame,
     conform,
     frame,
 )  # fmt: skip
-from tieout.domain.rating import RatingPolicies, RatingResult, rate_time
+from tieout.domain.rating import RatingPolicies, rate_time
 from tieout.domain.rating.holds import BILLING_HOLD, classify_holds
 from tieout.domain.rating.writes import UP, apply_writes
 from tieout.hub.rating.caps import Capped, cap_events
-from tieout.hub.rating.charges import HOURLY, ChargeRun, charge, draws_of, raised_by
+from tieout.hub.rating.charges import ChargeRun, charge, draws_of, raised_by
+from tieout.hub.rating.comparing import compare, together
+from tieout.hub.rating.expenses import spend, with_passed_on
 from tieout.hub.rating.facts import Facts
 from tieout.store.billing_events import EVENT_COLUMNS, left
 from tieout.store.ids import new_id
@@ -47,7 +45,8 @@ class Decision:
     """`events`: every event of the contracts as it will stand (EVENT_COLUMNS), with `before_*` of what is stored
     (null for new ones) and `is_new`; `rated` the new time events (RATED + event); `reversals` the new opposites;
     `relinked` the new links; `findings` of the entries in scope; `crowded` neighbours with an implausible day;
-    `charges` what the plans of the contracts make billable, `charged` the new charges (CHARGES + event);
+    `charges` what the plans of the contracts make billable, `charged` the new charges (CHARGES + event); `bought` the
+    new events of expenses;
     `written` the events that people wrote down or off, with the day; `unwritten` (REFUSED_REQUESTS) what no longer fits.
     """
 
@@ -63,6 +62,7 @@ class Decision:
     unwritten: pl.DataFrame
     charges: ChargeRun
     charged: pl.DataFrame
+    bought: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,10 @@ def decide(facts: Facts, policies: RatingPolicies, moment: datetime) -> Decision
         facts.entries.select(ENTRIES.names()), facts.lines, facts.rates, facts.cards, policies=policies
     )
     rating, draws = draws_of(rating, facts.plans)
-    changes = _changes(facts, rating)
+    spent = spend(facts.spending, facts.events, facts.contracts, policies)
+    scope = facts.entries.filter("in_scope")
+    time = compare(scope, rating.events, rating, facts.events, contracts=facts.contracts, kind="time")
+    changes = together(time, spent.changes)
     signed = [line for line in facts.plans if facts.contracts[line.contract]["state"] != "draft"]
     charges = charge(
         signed, facts.performed, draws, facts.events, raised_by(facts.writes, facts.contracts), usage=facts.usage,
@@ -86,15 +89,17 @@ def decide(facts: Facts, policies: RatingPolicies, moment: datetime) -> Decision
     )  # fmt: skip
     last = facts.events["sequence"].max()
     first = int(str(last or 0)) + 1
-    reversals = _numbered(changes.reversals, moment, first)
-    rated = _numbered(changes.new, moment, first + reversals.height)
+    reversals = _undone(_numbered(changes.reversals, moment, first), facts.events)
+    rated = _numbered(time.new, moment, first + reversals.height)
     charged = _numbered(charges.new, moment, first + reversals.height + rated.height)
+    bought = _numbered(spent.new, moment, first + reversals.height + rated.height + charged.height)
     set_back = pl.concat([one.select("event", *_MEASURES) for one in (changes.set_back, charges.set_back)])
-    standing = _standing(facts.events, set_back, _fresh(facts, reversals, rated, charged))
+    standing = _standing(facts.events, set_back, _fresh(facts, reversals, rated, charged, bought))
     capped = cap_events(facts, standing)
     written = _with_writes(_with_caps(standing, capped.split), facts.writes.filter(pl.col("kind") != UP))
     outside = facts.entries.filter(~pl.col("in_scope"))
     findings = rating.findings.filter(pl.col("entry").is_in(facts.scope.implode()))
+    ours = spent.result.findings.filter(pl.col("contract").is_in(list(facts.contracts)))
     crowd = rating.findings.filter(pl.col("kind") == "implausible-hours").join(
         outside, on="entry", how="semi"
     )
@@ -102,40 +107,17 @@ def decide(facts: Facts, policies: RatingPolicies, moment: datetime) -> Decision
         events=_with_holds(written.events, pl.concat([facts.holds, _kept_back(charges, facts)])),
         charges=charges,
         charged=charged,
+        bought=bought,
         written=written.days,
         unwritten=written.refused,
         rated=rated,
         reversals=reversals,
         relinked=changes.relinked,
-        findings=_explained(pl.concat([findings, changes.true_ups]).select(FINDINGS.names()), facts),
+        findings=_explained(pl.concat([findings, ours, changes.true_ups]).select(FINDINGS.names()), facts),
         crowded=frozenset(crowd["entry"].to_list()),
         neighbours=outside,
         capped=capped,
     )
-
-
-def _changes(facts: Facts, rating: RatingResult) -> Changes:
-    """Compare contract by contract: an entry that went to another contract is gone from the one it left."""
-    contracts = list(facts.contracts)
-    mine = facts.entries.filter(pl.col("contract").is_in(contracts) & pl.col("in_scope"))
-    here = mine.select("entry", pl.col("contract").alias("now"))
-    hours = facts.events.filter(pl.col("kind").is_in(list(HOURLY)))
-    live = hours.select(LIVE_EVENTS.names()).join(here, on="entry", how="left")
-    stayed = (pl.col("now") == pl.col("contract")).fill_null(False)
-    rated = rating.events.join(here, on="entry", how="semi")
-    gone = gone_entries(rating).join(here, on="entry", how="semi")
-    kept = reconcile_events(rated, live.filter(stayed).select(LIVE_EVENTS.names()), gone)
-    left = live.filter(~stayed).select(LIVE_EVENTS.names())
-    if left.is_empty():
-        return kept
-    away = (
-        facts.entries.join(left.select("entry").unique(), on="entry", how="semi")
-        .with_columns(pl.lit("reverse").alias("effect"))
-        .select(GONE.names())
-    )
-    parted = reconcile_events(rated.clear(), left, check_frame("gone", away, GONE))
-    pairs = zip(vars(kept).values(), vars(parted).values(), strict=True)
-    return Changes(*(pl.concat([one, other]) for one, other in pairs))
 
 
 def _numbered(rows: pl.DataFrame, moment: datetime, first: int) -> pl.DataFrame:
@@ -144,23 +126,35 @@ def _numbered(rows: pl.DataFrame, moment: datetime, first: int) -> pl.DataFrame:
     return rows.with_columns(ids, pl.int_range(first, first + rows.height, dtype=pl.Int64).alias("sequence"))
 
 
-def _fresh(facts: Facts, reversals: pl.DataFrame, rated: pl.DataFrame, charged: pl.DataFrame) -> pl.DataFrame:
-    """The rows of new events: opposites of stored ones, priced hours, charges."""
-    originals = facts.events.select(
+def _undone(reversals: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
+    """Reversals with what they have of the stored events that they undo."""
+    originals = stored.select(
         pl.col("event").alias("reverses"), "contract", "line", "entity", "work_date", "price", "multiplier",
-        "discount", "currency",
+        "discount", "currency", "source_kind", pl.col("amount").alias("whole"),
+        pl.col("pass_through_amount").alias("whole_passed"),
     )  # fmt: skip
-    undone = reversals.join(originals, on="reverses").with_columns(pl.lit("reversal").alias("kind"))
+    return with_passed_on(reversals.join(originals, on="reverses", maintain_order="left"), "event")
+
+
+def _fresh(
+    facts: Facts, reversals: pl.DataFrame, rated: pl.DataFrame, charged: pl.DataFrame, bought: pl.DataFrame
+) -> pl.DataFrame:
+    """The rows of new events: opposites of stored ones, priced hours, charges, expenses."""
+    undone = reversals.with_columns(pl.lit("reversal").alias("kind"))
     entities = {key: row["legal_entity"] for key, row in facts.contracts.items()}
     entity = looked_up("contract", entities, pl.String).alias("entity")
     hours = rated.with_columns(
-        pl.lit("time").alias("kind"), pl.col("billable_hours").alias("quantity"), entity
+        pl.lit("time").alias("kind"), pl.lit("time").alias("source_kind"),
+        pl.col("billable_hours").alias("quantity"), entity,
+    )  # fmt: skip
+    spent = bought.with_columns(
+        pl.col("kind").alias("source_kind"), pl.col("billable_hours").alias("quantity"), entity
     )
     fees = charged.with_columns(
-        entity, pl.col("charge").alias("entry"), pl.col("due_on").alias("work_date"),
+        entity, pl.col("kind").alias("source_kind"), pl.col("charge").alias("entry"), pl.col("due_on").alias("work_date"),
         pl.lit(1, pl.Int64).alias("version"), pl.lit(1).alias("multiplier"), pl.lit(0).alias("discount"),
     )  # fmt: skip
-    return pl.concat([_new_rows(undone), _new_rows(hours), _new_rows(fees)])
+    return pl.concat(map(_new_rows, (undone, hours, fees, spent)))
 
 
 def _standing(stored: pl.DataFrame, set_back: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:
@@ -199,7 +193,11 @@ def _kept_back(charges: ChargeRun, facts: Facts) -> pl.DataFrame:
 
 
 _DTYPES = {"quantity": HOURS, "amount": MONEY}
-_BALANCES = [name for name in EVENT_COLUMNS if name.endswith(("_quantity", "_amount"))]
+_BALANCES = [
+    name
+    for name in EVENT_COLUMNS
+    if name.endswith(("_quantity", "_amount")) and name != "pass_through_amount"
+]
 
 
 def _new_rows(rows: pl.DataFrame) -> pl.DataFrame:
@@ -208,7 +206,7 @@ def _new_rows(rows: pl.DataFrame) -> pl.DataFrame:
         pl.lit(None, dtype).alias(name) for name, dtype in EVENT_COLUMNS.items()
         if name not in rows.columns and name not in _BALANCES
     ]  # fmt: skip
-    filled = rows.with_columns(*zeros, *missing)
+    filled = rows.with_columns(*zeros, *missing).with_columns(pl.col("pass_through_amount").fill_null(0))
     typed = filled.select(pl.col(name).cast(dtype) for name, dtype in EVENT_COLUMNS.items())
     return typed.with_columns(pl.lit(True).alias("is_new"))
 

@@ -18,8 +18,10 @@ from tieout.domain.rating.holds import BILLING_HOLD
 from tieout.hub.contract_lines import read_caps, read_lines
 from tieout.hub.policies import Policies
 from tieout.hub.rating.charges import NOTHING_PERFORMED, Performed
+from tieout.hub.rating.expenses import Spending, spending_of
 from tieout.hub.rating.plans import Line, lines_of, rated_by
 from tieout.store import billing_events, clock, holds, performance, writes
+from tieout.store import expenses as expense_store
 from tieout.store import rating as store
 
 _UNNAMED = ""
@@ -32,7 +34,8 @@ class Facts:
 
     `terms` are the segments of each contract in order, `foreign` the contracts in another currency than their
     entity's books; `events` are the stored events with their balances (EVENT_COLUMNS), `holds` what people keep back (HOLDS), `writes` what they
-    wrote down or off (WRITES); `plans` the lines of every segment, `performed` what was reached, used and delivered.
+    wrote down or off (WRITES); `plans` the lines of every segment, `spending` what was spent under them, `performed`
+    what was reached, used and delivered.
     """
 
     contracts: Mapping[str, Mapping[str, Any]]
@@ -47,6 +50,7 @@ class Facts:
     writes: pl.DataFrame
     foreign: Mapping[str, str]
     plans: Sequence[Line]
+    spending: Spending
     performed: Performed
     usage: UsagePolicies
     today: date
@@ -73,6 +77,7 @@ def gather(conn: Connection, keys: Collection[str], policies: Policies) -> Facts
         writes=check_frame("writes", writes.of_contracts(conn, keys), WRITES),
         foreign=foreign,
         plans=plans,
+        spending=spending_of(with_lines(expense_store.expenses_of(conn, keys), terms), plans, contracts),
         performed=_performed(conn, plans),
         usage=policies.usage,
         today=clock.now(conn).date(),

@@ -22,6 +22,10 @@ _OF_ENTRIES = (
     "outside-contract", "worker-left", "closed-task", MISSING_PROJECT, "missing-rate", "missing-fx", "ambiguous-rate",
     "implausible-hours", "unknown-currency", "true-up-proposed",
 )  # fmt: skip
+_OF_RECORDS = frozenset({"amount-precision", "invalid-payload", "unmapped-value"})
+"""What may be wrong with an expense itself; the inbox finds such of records too."""
+_EXPENSES = "expense"
+"""Group of what a rating run found of that."""
 _CROWDED = "implausible-hours"
 _CAPS, _ORDERS, _DRAFTS = "cap-exceeded", "purchase-order-exhausted", "stale-draft"
 _UNWRITTEN = "write-not-applied"
@@ -41,8 +45,9 @@ def settle(
     unwritten = [_unwritten(row, facts) for row in decision.unwritten.iter_rows(named=True)]
     charges = [_of_charge(row, facts) for row in decision.charges.findings.iter_rows(named=True)]
     opened = exceptions.open_exceptions(conn, [*found, *over, *drafts, *unwritten, *charges])
-    mended = _mend(conn, facts, charges)
-    scope = set(facts.scope.to_list())
+    mended = _mend(conn, facts, _PLANS, charges)
+    mended += _mend(conn, facts, _EXPENSES, [one for one in found if one.kind in _OF_RECORDS])
+    scope = {*facts.scope, *facts.spending.expenses["entry"]}
     orders = {f"{row['customer']}/{row['purchase_order']}" for row in facts.contracts.values()}
     scopes = {
         **dict.fromkeys((*_OF_ENTRIES, _UNWRITTEN), scope), _CAPS: set(facts.contracts), _ORDERS: orders,
@@ -88,11 +93,11 @@ def _heal(
     return resolved
 
 
-def _mend(conn: Connection, facts: Facts, found: Collection[NewException]) -> int:
-    """Close what stood against the billing plans of the contracts and was not found again; how many."""
+def _mend(conn: Connection, facts: Facts, group: str, found: Collection[NewException]) -> int:
+    """Close what of one group stood against the contracts and was not found again; how many."""
     still = {(item.kind, item.key) for item in found}
     gone: dict[str, list[str]] = {}
-    for kind, key in exception_store.open_in_group(conn, _PLANS, list(facts.contracts)):
+    for kind, key in exception_store.open_in_group(conn, group, list(facts.contracts)):
         if (kind, key) not in still:
             gone.setdefault(kind, []).append(key)
     return sum(exceptions.resolve_where_healed(conn, kind, keys, []) for kind, keys in gone.items())
@@ -110,8 +115,9 @@ def _of_charge(row: Mapping[str, Any], facts: Facts) -> NewException:
 
 
 def _with_unapproved(facts: Facts) -> set[str]:
-    waits = facts.entries.filter(pl.col("state").is_in(["draft", "submitted"]) & pl.col("billable"))
-    return set(waits["contract"].drop_nulls())
+    waits = pl.col("state").is_in(["draft", "submitted"]) & pl.col("billable")
+    both = (facts.entries, facts.spending.expenses)
+    return {key for work in both for key in work.filter(waits)["contract"].drop_nulls()}
 
 
 def _within(key: str, scope: Collection[str]) -> bool:
@@ -120,7 +126,7 @@ def _within(key: str, scope: Collection[str]) -> bool:
 
 
 def _of_entries(conn: Connection, findings: pl.DataFrame, facts: Facts) -> list[NewException]:
-    waived = store.waived(conn, _OF_ENTRIES) if findings.height else set()
+    waived = store.waived(conn, [*_OF_ENTRIES, *_OF_RECORDS]) if findings.height else set()
     return [
         _of_entry(row, facts)
         for row in findings.iter_rows(named=True)
@@ -138,7 +144,9 @@ def _of_entry(row: Mapping[str, Any], facts: Facts) -> NewException:
         legal_entity=contract.get("legal_entity"),
         amount=row["amount"],
         currency=contract.get("currency") if row["amount"] is not None else None,
-        evidence=_evidence(row["contract"] or UNASSIGNED, row["kind"]),
+        evidence=_evidence(
+            row["contract"] or UNASSIGNED, _EXPENSES if row["kind"] in _OF_RECORDS else row["kind"]
+        ),
     )
 
 

@@ -10,12 +10,20 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection
 
-from tieout.domain.frames import CONTRACT_EXISTENCE, EARNED_EVENTS, REVENUE_CAUSES, frame
-from tieout.domain.revenue import recognise_as_invoiced
-from tieout.domain.subledger import Books, journal_for_revenue
+from tieout.domain.frames import (
+    CONTRACT_EXISTENCE,
+    EARNED_CAUSES,
+    EARNED_EVENTS,
+    EARNED_MOVES,
+    conform,
+    frame,
+)
+from tieout.domain.revenue import passed_on, recognise_as_invoiced
+from tieout.domain.subledger import Books, journal_for_earned
 from tieout.hub import books
-from tieout.hub.rating.charges import HOURLY
+from tieout.hub.rating.charges import WORK
 from tieout.hub.rating.deciding import Decision, looked_up
+from tieout.hub.rating.expenses import KINDS
 from tieout.hub.rating.facts import Facts
 from tieout.store import subledger
 from tieout.telemetry.failpoints import fp
@@ -47,6 +55,7 @@ def recognise(facts: Facts, decision: Decision) -> Earned:
         frame(existence(facts.contracts), CONTRACT_EXISTENCE),
         known_on=facts.today,
     )
+    recognised = _with_passed_on(recognised, decision.events)
     added = recognised.select("event", pl.col("amount").alias("added"))
     updated = decision.events.join(added, on="event", how="left", maintain_order="left").with_columns(
         (pl.col("recognised_amount") + pl.col("added").fill_null(0))
@@ -64,15 +73,33 @@ def existence(contracts: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]
     ]
 
 
+def _with_passed_on(recognised: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """Adds `pass_through_amount`: what of each amount is another party's (IFRS 15.B36)."""
+    whole = events.select(
+        "event",
+        pl.col("amount").alias("whole"),
+        "pass_through_amount",
+        pl.col("recognised_amount").alias("before"),
+    ).filter(pl.col("pass_through_amount") != 0)
+    moves = recognised.join(whole, on="event").with_columns(
+        (pl.col("before") + pl.col("amount")).alias("after")
+    )
+    passed = passed_on(conform("moves", moves.with_columns(pl.col("whole").alias("amount")), EARNED_MOVES))
+    joined = recognised.join(passed, on="event", how="left", maintain_order="left")
+    return joined.with_columns(pl.col("pass_through_amount").fill_null(0))
+
+
 def _by_right(facts: Facts, events: pl.DataFrame) -> pl.DataFrame:
     """The events; those that are not themselves what their line earns count as nothing (IFRS 15.B16).
 
     Lines with a measure of progress earn by it (hub/revenue), fees of a period day by day, retainers as they are drawn.
+    Expenses are earned as they are incurred whatever their line earns by: they stay out of its measure.
     """
     made_by = pl.col("entry").str.split("|").list.get(2, null_on_oob=True)
-    by_time = made_by.is_in(list(BY_TIME)).fill_null(False) & ~pl.col("kind").is_in(list(HOURLY))
+    spent = pl.col("source_kind").is_in(list(KINDS))
+    by_time = made_by.is_in(list(BY_TIME)).fill_null(False) & ~pl.col("source_kind").is_in(list(WORK))
     nothing = pl.col("over_cap_amount") + pl.col("written_off_amount") + pl.col("reversed_amount")
-    otherwise = by_time | pl.col("event").is_in(_measured(facts, events))
+    otherwise = ~spent & (by_time | pl.col("event").is_in(_measured(facts, events)))
     earned = pl.when(otherwise).then(nothing).otherwise("amount")
     return events.with_columns(earned.cast(EARNED_EVENTS["amount"]).alias("amount"))
 
@@ -133,8 +160,8 @@ def book(conn: Connection, recognised: pl.DataFrame, before: pl.DataFrame) -> in
     ids: dict[str, str] = {}
     now = books.open_books(conn)
     for (currency,), group in placed.group_by("currency", maintain_order=True):
-        rows = group.select(pl.col(name).cast(dtype) for name, dtype in REVENUE_CAUSES.items())
-        ids |= books.write_journals(conn, journal_for_revenue(rows, _books(now, str(currency), rows)))
+        rows = group.select(pl.col(name).cast(dtype) for name, dtype in EARNED_CAUSES.items())
+        ids |= books.write_journals(conn, journal_for_earned(rows, _books(now, str(currency), rows)))
     fp("rating.booked")
     _link(conn, recognised.join(causes.select(*_CAUSE, "cause"), on=_CAUSE), ids)
     return len(ids)
@@ -152,7 +179,7 @@ def _causes(conn: Connection, recognised: pl.DataFrame) -> pl.DataFrame:
     ]
     schema = {"contract": pl.String, "event_date": pl.Date, "earlier": pl.Int64}
     earlier = pl.DataFrame(counted, schema=schema)
-    sums = recognised.group_by(_CAUSE).agg(pl.col("amount").sum()).sort(_CAUSE)
+    sums = recognised.group_by(_CAUSE).agg(pl.col("amount", "pass_through_amount").sum()).sort(_CAUSE)
     numbered = sums.join(earlier, on=["contract", "event_date"], how="left", maintain_order="left")
     place = pl.int_range(pl.len()).over("contract", "event_date")
     number = pl.col("earlier").fill_null(0) + place + 1
@@ -167,4 +194,5 @@ def _books(now: Books, currency: str, rows: pl.DataFrame) -> Books:
 
 def _link(conn: Connection, shares: pl.DataFrame, ids: dict[str, str]) -> None:
     journal = pl.format("revenue:{}", "cause").replace_strict(ids, return_dtype=pl.String)
-    subledger.insert_revenue_entries(conn, shares.select(journal.alias("journal"), "event", "amount"))
+    entries = shares.select(journal.alias("journal"), "event", "amount", "pass_through_amount")
+    subledger.insert_revenue_entries(conn, entries)

@@ -16,9 +16,10 @@ from tieout.hub import audit, events, policies, retention, revenue, work
 from tieout.hub.actors import SYSTEM
 from tieout.hub.rating import findings, saving
 from tieout.hub.rating.deciding import Decision, decide
+from tieout.hub.rating.expenses import unassigned
 from tieout.hub.rating.facts import Facts, gather
 from tieout.hub.rating.revenue import Earned, book, recognise
-from tieout.store import billing_events, clock
+from tieout.store import billing_events, clock, expenses
 from tieout.store import rating as store
 from tieout.telemetry.failpoints import fp
 
@@ -57,7 +58,7 @@ def rate_contracts(conn: Connection, contracts: Collection[str]) -> Rated:
     by_time = revenue.recognise_periods(conn, facts, decision.charges.fees, decision.charges.steps)
     by_plan = revenue.recognise_contracts(conn, keys)
     rated = Rated(
-        created=decision.rated.height + decision.charged.height,
+        created=decision.rated.height + decision.charged.height + decision.bought.height,
         reversed=decision.reversals.height,
         set_back=decision.events.filter("is_set_back").height,
         relinked=decision.relinked.height,
@@ -79,10 +80,12 @@ def rate_contracts(conn: Connection, contracts: Collection[str]) -> Rated:
 
 
 def rate_unassigned(conn: Connection) -> Rated:
-    """Judge the time that belongs to no contract: each approved billable entry is a `missing-project`."""
+    """Judge the time and expenses that belong to no contract: each approved billable one is a `missing-project`."""
     entries = store.unassigned_entries(conn).select(ENTRIES.names())
-    prepared = prepare_entries(entries, LINES.to_frame(), policies=policies.load(conn).rating)
-    missing = prepared.findings.filter(pl.col("kind") == findings.MISSING_PROJECT)
+    chosen = policies.load(conn).rating
+    prepared = prepare_entries(entries, LINES.to_frame(), policies=chosen)
+    spent = unassigned(expenses.unassigned_expenses(conn), chosen)
+    missing = pl.concat([prepared.findings, spent]).filter(pl.col("kind") == findings.MISSING_PROJECT)
     opened, resolved = findings.settle_unassigned(conn, missing)
     fp("rating.unassigned")
     return Rated(opened=opened, resolved=resolved)
@@ -103,9 +106,14 @@ def _tell(conn: Connection, decision: Decision, earned: Earned, facts: Facts) ->
             _entity(facts, key),
             {"events": count, "amount": amount, "currency": currency},
         )
-        for key, currency, count, amount in _sums(earned.recognised, "event")
+        for key, currency, count, amount in _sums(_revenue(earned), "event")
     ]
     events.emit(conn, told)
+
+
+def _revenue(earned: Earned) -> pl.DataFrame:
+    own = pl.col("amount") - pl.col("pass_through_amount")
+    return earned.recognised.with_columns(own.alias("amount")).filter(pl.col("amount") != 0)
 
 
 def _sums(rows: pl.DataFrame, counted: str) -> list[tuple[str, str, int, Decimal]]:

@@ -75,7 +75,11 @@ def _event_rows(decision: Decision, moment: datetime) -> pl.DataFrame:
     entity = decision.events.filter("is_new").select("event", "entity")
     hours = decision.rated.join(entity, on="event", maintain_order="left")
     fees = decision.charged.join(entity, on="event", maintain_order="left")
-    return pl.concat([_hours(hours, moment), _charges(fees, moment)], how="diagonal")
+    spent = decision.bought.join(entity, on="event", maintain_order="left")
+    rows = [_hours(hours, moment), _charges(fees, moment), _spent(spent, moment)]
+    return pl.concat(rows, how="diagonal").with_columns(
+        pl.col("kind").alias("source_kind"), pl.col("pass_through_amount").fill_null(0)
+    )
 
 
 def _hours(rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
@@ -84,6 +88,16 @@ def _hours(rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
         pl.col("entity").alias("legal_entity"), "project", "task", "entry", pl.col("version").alias("entry_version"),
         "worker", "role", "work_date", "worked_hours", pl.col("billable_hours").alias("quantity"), "price",
         "multiplier", "discount", "amount", "currency", "card", "trail",
+        pl.lit(moment.isoformat()).alias("recorded_at"),
+    )  # fmt: skip
+
+
+def _spent(rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    return rows.select(
+        pl.col("event").alias("id"), "kind", "contract", "line", pl.col("entity").alias("legal_entity"), "project",
+        "task", "entry", pl.col("version").alias("entry_version"), "worker", pl.col("category").alias("item"),
+        "description", "work_date", "worked_hours", pl.col("billable_hours").alias("quantity"), "price", "multiplier",
+        "discount", "amount", "pass_through_amount", "nature", "currency", "trail",
         pl.lit(moment.isoformat()).alias("recorded_at"),
     )  # fmt: skip
 

@@ -8,10 +8,13 @@ from tieout.hub.verify.case import Case, Result, either, listed, told
 
 def every_hour_in_one_place(case: Case) -> Result:
     """I1: by person, project and period each approved hour is rated, non-billable or in an exception; never two of them.
+    So is each approved expense.
 
     Hours whose rating is requested and not done yet are on their way.
     """
-    return case.judged("I1", "every approved hour is in exactly one place, per person, project and period")
+    return case.judged(
+        "I1", "every approved hour and expense is in exactly one place, per person, project and period"
+    )
 
 
 def billed_within_the_event(case: Case) -> Result:
@@ -22,7 +25,7 @@ def billed_within_the_event(case: Case) -> Result:
 
 
 def money_is_conserved(case: Case) -> Result:
-    """I3: the value of the hours, their places, the documents and the books agree, per contract and currency.
+    """I3: the value of hours and expenses, their places, the documents and the books agree, per contract and currency.
 
     So do cost entries and what is booked of them, and what entities charge and bear between them.
     """

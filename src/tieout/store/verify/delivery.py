@@ -77,7 +77,9 @@ _TOMBSTONES = """
         ORDER BY connection, object, source_id, source_version COLLATE "C" DESC, tombstone DESC
     ) AS last
     JOIN crosswalk c ON c.connection = last.connection AND c.object = last.object AND c.source_id = last.source_id
-    JOIN time_entry e ON c.type = 'time_entry' AND e.key = c.key AND e.superseded_at IS NULL
+    JOIN (SELECT 'time_entry' AS type, key, state FROM time_entry WHERE superseded_at IS NULL
+          UNION ALL SELECT 'expense', key, state FROM expense WHERE superseded_at IS NULL) AS e
+        ON e.type = c.type AND e.key = c.key
     WHERE last.tombstone AND e.state <> 'withdrawn'
 """
 
@@ -99,9 +101,9 @@ _SENT_AGAIN = """
     UNION ALL
     SELECT b.entry, concat(count(*), ' live events of version ', b.entry_version, ' at one price')
     FROM billing_event b JOIN billing_balance x ON x.event = b.id
-    WHERE b.kind = 'time' AND x.reversed_quantity = 0 AND b.quantity <> 0
+    WHERE b.kind IN ('time', 'expense', 'subcontract') AND x.reversed_quantity = 0 AND b.quantity <> 0
       AND NOT EXISTS (SELECT 1 FROM billing_event r WHERE r.reverses = b.id)
-    GROUP BY b.contract, b.entry, b.entry_version, b.line, b.price, b.quantity HAVING count(*) > 1
+    GROUP BY b.contract, b.kind, b.entry, b.entry_version, b.line, b.price, b.quantity HAVING count(*) > 1
 """
 
 _BYTES = """

@@ -9,7 +9,7 @@ _HOURS = """
         SELECT b.entry, sum(b.quantity - x.reversed_quantity) AS net,
                sum(b.quantity - x.reversed_quantity - x.billed_quantity + x.credited_quantity) AS unbilled,
                bool_or(coalesce(jsonb_typeof(b.trail->'increment'), 'null') <> 'null') AS incremented
-        FROM billing_event b JOIN billing_balance x ON x.event = b.id GROUP BY b.entry
+        FROM billing_event b JOIN billing_balance x ON x.event = b.id WHERE b.source_kind = 'time' GROUP BY b.entry
     ), aside AS (
         SELECT key, bool_or(state <> 'waived' AND kind <> ALL(:keeping)) AS taken_out
         FROM exception WHERE state <> 'resolved' AND kind = ANY(:aside) GROUP BY key
@@ -43,6 +43,26 @@ _HOURS = """
            array_to_string((array_agg(concat('entry ', key, ' (', trim_scale(hours), ' h) ', what)
                             ORDER BY key) FILTER (WHERE what IS NOT NULL))[1:3], ', ')) AS seen
     FROM wrong GROUP BY place HAVING count(what) > 0
+    UNION ALL
+    SELECT e.key, CASE WHEN b.entry IS NULL THEN concat('expense of ', e.amount, ' ', e.currency, ' in no place')
+                       WHEN e.state <> 'approved' THEN 'expense rated without approval'
+                       ELSE 'expense rated and non-billable' END
+    FROM expense e LEFT JOIN (
+        SELECT b.entry, bool_or(b.quantity <> x.reversed_quantity OR b.quantity = 0) AS live,
+               sum(b.amount - x.reversed_amount) AS net
+        FROM billing_event b JOIN billing_balance x ON x.event = b.id WHERE b.source_kind = 'expense' GROUP BY b.entry
+    ) b ON b.entry = e.key
+    LEFT JOIN aside a ON a.key = e.key
+    LEFT JOIN project j ON j.key = e.project AND j.superseded_at IS NULL
+    LEFT JOIN contract c ON c.key = j.contract AND c.superseded_at IS NULL
+    LEFT JOIN work w ON w.kind = 'rate' AND w.key = coalesce(j.contract, 'unassigned') AND w.requested > w.done
+    WHERE e.superseded_at IS NULL AND w.key IS NULL AND CASE
+        WHEN e.state = 'approved' AND coalesce(e.billable, true) THEN b.live IS NOT TRUE AND a.key IS NULL
+            AND coalesce(c.state <> 'draft', true) AND NOT EXISTS (
+                SELECT FROM contract_terms s, jsonb_array_elements(s.lines) AS one
+                WHERE s.contract = j.contract AND coalesce(one->>'project', j.key) = j.key
+                AND one->>'billing_method' <> 'time_and_materials')
+        ELSE coalesce(b.net, 0) <> 0 END
     UNION ALL
     SELECT b.entry, concat(trim_scale(x.written_off_quantity), ' h, ', trim_scale(x.written_off_amount), ' ',
                            b.currency, ' written off by nobody')
@@ -106,11 +126,14 @@ _BALANCES = """
 
 _CONSERVED = f"""
     WITH unit AS (SELECT * FROM unnest(CAST(:currencies AS text[]), CAST(:units AS numeric[])) AS u(currency, unit)),
-    earned AS (SELECT event, sum(amount) AS amount FROM revenue_entry GROUP BY event),
+    earned AS (
+        SELECT event, sum(amount) AS amount, sum(pass_through_amount) AS passed FROM revenue_entry GROUP BY event
+    ),
     places AS (
-        SELECT b.contract, b.currency, sum(x.recognised_amount) AS recognised,
+        SELECT b.contract, b.currency, sum(x.recognised_amount - coalesce(e.passed, 0)) AS recognised,
                sum(x.billed_amount - x.credited_amount) AS billed
-        FROM billing_event b JOIN billing_balance x ON x.event = b.id GROUP BY b.contract, b.currency
+        FROM billing_event b JOIN billing_balance x ON x.event = b.id LEFT JOIN earned e ON e.event = b.id
+        GROUP BY b.contract, b.currency
     ), planned AS (
         SELECT contract, currency, sum(amount) AS amount FROM obligation_revenue GROUP BY contract, currency
     ), booked AS (
@@ -123,8 +146,13 @@ _CONSERVED = f"""
     SELECT b.entry AS key, concat('valued at ', b.amount, ': ', trim_scale(b.quantity), ' h at ',
                                   trim_scale(b.price), ' is not that') AS seen
     FROM billing_event b JOIN unit u USING (currency)
-    WHERE b.kind = 'time' AND abs(b.amount - b.quantity * b.price * b.multiplier * (1 - b.discount))
+    WHERE b.kind IN ('time', 'expense', 'subcontract') AND abs(b.amount - b.quantity * b.price * b.multiplier * (1 - b.discount))
           > u.unit + abs(b.quantity * b.price) * 0.000001
+    UNION ALL
+    SELECT b.entry, concat('of ', b.amount, ' ', b.pass_through_amount, ' are another party''s')
+    FROM billing_event b WHERE b.pass_through_amount NOT BETWEEN least(0, b.amount) AND greatest(0, b.amount)
+       OR (b.nature = 'disbursement' AND b.pass_through_amount <> b.amount)
+       OR (coalesce(b.nature, 'principal') = 'principal' AND b.pass_through_amount <> 0)
     UNION ALL
     SELECT b.entry, concat(b.amount, ' is not what it is billed, unbilled, over a cap, held and written off')
     FROM billing_event b JOIN billing_balance x ON x.event = b.id
@@ -137,6 +165,11 @@ _CONSERVED = f"""
     SELECT b.entry, concat('recognised ', x.recognised_amount, ', its journals say ', coalesce(e.amount, 0))
     FROM billing_balance x JOIN billing_event b ON b.id = x.event LEFT JOIN earned e ON e.event = x.event
     WHERE x.recognised_amount <> coalesce(e.amount, 0)
+    UNION ALL
+    SELECT b.entry, concat('recognised ', x.recognised_amount, ', passed on ', e.passed, ', of ', b.amount, ' with ',
+                           b.pass_through_amount)
+    FROM billing_event b JOIN billing_balance x ON x.event = b.id JOIN earned e ON e.event = b.id JOIN unit u USING (currency)
+    WHERE abs(e.passed * b.amount - x.recognised_amount * b.pass_through_amount) > u.unit * abs(b.amount)
     UNION ALL
     SELECT contract, concat('revenue in the books ', coalesce(k.amount, 0), ' ', currency, ', of its events and plans ',
                             coalesce(p.recognised, 0) + coalesce(o.amount, 0))
