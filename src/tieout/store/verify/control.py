@@ -63,13 +63,16 @@ _ENTITIES = """
     SELECT said.key, concat('it is of ', coalesce(said.entity, 'no entity'), ', contract ', said.contract, ' of ',
                             array_to_string(o.entities, ', ')) AS seen
     FROM (
-        SELECT entry AS key, contract, legal_entity AS entity FROM billing_event
-        UNION ALL SELECT coalesce(number, concat('D-', draft_number)), contract, legal_entity FROM invoice
-        UNION ALL SELECT concat(cause_type, ':', cause), contract, legal_entity FROM journal
-        UNION ALL SELECT concat(j.cause_type, ':', j.cause), l.contract, l.legal_entity
+        SELECT entry AS key, contract, legal_entity AS entity, CAST(NULL AS uuid) AS journal FROM billing_event
+        UNION ALL SELECT coalesce(number, concat('D-', draft_number)), contract, legal_entity, NULL FROM invoice
+        UNION ALL SELECT concat(cause_type, ':', cause), contract, legal_entity, id FROM journal
+        UNION ALL SELECT concat(j.cause_type, ':', j.cause), l.contract, l.legal_entity, j.id
             FROM journal_line l JOIN journal j ON j.id = l.journal
     ) AS said JOIN own o ON o.key = said.contract
-    WHERE said.entity IS NULL OR NOT said.entity = ANY(o.entities)
+    WHERE (said.entity IS NULL OR NOT said.entity = ANY(o.entities))
+      AND NOT EXISTS (SELECT FROM cost_entry c WHERE c.journal = said.journal AND c.legal_entity = said.entity)
+      AND NOT EXISTS (SELECT FROM transfer_entry t WHERE t.journal = said.journal
+                      AND said.entity IN (t.supplier, t.buyer))
     GROUP BY said.key, said.entity, said.contract, o.entities
 """
 
