@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -34,7 +34,7 @@ from tieout.domain.frames import BILLED_THEIRS, frame
 from tieout.hub import billing, exceptions, flows, outbox, people, tie_out
 from tieout.hub.exceptions import NewException
 from tieout.hub.reading import RESOURCES
-from tieout.store.tables import connection, exception, intent
+from tieout.store.tables import connection, exception, expense, intent
 
 SECRET = "hook-secret-of-the-test"
 
@@ -81,6 +81,14 @@ class Firm:
         return answer.json()
 
 
+_TAXI = {
+    "id": "00000000-0000-4000-8000-000000000001", "key": "X-1", "version": 1, "legal_entity": "US01",
+    "worker": "W-1", "expense_date": date(2026, 2, 3), "category": "travel", "nature": "principal",
+    "amount": rated.D("42.50"), "currency": "USD", "billable": True, "state": "submitted", "provenance": {},
+    "recorded_at": datetime(2026, 2, 4, tzinfo=timezone.utc),
+}  # fmt: skip
+
+
 @pytest.fixture
 def firm(
     engine: Engine, migrated_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -91,6 +99,7 @@ def firm(
         _erp(conn, verified.build(conn))
         config = {"secrets": {"webhook_secret": "env:TIEOUT_TEST_HOOK"}}
         conn.execute(insert(connection).values(name="psa", connector="kantata", config=config))
+        conn.execute(insert(expense).values(_TAXI))
         tokens = {name: people.create_token(conn, f"{name}@example.com").secret for name in verified.PEOPLE}
         tokens["narrow"] = people.create_token(conn, "bob@example.com", scopes=["people:read"]).secret
     settings = replace(read_settings({"TIEOUT_HOME": str(tmp_path)}), database_url=migrated_url)

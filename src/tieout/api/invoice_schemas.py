@@ -72,7 +72,8 @@ class LineEvent(Shown):
 
     event: UUID
     kind: EventKind
-    entry: str
+    source_kind: EventKind = Field(description="what is priced; of a reversal what it takes back")
+    entry: str = Field(description="the time entry or expense, or the key of the charge")
     entry_version: int
     worker: str | None
     role: str | None
@@ -89,6 +90,8 @@ class LineEvent(Shown):
     card: str | None
     trail: dict[str, Any] = Field(description="why this price")
     notes: str | None
+    period_start: date | None = Field(description="of a charge for a period")
+    period_end: date | None
 
 
 class InvoiceLine(Shown):
