@@ -165,14 +165,16 @@ def settled_contracts(conn: Connection) -> list[str]:
 def moves(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
     """What moved the position and the revenue of each line, by day of the event and account (MOVES).
 
-    A refund liability or a receivable that a document made is no part of the position.
+    What is earned for another party counts as revenue here: the customer owes it alike. A refund liability or a
+    receivable that a document made is no part of the position.
     """
     query = """
-        SELECT l.contract, l.line, l.legal_entity, l.currency, j.event_date, l.account, sum(l.amount)
+        SELECT l.contract, l.line, l.legal_entity, l.currency, j.event_date,
+               CASE l.account WHEN 'pass_through' THEN 'revenue' ELSE l.account END, sum(l.amount)
         FROM journal_line l JOIN journal j ON j.id = l.journal
         WHERE l.contract = ANY(%(keys)s) AND (
             j.cause_type = 'position' OR (j.cause_type IN ('revenue', 'release', 'credit') AND l.account IN
-                ('revenue', 'unbilled_receivable', 'contract_asset', 'contract_liability')))
+                ('revenue', 'pass_through', 'unbilled_receivable', 'contract_asset', 'contract_liability')))
         GROUP BY 1, 2, 3, 4, 5, 6
     """
     return _read(conn, query, contracts, MOVES)
