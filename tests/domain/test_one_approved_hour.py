@@ -81,7 +81,7 @@ def test_an_approved_hour_reaches_the_books_once() -> None:
     billable = split.with_columns(
         pl.lit("time").alias("kind"), pl.col("billable_quantity").alias("quantity"),
         pl.col("billable_amount").alias("amount"), pl.lit(None, pl.String).alias("corrects"),
-        pl.lit(None, pl.String).alias("notes"), pl.lit(None, pl.String).alias("charge"),
+        pl.lit(None, pl.String).alias("notes"), pl.lit(None, pl.String).alias("charge"), pl.lit(False).alias("untaxed"),
         pl.lit("ACME").alias("payer"),
     ).select(BILLABLE.names())  # fmt: skip
     terms = KEY | {

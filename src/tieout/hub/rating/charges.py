@@ -89,7 +89,7 @@ class ChargeRun:
 
 
 NO_CHARGES = ChargeRun(
-    empty(CHARGES), empty(CHARGES).with_columns(description=pl.lit(None, pl.String), project=pl.lit(None, pl.String)),
+    empty(CHARGES), pl.DataFrame(schema={**dict(CHARGES), "description": pl.String, "project": pl.String}),
     empty(CHARGES_SET_BACK), empty(BILLING_FINDINGS), frozenset(), None, empty(PERIOD_FEES), empty(REVENUE_STEPS), {},
 )  # fmt: skip
 
