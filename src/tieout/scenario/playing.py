@@ -103,25 +103,25 @@ class Player:
         self._flush()
 
     def _check(self, day: date) -> list[Check]:
+        expected = [one for one in self.scenario.expectations if one.at == day]
+        if not expected:
+            return []
         self._at(max(datetime.combine(day, _EVENING), self.moment))
         self._recognise()
-        found: list[Check] = []
         with self.engine.connect() as conn:
-            for expectation in self.scenario.expectations:
-                if expectation.at == day:
-                    found += check_expectation(conn, self.scenario, expectation)
-        return found
+            return [check for one in expected for check in check_expectation(conn, self.scenario, one)]
 
     def _recognise(self) -> None:
-        """What is due by the day, then revenue of what earns as time passes, as of that day."""
-        run_due(self.environment, KINDS)
-        contracts = self.scenario.header.contracts
-        timed = [
-            one.number for one in contracts if any(line.billing.method in BY_PERIOD for line in one.lines)
-        ]
+        """What falls due and what is earned as time passes, as of that moment."""
+        timed: list[str] = []
+        others: list[str] = []
+        for one in self.scenario.header.contracts:
+            by_period = any(line.billing.method in BY_PERIOD for line in one.lines)
+            (timed if by_period else others).append(one.number)
         if timed:
             self._begin(lambda conn: rating.rate_contracts(conn, timed))
-        self._begin(lambda conn: revenue.recognise_contracts(conn, [one.number for one in contracts]))
+        if others:
+            self._begin(lambda conn: revenue.recognise_contracts(conn, others))
 
     # --- the hub ------------------------------------------------------------------------------------------
 
