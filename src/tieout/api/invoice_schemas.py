@@ -72,7 +72,9 @@ class LineEvent(Shown):
 
     event: UUID
     kind: EventKind
-    source_kind: EventKind = Field(description="what is priced; of a reversal what it takes back")
+    source_kind: EventKind = Field(
+        description="what made it; of an adjustment or a reversal, of what it changes"
+    )
     entry: str = Field(description="the time entry or expense, or the key of the charge")
     entry_version: int
     worker: str | None

@@ -156,11 +156,11 @@ def billable(
                 JOIN invoice i ON i.id = l.invoice AND i.kind = 'invoice' AND i.number IS NOT NULL
             WHERE r.contract = ANY(CAST(:contracts AS text[])) AND r.kind = 'reversal' GROUP BY r.entry, r.source_kind
             UNION ALL
-            SELECT a.entry, 'adjustment', max(i.draft_number) FROM billing_event a
+            SELECT a.entry, a.source_kind, max(i.draft_number) FROM billing_event a
                 JOIN billing_event o ON o.entry = a.entry AND o.contract = a.contract AND o.kind <> 'adjustment'
                 JOIN invoice_line_event l ON l.event = o.id
                 JOIN invoice i ON i.id = l.invoice AND i.kind = 'invoice' AND i.number IS NOT NULL
-            WHERE a.contract = ANY(CAST(:contracts AS text[])) AND a.kind = 'adjustment' GROUP BY a.entry
+            WHERE a.contract = ANY(CAST(:contracts AS text[])) AND a.kind = 'adjustment' GROUP BY a.entry, a.source_kind
         )
         SELECT CAST(e.id AS text) AS event, e.kind, e.contract, e.line, e.legal_entity AS entity, e.project, e.role,
                e.entry, e.work_date, e.price, e.multiplier, e.discount, e.currency, i.number AS corrects,
@@ -174,6 +174,7 @@ def billable(
         FROM billing_balance b JOIN billing_event e ON e.id = b.event
             LEFT JOIN held h ON h.event = e.id
             LEFT JOIN fixed f ON f.entry = e.entry AND f.source_kind = e.source_kind
+                AND (e.kind = 'adjustment' OR e.source_kind IN ('time', 'expense', 'subcontract'))
             LEFT JOIN invoice i ON i.draft_number = f.invoice
             LEFT JOIN time_entry t ON e.source_kind = 'time' AND t.key = e.entry AND t.superseded_at IS NULL
             LEFT JOIN expense x ON e.source_kind = 'expense' AND x.key = e.entry AND x.superseded_at IS NULL

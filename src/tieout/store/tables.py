@@ -716,7 +716,7 @@ billing_event = Table(
         "kind", String, nullable=False,
         comment="time | expense | subcontract | reversal | what made the charge | adjustment of a charge",
     ),
-    Column("source_kind", String, nullable=False, comment="its kind; of a reversal that of what it takes back"),
+    Column("source_kind", String, nullable=False, comment="what made it: its kind; of an adjustment or a reversal that of what it changes"),
     Column("contract", String, nullable=False),
     Column("line", String, nullable=False),
     Column("legal_entity", String, nullable=False),

@@ -81,9 +81,9 @@ LINKS: tuple[Link, ...] = (
              "billing_event e WHERE e.kind IN ('overage', 'write_up')", f"e.item = ANY({_TEXTS})", f"e.id = ANY({_UUIDS})")
         for type in ("time_entry", "expense")
     ),
-    _charged("milestone", "split_part(e.entry, '|', 3) = 'milestone' AND e.item = f.milestone"),
-    _charged("delivery", "split_part(e.entry, '|', 3) = 'units' AND e.item = f.key"),
-    _charged("usage_reading", "split_part(e.entry, '|', 3) = 'usage' AND f.day BETWEEN e.period_start AND e.period_end"),
+    _charged("milestone", "e.source_kind = 'milestone' AND e.item = f.milestone"),
+    _charged("delivery", "e.source_kind = 'units' AND e.item = f.key"),
+    _charged("usage_reading", "e.source_kind = 'usage' AND f.day BETWEEN e.period_start AND e.period_end"),
     _named("project", "subcontract", "bought for", "project", "key", "subcontract"),
     _costed("time_entry", "labor"),
     _costed("subcontract", "subcontract"),

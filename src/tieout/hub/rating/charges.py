@@ -70,7 +70,8 @@ NOTHING_PERFORMED = Performed(empty(MILESTONE_STATES), empty(USAGE_READINGS), em
 
 @dataclass(frozen=True)
 class ChargeRun:
-    """`now`: every charge of today's facts (CHARGES); `new` of them with `description` and `project`; `set_back` of stored ones.
+    """`now`: every charge of today's facts (CHARGES); `new` of them with `source_kind`, `description` and `project`;
+    `set_back` of stored ones.
 
     `fees` (PERIOD_FEES) and `steps` (REVENUE_STEPS) are what the periods and draws of lines recognised as invoiced earn;
     `findings` (BILLING_FINDINGS); `held`: keys of charges that wait for a decision (an overage that is not billed);
@@ -88,8 +89,9 @@ class ChargeRun:
     next_due: Mapping[str, date]
 
 
+_TOLD = ("source_kind", "description", "project")
 NO_CHARGES = ChargeRun(
-    empty(CHARGES), pl.DataFrame(schema={**dict(CHARGES), "description": pl.String, "project": pl.String}),
+    empty(CHARGES), pl.DataFrame(schema={**dict(CHARGES), **dict.fromkeys(_TOLD, pl.String)}),
     empty(CHARGES_SET_BACK), empty(BILLING_FINDINGS), frozenset(), None, empty(PERIOD_FEES), empty(REVENUE_STEPS), {},
 )  # fmt: skip
 
@@ -129,7 +131,7 @@ def charge(
     adjusted = adjust_charges(now, held, undecided=undecided)
     findings = pl.concat([misfits, said, *(one.findings for one in made)]).unique(maintain_order=True)
     return ChargeRun(
-        now, _described(adjusted.new, lines), adjusted.set_back, findings, _kept_back(drawn, now), drawn,
+        now, _described(_with_source(adjusted.new, now, stored), lines), adjusted.set_back, findings, _kept_back(drawn, now), drawn,
         *_earning(lines, draws, drawn, today), _next_due(lines, planned, today),
     )  # fmt: skip
 
@@ -254,6 +256,15 @@ def _kept_back(drawn: Drawn, now: pl.DataFrame) -> frozenset[str]:
     return frozenset(kept["charge"].to_list())
 
 
+def _with_source(new: pl.DataFrame, now: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
+    """Adds `source_kind`: what made the charge; an adjustment has that of what it adjusts."""
+    made = pl.concat([
+        now.select("charge", pl.col("kind").alias("source_kind")),
+        stored.select(pl.col("entry").alias("charge"), "source_kind"),
+    ]).unique("charge", keep="first", maintain_order=True)  # fmt: skip
+    return new.join(made, on="charge", how="left", maintain_order="left")
+
+
 def _described(charges: pl.DataFrame, lines: Sequence[Line]) -> pl.DataFrame:
     """The charges with `project` of their line and `description`, what the customer reads."""
     told = {
@@ -279,7 +290,7 @@ def _milestones(line: Line) -> dict[str, str]:
 
 
 def _text(row: Mapping[str, object], name: str | None, milestones: Mapping[str, str]) -> str:
-    kind = str(row["charge"]).split("|")[2]
+    kind = str(row["source_kind"])
     span = f"{row['period_start']} to {row['period_end']}" if row["period_start"] else f"{row['due_on']}"
     what = milestones.get(str(row["item"]), str(row["item"])) if kind == "milestone" else span
     text = f"{name or _NAMES.get(kind, kind)}, {what}"

@@ -151,7 +151,7 @@ def _fresh(
         pl.col("kind").alias("source_kind"), pl.col("billable_hours").alias("quantity"), entity
     )
     fees = charged.with_columns(
-        entity, pl.col("kind").alias("source_kind"), pl.col("charge").alias("entry"), pl.col("due_on").alias("work_date"),
+        entity, pl.col("charge").alias("entry"), pl.col("due_on").alias("work_date"),
         pl.lit(1, pl.Int64).alias("version"), pl.lit(1).alias("multiplier"), pl.lit(0).alias("discount"),
     )  # fmt: skip
     return pl.concat(map(_new_rows, (undone, hours, fees, spent)))

@@ -21,7 +21,6 @@ from tieout.domain.frames import (
 from tieout.domain.revenue import passed_on, recognise_as_invoiced
 from tieout.domain.subledger import Books, journal_for_earned
 from tieout.hub import books
-from tieout.hub.rating.charges import WORK
 from tieout.hub.rating.deciding import Decision, looked_up
 from tieout.hub.rating.expenses import KINDS
 from tieout.hub.rating.facts import Facts
@@ -95,9 +94,8 @@ def _by_right(facts: Facts, events: pl.DataFrame) -> pl.DataFrame:
     Lines with a measure of progress earn by it (hub/revenue), fees of a period day by day, retainers as they are drawn.
     Expenses are earned as they are incurred whatever their line earns by: they stay out of its measure.
     """
-    made_by = pl.col("entry").str.split("|").list.get(2, null_on_oob=True)
     spent = pl.col("source_kind").is_in(list(KINDS))
-    by_time = made_by.is_in(list(BY_TIME)).fill_null(False) & ~pl.col("source_kind").is_in(list(WORK))
+    by_time = pl.col("source_kind").is_in(list(BY_TIME))
     nothing = pl.col("over_cap_amount") + pl.col("written_off_amount") + pl.col("reversed_amount")
     otherwise = ~spent & (by_time | pl.col("event").is_in(_measured(facts, events)))
     earned = pl.when(otherwise).then(nothing).otherwise("amount")

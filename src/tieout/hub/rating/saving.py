@@ -78,7 +78,7 @@ def _event_rows(decision: Decision, moment: datetime) -> pl.DataFrame:
     spent = decision.bought.join(entity, on="event", maintain_order="left")
     rows = [_hours(hours, moment), _charges(fees, moment), _spent(spent, moment)]
     return pl.concat(rows, how="diagonal").with_columns(
-        pl.col("kind").alias("source_kind"), pl.col("pass_through_amount").fill_null(0)
+        pl.coalesce("source_kind", "kind").alias("source_kind"), pl.col("pass_through_amount").fill_null(0)
     )
 
 
@@ -105,7 +105,7 @@ def _spent(rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
 def _charges(rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
     one, nothing = pl.lit(1).cast(SHARE), pl.lit(0).cast(SHARE)
     return rows.select(
-        pl.col("event").alias("id"), "kind", "contract", "line", pl.col("entity").alias("legal_entity"), "project",
+        pl.col("event").alias("id"), "kind", "source_kind", "contract", "line", pl.col("entity").alias("legal_entity"), "project",
         pl.col("charge").alias("entry"), pl.lit(1, pl.Int64).alias("entry_version"), "item", "description",
         "period_start", "period_end", pl.col("due_on").alias("work_date"), pl.lit(0).cast(HOURS).alias("worked_hours"),
         "quantity", "price", one.alias("multiplier"), nothing.alias("discount"), "amount", "currency", "trail",
