@@ -9,6 +9,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+os.environ.setdefault(
+    "POLARS_MAX_THREADS", "1"
+)  # the parallel workers fill the cores; read when polars is imported
+
 import psycopg
 import pytest
 from sqlalchemy import Connection, Engine

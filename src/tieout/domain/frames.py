@@ -456,6 +456,8 @@ class FrameMismatch(TypeError):
 
 def check_frame(name: str, df: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     """The frame itself with its columns in declared order; raises `FrameMismatch` that names what differs."""
+    if df.schema == schema:
+        return df
     wrong = [f"{column} is missing" for column in schema if column not in df.columns]
     wrong += [
         f"{column} is {df.schema[column]}, expected {dtype}"
@@ -469,6 +471,8 @@ def check_frame(name: str, df: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
 
 def conform(name: str, df: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     """The frame cast to its schema without losing a digit; a decimal that does not fit raises."""
+    if df.schema == schema:
+        return df
     lossy = [
         column
         for column, dtype in schema.items()

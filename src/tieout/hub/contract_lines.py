@@ -15,13 +15,14 @@ from typing import Any
 
 from tieout.domain.billing import judge_split
 from tieout.domain.frames import PAYER_SHARES, frame
+from tieout.domain.rating.gates import BY_HOUR
 from tieout.hub import converters
 from tieout.hub.converters import Unfit
 
 LINE = "1"
 """The one line of terms that list none."""
 BILLING_METHODS = (
-    "time_and_materials", "fixed_fee", "milestone", "retainer", "recurring", "usage", "units",
+    BY_HOUR, "fixed_fee", "milestone", "retainer", "recurring", "usage", "units",
 )  # fmt: skip
 REVENUE_METHODS = (
     "as_invoiced", "cost_to_cost", "labor_hours", "milestone", "straight_line", "units", "point_in_time",
@@ -222,11 +223,14 @@ def _kept(value: Any) -> Any:
 
 
 def read_lines(terms: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The lines of one version of a contract's terms, numbers exact again."""
+    """The lines of one version of a contract's terms, numbers exact again.
+
+    A contract that states neither lines nor a method is billed by the hour; set-up tells that the method is missing.
+    """
     if terms["lines"] is not None:
         return [_read(row, LINE_TERMS) for row in terms["lines"]]
-    own = ("billing_method", "rate_card", "discount", "increment_minutes", "increment_mode")
-    return [{"line": LINE, **{name: terms[name] for name in own}}]
+    own = {name: terms[name] for name in ("rate_card", "discount", "increment_minutes", "increment_mode")}
+    return [{"line": LINE, "billing_method": terms["billing_method"] or BY_HOUR, **own}]
 
 
 def read_caps(terms: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -53,6 +53,8 @@ def run_scenarios(
             for file in files:
                 yield _run(admin_url, template, settings, file, keep)
             return
+        # each process has a core of its own; frames need no threads beside it
+        os.environ.setdefault("POLARS_MAX_THREADS", "1")
         # spawned, never forked: a fork of a process with threads (frames use some) can stand still for ever
         with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
             jobs = [pool.submit(_run, admin_url, template, settings, file, keep) for file in files]

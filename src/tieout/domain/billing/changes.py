@@ -23,6 +23,7 @@ from tieout.domain.frames import (
     SET_BACK,
     check_frame,
     conform,
+    empty,
 )
 from tieout.domain.rating.expenses import ExpenseResult
 from tieout.domain.rating.rate import RatingResult
@@ -66,6 +67,9 @@ def reconcile_events(
         "entry", "version", pl.col("billable_hours").alias("quantity"), "amount", *_IDENTITY
     )
     check_frame("gone", gone, GONE)
+    if live.is_empty():
+        first = rated.sort("work_date", "entry")
+        return Changes(first, empty(SET_BACK), empty(REVERSALS), empty(RELINKED), empty(FINDINGS))
     target = target.with_columns(pl.lit(False).alias("is_gone"), pl.lit("").alias("effect"))
     absent = gone.with_columns(pl.lit(True).alias("is_gone"))
     target = pl.concat([target, absent], how="diagonal")

@@ -12,6 +12,7 @@ from decimal import Decimal
 import polars as pl
 
 from tieout.domain.frames import (
+    BILLING_FINDINGS,
     CHARGES,
     CHARGES_SET_BACK,
     HELD_CHARGES,
@@ -19,6 +20,7 @@ from tieout.domain.frames import (
     QUANTITY,
     check_frame,
     conform,
+    empty,
 )
 
 ADJUSTMENT = "adjustment"
@@ -45,6 +47,16 @@ class Planned:
     findings: pl.DataFrame
 
 
+def nothing_charged() -> Charged:
+    """No charges, no findings: where there are no terms to charge by."""
+    return Charged(empty(CHARGES), empty(BILLING_FINDINGS))
+
+
+def nothing_planned() -> Planned:
+    """No charges now or later, no findings."""
+    return Planned(empty(CHARGES), empty(CHARGES), empty(BILLING_FINDINGS))
+
+
 @dataclass(frozen=True)
 class Adjusted:
     """`new` charges to add (CHARGES), and the part of stored ones to set back (CHARGES_SET_BACK)."""
@@ -68,6 +80,8 @@ def adjust_charges(
     """
     check_frame("charges", now, CHARGES)
     check_frame("held charges", held, HELD_CHARGES)
+    if now.is_empty() and held.is_empty():
+        return Adjusted(empty(CHARGES), empty(CHARGES_SET_BACK))
     if now["charge"].n_unique() != now.height:
         raise ValueError("two charges of today's facts have one key")
     decided, open_periods = _parted(held, undecided)

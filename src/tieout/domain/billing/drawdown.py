@@ -21,11 +21,13 @@ from tieout.domain.billing.complaints import (
 )
 from tieout.domain.billing.retainers import retainer_fees, retainer_periods
 from tieout.domain.frames import (
+    BILLING_FINDINGS,
     RETAINER_DRAWS,
     RETAINER_PERIODS,
     RETAINER_SPLIT,
     RETAINER_TERMS,
     check_frame,
+    empty,
     frame,
 )
 
@@ -62,6 +64,8 @@ def draw_retainers(terms: pl.DataFrame, draws: pl.DataFrame, *, through: date) -
     """
     check_frame("retainer terms", terms, RETAINER_TERMS)
     check_frame("retainer draws", draws, RETAINER_DRAWS)
+    if terms.is_empty():
+        return Drawn(empty(RETAINER_SPLIT), empty(RETAINER_PERIODS), empty(BILLING_FINDINGS))
     ahead = min(through, date.max - _LONGEST) + _LONGEST
     fees = retainer_fees(terms.with_columns(pl.lit("advance").alias("timing")), through=ahead)
     good = sound(terms, fees.findings)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from tieout.domain.billing.charges import Planned, charge_key, in_charge_order, trail
+from tieout.domain.billing.charges import Planned, charge_key, in_charge_order, nothing_planned, trail
 from tieout.domain.billing.complaints import (
     LINE,
     Check,
@@ -57,6 +57,8 @@ def milestone_charges(
     check_frame("milestone plans", plans, MILESTONE_PLANS)
     check_frame("milestones", milestones, MILESTONES)
     check_frame("milestone states", states, MILESTONE_STATES)
+    if plans.is_empty() and milestones.is_empty() and states.is_empty():
+        return nothing_planned()
     items = milestones.rename({"milestone": "item"})
     told = items.join(
         plans.select(*LINE, "currency", "bill_on", pl.col("amount").alias("fee")), on=LINE, how="left"

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from tieout.domain.billing.amounts import WHOLE, halves_away
-from tieout.domain.billing.charges import Charged, charge_key, in_charge_order, trail
+from tieout.domain.billing.charges import Charged, charge_key, in_charge_order, nothing_charged, trail
 from tieout.domain.billing.complaints import (
     LINE,
     complaints,
@@ -46,6 +46,8 @@ def minimum_charges(
     check_frame("charges", charges, CHARGES)
     check_frame("minimums", minimums, MINIMUMS)
     check_frame("waiting", waiting, USED)
+    if minimums.is_empty():
+        return nothing_charged()
     findings = _judge(minimums)
     periods = _committed(sound(minimums, findings), through).filter(pl.col("due_on") <= through)
     charged = _within(charges.with_columns(pl.coalesce("period_start", "due_on").alias("day")), periods)

@@ -15,7 +15,7 @@ from tieout.domain.billing.amounts import (
     too_large,
     value_above,
 )
-from tieout.domain.billing.charges import Charged, charge_key, in_charge_order, trail
+from tieout.domain.billing.charges import Charged, charge_key, in_charge_order, nothing_charged, trail
 from tieout.domain.billing.complaints import (
     LINE,
     Check,
@@ -64,6 +64,8 @@ def recurring_charges(terms: pl.DataFrame, *, through: date, kind: str = KIND) -
     charges are named `kind`.
     """
     check_frame("recurring terms", terms, RECURRING_TERMS)
+    if terms.is_empty():
+        return nothing_charged()
     findings = _judge(terms)
     horizon = min(through, date.max - _LONGEST) + _LONGEST
     spans = uplifted(_merged(_spans(sound(terms, findings))), horizon=horizon)

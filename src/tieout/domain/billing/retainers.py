@@ -10,7 +10,7 @@ from datetime import date
 
 import polars as pl
 
-from tieout.domain.billing.charges import Charged
+from tieout.domain.billing.charges import Charged, nothing_charged
 from tieout.domain.billing.complaints import (
     LINE,
     Check,
@@ -40,6 +40,8 @@ _INVALID = "invalid-contract"
 def retainer_fees(terms: pl.DataFrame, *, through: date) -> Charged:
     """The fees of retainers (RETAINER_TERMS) due on or before `through`: recurring fees of kind `retainer`."""
     check_frame("retainer terms", terms, RETAINER_TERMS)
+    if terms.is_empty():
+        return nothing_charged()
     judged = _judge(terms)
     fees = recurring_charges(_as_recurring(sound(terms, judged)), through=through, kind=KIND)
     return Charged(fees.charges, in_order(pl.concat([judged, fees.findings])))

@@ -9,7 +9,7 @@ from decimal import Decimal
 import polars as pl
 
 from tieout.domain.billing.amounts import WHOLE, millionths, rounded_parts
-from tieout.domain.billing.charges import Planned, charge_key, in_charge_order, trail
+from tieout.domain.billing.charges import Planned, charge_key, in_charge_order, nothing_planned, trail
 from tieout.domain.billing.complaints import (
     LINE,
     Check,
@@ -60,6 +60,8 @@ def fixed_fee_charges(
     """
     check_frame("fixed plans", plans, FIXED_PLANS)
     check_frame("fixed items", items, FIXED_ITEMS)
+    if plans.is_empty() and items.is_empty():
+        return nothing_planned()
     told = items.join(plans.select(*LINE, "currency", pl.col("amount").alias("fee")), on=LINE, how="left")
     judged = in_order(
         pl.concat([_judge_plans(plans, items), judge_items(told, plans, "a fixed fee"), _judge_dates(told)])

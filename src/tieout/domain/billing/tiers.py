@@ -14,7 +14,7 @@ from tieout.domain.billing.amounts import (
     too_large,
     value_above,
 )
-from tieout.domain.billing.charges import Charged, charge_key, in_charge_order, trail
+from tieout.domain.billing.charges import Charged, charge_key, in_charge_order, nothing_charged, trail
 from tieout.domain.billing.complaints import (
     LINE,
     Check,
@@ -54,6 +54,8 @@ def usage_charges(used: pl.DataFrame, terms: pl.DataFrame, tiers: pl.DataFrame) 
     check_frame("used", used, USED)
     check_frame("usage terms", terms, USAGE_TERMS)
     check_frame("tiers", tiers, TIERS)
+    if used.is_empty() and terms.is_empty() and tiers.is_empty():
+        return nothing_charged()
     judged = pl.concat([_judge_terms(terms, tiers), _judge_tiers(tiers, terms)])
     told = _with_terms(used, sound(terms, judged))
     bad = _judge_used(told, judged)

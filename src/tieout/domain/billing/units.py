@@ -7,7 +7,7 @@ from datetime import date
 import polars as pl
 
 from tieout.domain.billing.amounts import VALUE_BELOW, WHOLE, rounded_parts, too_large, value_above
-from tieout.domain.billing.charges import Charged, charge_key, in_charge_order, trail
+from tieout.domain.billing.charges import Charged, charge_key, in_charge_order, nothing_charged, trail
 from tieout.domain.billing.complaints import (
     LINE,
     Check,
@@ -38,6 +38,8 @@ def unit_charges(deliveries: pl.DataFrame, prices: pl.DataFrame, *, through: dat
     """
     check_frame("deliveries", deliveries, DELIVERIES)
     check_frame("unit prices", prices, UNIT_PRICES)
+    if deliveries.is_empty() and prices.is_empty():
+        return nothing_charged()
     if deliveries["delivery"].n_unique() != deliveries.height:
         raise ValueError("deliveries holds two versions of one delivery")
     judged = _judge_prices(prices)

@@ -20,6 +20,8 @@ def uplifted(spans: pl.DataFrame, *, horizon: date) -> pl.DataFrame:
     The price of the part that begins with the n-th anniversary after the span's first day is price × (1 + rate)^n,
     rounded to six decimals. Spans without a rate stay whole; an open span is cut up to `horizon`.
     """
+    if spans["uplift_rate"].null_count() == spans.height:
+        return spans
     rising = pl.col("uplift_rate").is_not_null()
     plain = spans.filter(~rising)
     years = spans.filter(rising).with_columns(

@@ -22,6 +22,7 @@ from tieout.domain.billing.complaints import (
 )
 from tieout.domain.billing.periods import MONTHS, with_periods
 from tieout.domain.frames import (
+    BILLING_FINDINGS,
     METER_SOURCES,
     QUANTITY,
     READING_PLACES,
@@ -30,6 +31,7 @@ from tieout.domain.frames import (
     USED,
     check_frame,
     conform,
+    empty,
 )
 
 _PERIOD = [*LINE, "period_start", "period_end"]
@@ -83,6 +85,8 @@ def reconcile_usage(
     check_frame("usage readings", readings, USAGE_READINGS)
     check_frame("usage terms", terms, USAGE_TERMS)
     check_frame("meter sources", sources, METER_SOURCES)
+    if readings.is_empty() and terms.is_empty():
+        return Reconciled(empty(USED), empty(USED), empty(BILLING_FINDINGS), empty(READING_PLACES))
     if readings["reading"].n_unique() != readings.height:
         raise ValueError("readings holds two versions of one reading")
     homed = _with_terms(readings, terms)

@@ -35,6 +35,11 @@ def with_exchange(
     its `exchange_rate` is 1. Two rates of one pair, type and day heard together are none.
     """
     check_frame("exchange rates", rates, EXCHANGE_RATES)
+    if rows.select((pl.col(source) == pl.col(target)).fill_null(False).all()).item():
+        return rows.with_columns(
+            pl.lit(1).cast(WIDE).alias("exchange_rate"), pl.lit(False).alias("exchange_inverse"),
+            pl.lit(None, pl.Date).alias("exchange_day"), pl.lit(None, pl.String).alias("exchange_type"),
+        )  # fmt: skip
     keys = [source, target, day, wanted]
     asked = (
         rows.select(keys)

@@ -25,6 +25,7 @@ from tieout.domain.frames import (
     SHARE,
     check_frame,
     conform,
+    empty,
 )
 from tieout.domain.rating import gates
 from tieout.domain.rating.exchange import converted, with_exchange
@@ -74,6 +75,9 @@ def rate_expenses(
     `pass_through_amount` + `revenue_amount` = `amount`. A disbursement carries no markup. What is null is principal.
     """
     check_frame("expense limits", limits, EXPENSE_LIMITS)
+    if expenses.is_empty():
+        aside = [empty(EXPENSES_ASIDE) for _ in range(4)]
+        return ExpenseResult(empty(RATED_EXPENSES), empty(FINDINGS), *aside)
     judged = _judged(
         check_frame("expenses", expenses, EXPENSES), check_frame("expense terms", terms, EXPENSE_TERMS)
     )

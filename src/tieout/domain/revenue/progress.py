@@ -21,6 +21,7 @@ from tieout.domain.frames import (
     READINGS,
     REVENUE_FINDINGS,
     check_frame,
+    empty,
 )
 from tieout.domain.revenue.shares import stacked
 from tieout.domain.revenue.straight_line import elapsed
@@ -179,9 +180,15 @@ def _milestones(lines: pl.DataFrame, performance: Performance) -> pl.DataFrame:
 
 def _quantities(lines: pl.DataFrame, performance: Performance) -> list[pl.DataFrame]:
     """IFRS 15.B14–B19: units, hours or cost to date over the estimate at completion; a stated percentage overrides."""
-    state = _as_of(lines, performance)
+    rows = lines.filter(pl.col("method").is_in(list(INPUTS)))
+    if rows.is_empty():
+        return []
+    state = _as_of(rows, performance)
+    used = set(rows["method"])
     return [
-        _quantity(state.filter(pl.col("method") == method), quantity) for method, quantity in INPUTS.items()
+        _quantity(state.filter(pl.col("method") == method), quantity)
+        for method, quantity in INPUTS.items()
+        if method in used
     ]
 
 
@@ -205,9 +212,8 @@ def _quantity(rows: pl.DataFrame, quantity: str) -> pl.DataFrame:
     )
 
 
-def _as_of(lines: pl.DataFrame, performance: Performance) -> pl.DataFrame:
+def _as_of(rows: pl.DataFrame, performance: Performance) -> pl.DataFrame:
     """Each line at its point with the last readings on or before the day, and the latest estimate of its method."""
-    rows = lines.filter(pl.col("method").is_in(list(INPUTS)))
     held = _latest(rows, performance.filled, _LINE)
     read = _latest(held, performance.read_estimates, [*_LINE, "method"])
     both = read.join(performance.stated_estimates, on=["unit", "change", *_LINE], how="left")
@@ -266,6 +272,8 @@ def _read_estimates(readings: pl.DataFrame) -> pl.DataFrame:
 
 def _part(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with every column of a measured part; what a method does not know is nothing."""
+    if rows.is_empty():
+        return empty(_PARTS)
     defaults = {
         "stated": pl.lit(None), "uninstalled": pl.lit(0), "reimbursed": pl.lit(0), "completed": pl.lit(False),
     }  # fmt: skip

@@ -26,6 +26,8 @@ def largest_remainder(
     Largest remainder in the minor unit of column `currency`, ties to the first row. Rows of one group carry the same
     total. Where all weights of a group are zero its rows share alike. Same rule as `model.money.allocate`.
     """
+    if rows.is_empty():
+        return rows.with_columns(pl.lit(None, MONEY).alias(share))
     fine = whole(pl.col(weight).cast(_FINE), pl.lit(1_000_000))
     sized = rows.with_columns(scale(rows).alias("#scale"), fine.alias("#weight")).with_columns(
         whole(pl.col(total).abs(), pl.col("#scale")).alias("#units"),
