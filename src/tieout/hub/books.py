@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -47,6 +47,24 @@ def write_journals(conn: Connection, lines: pl.DataFrame) -> dict[str, str]:
     store.insert_journals(conn, heads, named)
     fp("books.journals")
     return ids
+
+
+def numbered(
+    conn: Connection, causes: pl.DataFrame, cause_type: str, places: Collection[str],
+    head: Sequence[str] = ("contract", "event_date"),
+) -> pl.DataFrame:  # fmt: skip
+    """Adds `cause`, HEAD/N: N goes on counting the journals of that head, the columns `head` joined by a stroke.
+
+    `places` are the contracts of the causes, or the legal entities of those without one.
+    """
+    earlier = store.journal_counts(conn, cause_type, places)
+    joined = pl.concat_str([pl.col(name).cast(pl.String) for name in head], separator="/")
+    placed = causes.with_columns(joined.alias("_head"))
+    before = (
+        pl.col("_head").replace_strict(earlier, default=0, return_dtype=pl.Int64) if earlier else pl.lit(0)
+    )
+    number = pl.int_range(1, pl.len() + 1).over("_head") + before
+    return placed.with_columns(pl.format("{}/{}", "_head", number).alias("cause")).drop("_head")
 
 
 def closed_periods(conn: Connection) -> pl.DataFrame:

@@ -24,10 +24,10 @@ from tieout.domain.frames import (
     RETENTION_TERMS,
     frame,
 )
-from tieout.domain.subledger import Books, journal_for_retention
 from tieout.domain.subledger import accounts as a
+from tieout.domain.subledger import journal_for_retention
 from tieout.hub import books, canonical, policies
-from tieout.store import clock
+from tieout.store import clock, subledger
 from tieout.store import retention as store
 from tieout.telemetry.failpoints import fp
 
@@ -184,7 +184,7 @@ def _book(conn: Connection, contracts: Collection[str], places: Sequence[Row], *
         (one["head"], one["line"], one["account"]): one["amount"]
         for one in store.booked(conn, kind, contracts)
     }
-    numbers = store.counts(conn, kind, contracts)
+    numbers = subledger.journal_counts(conn, kind, contracts)
     causes: dict[str, list[Row]] = {}
     for one in places:
         for account in _ACCOUNTS:
@@ -207,8 +207,7 @@ def _book(conn: Connection, contracts: Collection[str], places: Sequence[Row], *
     ]
     if not rows:
         return 0
-    now = books.open_books(conn)
-    known = Books(now.closed, {one["entity"]: one["currency"] for one in rows} | now.currencies)
+    known = books.open_books(conn).assuming({one["entity"]: one["currency"] for one in rows})
     return len(
         books.write_journals(conn, journal_for_retention(frame(rows, BALANCE_CAUSES), known, billed=billed))
     )

@@ -220,27 +220,6 @@ def contracts_with_variance(conn: Connection, workers: Collection[str]) -> set[s
     return set(conn.execute(query, {"workers": list(workers)}).scalars())
 
 
-def journals_by_day(
-    conn: Connection, cause_type: str, places: Collection[str]
-) -> dict[tuple[str, date], int]:
-    """How many journals of a kind each contract, or legal entity where it is of no contract, has by event date."""
-    query = text(
-        "SELECT coalesce(contract, legal_entity) AS place, event_date, count(*) FROM journal WHERE cause_type = :type"
-        " AND (contract = ANY(:places) OR contract IS NULL AND legal_entity = ANY(:places)) GROUP BY 1, 2"
-    )
-    told = {"type": cause_type, "places": list(places)}
-    return {(row[0], row[1]): int(row[2]) for row in conn.execute(query, told)}
-
-
-def earning_by_plan(conn: Connection, contracts: Collection[str]) -> set[str]:
-    """Those of these contracts with a line whose revenue follows another measure than what may be invoiced."""
-    query = text(
-        "SELECT key FROM contract WHERE superseded_at IS NULL AND key = ANY(:keys)"
-        """ AND lines @? '$[*] ? (@.revenue_method != "as_invoiced")'"""
-    )
-    return set(conn.execute(query, {"keys": list(contracts)}).scalars()) if contracts else set()
-
-
 def insert_cost_entries(conn: Connection, entries: pl.DataFrame) -> None:
     """Append what each source gave to a cost journal (columns of the table)."""
     copy_frame(conn, "cost_entry", entries)

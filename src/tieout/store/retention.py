@@ -93,13 +93,3 @@ def booked(conn: Connection, cause_type: str, contracts: Collection[str]) -> lis
     """)
     given = {"cause_type": cause_type, "keys": list(contracts)}
     return [dict(row) for row in conn.execute(query, given).mappings()]
-
-
-def counts(conn: Connection, cause_type: str, contracts: Collection[str]) -> dict[str, int]:
-    """How many journals of a cause type there are under each head."""
-    query = text(
-        "SELECT regexp_replace(cause, '/[0-9]+$', '') AS head, count(*) FROM journal WHERE cause_type = :cause_type"
-        " AND contract = ANY(CAST(:keys AS text[])) GROUP BY 1"
-    )
-    rows = conn.execute(query, {"cause_type": cause_type, "keys": list(contracts)})
-    return {row[0]: int(row[1]) for row in rows}

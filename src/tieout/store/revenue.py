@@ -185,14 +185,5 @@ def insert_revenue(conn: Connection, rows: pl.DataFrame) -> None:
     copy_frame(conn, "obligation_revenue", rows)
 
 
-def journal_counts(conn: Connection, contracts: Collection[str], cause_type: str) -> dict[str, int]:
-    """How many journals of a kind there are per head of their cause (`HEAD/N`)."""
-    query = text(
-        "SELECT regexp_replace(cause, '/[0-9]+$', '') AS head, count(*) FROM journal WHERE cause_type = :kind"
-        " AND contract = ANY(:keys) GROUP BY 1"
-    )
-    return {row[0]: int(row[1]) for row in conn.execute(query, {"kind": cause_type, "keys": list(contracts)})}
-
-
 def _read(conn: Connection, query: str, contracts: Collection[str], schema: dict[str, Any]) -> pl.DataFrame:
     return read_frame(conn, query, {"keys": list(contracts)}, schema)

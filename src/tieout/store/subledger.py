@@ -10,7 +10,7 @@ import polars as pl
 from sqlalchemy import Connection, func, select, text
 
 from tieout.store.copying import copy_frame, read_frame
-from tieout.store.tables import journal, journal_line, legal_entity, period
+from tieout.store.tables import journal_line, legal_entity, period
 
 _S, _M = pl.String, pl.Decimal(20, 4)
 JOURNAL_HEADS = (
@@ -35,14 +35,17 @@ def insert_revenue_entries(conn: Connection, entries: pl.DataFrame) -> None:
     copy_frame(conn, "revenue_entry", entries)
 
 
-def revenue_journals(conn: Connection, contracts: Collection[str]) -> dict[tuple[str, date], int]:
-    """How many revenue journals each contract has by event date."""
-    query = (
-        select(journal.c.contract, journal.c.event_date, func.count())
-        .where(journal.c.contract == func.any(list(contracts)), journal.c.cause_type == "revenue")
-        .group_by(journal.c.contract, journal.c.event_date)
+def journal_counts(conn: Connection, cause_type: str, places: Collection[str]) -> dict[str, int]:
+    """How many journals of a kind there are per head of their cause (`HEAD/N`).
+
+    `places` are contracts, or legal entities of journals that belong to no contract.
+    """
+    query = text(
+        "SELECT regexp_replace(cause, '/[0-9]+$', ''), count(*) FROM journal WHERE cause_type = :type"
+        " AND (contract = ANY(:places) OR contract IS NULL AND legal_entity = ANY(:places)) GROUP BY 1"
     )
-    return {(row[0], row[1]): int(row[2]) for row in conn.execute(query)}
+    rows = conn.execute(query, {"type": cause_type, "places": list(places)})
+    return {row[0]: int(row[1]) for row in rows}
 
 
 def closed_periods(conn: Connection) -> list[dict[str, Any]]:

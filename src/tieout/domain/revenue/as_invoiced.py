@@ -20,10 +20,7 @@ def recognise_as_invoiced(events: pl.DataFrame, contracts: pl.DataFrame, *, know
     """
     check_frame("earned events", events, EARNED_EVENTS)
     check_frame("contract existence", contracts, CONTRACT_EXISTENCE)
-    born = pl.when(pl.col("signed_on").is_not_null() & pl.col("collectible_from").is_not_null()).then(
-        pl.max_horizontal("signed_on", "collectible_from")
-    )
-    joined = events.join(contracts.with_columns(born.alias("born")), on="contract", how="left")
+    joined = events.join(contracts.with_columns(exists_from().alias("born")), on="contract", how="left")
     exists = (pl.col("born") <= known_on).fill_null(False) & (pl.col("work_date") <= known_on)
     earned = (
         pl.col("amount")
@@ -37,3 +34,9 @@ def recognise_as_invoiced(events: pl.DataFrame, contracts: pl.DataFrame, *, know
         pl.max_horizontal("work_date", "born", "changed_on").alias("event_date"),
     )
     return conform("recognised", deltas.filter(pl.col("amount") != 0), RECOGNISED).sort("event_date", "event")
+
+
+def exists_from() -> pl.Expr:
+    """Of CONTRACT_EXISTENCE: the day since which it is a contract to earn under (IFRS 15.9), null while it is not."""
+    both = pl.col("signed_on").is_not_null() & pl.col("collectible_from").is_not_null()
+    return pl.when(both).then(pl.max_horizontal("signed_on", "collectible_from"))

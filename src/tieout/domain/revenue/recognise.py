@@ -21,6 +21,7 @@ from tieout.domain.frames import (
     check_frame,
     conform,
 )
+from tieout.domain.revenue.as_invoiced import exists_from
 from tieout.domain.revenue.earned import earned
 from tieout.domain.revenue.modifications import RevenuePlan
 from tieout.domain.revenue.progress import SERIES, Performance
@@ -61,7 +62,7 @@ def recognise_to_date(
     points = _points(plan, days)
     valued = earned(points, performance)
     lines = _by_line(valued, performance.promises)
-    exists = _existing(lines, contracts)
+    exists = existing(lines, contracts)
     findings = _findings(valued, plan)
     return Recognition(conform("revenue to date", exists, REVENUE_TO_DATE).sort(*_LINE[:4], "day"), findings)
 
@@ -140,12 +141,9 @@ def _by_line(valued: pl.DataFrame, promises: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([single, several.select(single.columns)])
 
 
-def _existing(lines: pl.DataFrame, contracts: pl.DataFrame) -> pl.DataFrame:
-    """IFRS 15.9: nothing is earned before the contract is signed and collection is probable."""
-    born = pl.when(pl.col("signed_on").is_not_null() & pl.col("collectible_from").is_not_null()).then(
-        pl.max_horizontal("signed_on", "collectible_from")
-    )
-    known = contracts.select("contract", born.alias("_born"))
+def existing(lines: pl.DataFrame, contracts: pl.DataFrame) -> pl.DataFrame:
+    """`lines` with no `revenue` on a `day` before their contract (CONTRACT_EXISTENCE) was one (IFRS 15.9)."""
+    known = contracts.select("contract", exists_from().alias("_born"))
     exists = (pl.col("_born") <= pl.col("day")).fill_null(False)
     joined = lines.join(known, on="contract", how="left")
     return joined.with_columns(pl.when(exists).then("revenue").otherwise(0).cast(MONEY).alias("revenue"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -16,6 +17,10 @@ class Books:
 
     closed: pl.DataFrame
     currencies: dict[str, str]
+
+    def assuming(self, currencies: Mapping[str, str]) -> Books:
+        """These books, where an entity whose currency nobody has stated keeps them in the one given here."""
+        return Books(self.closed, {**currencies, **self.currencies})
 
     def write(self, lines: pl.DataFrame, cause_type: str) -> pl.DataFrame:
         """Lines (cause, contract, line, entity, account, currency, amount, event_date) as JOURNAL_LINES.

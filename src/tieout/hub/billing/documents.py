@@ -139,8 +139,7 @@ def state_after(
 
 def books_for(conn: Connection, row: Mapping[str, Any]) -> Books:
     """The books as they are now; an entity we know no currency of keeps them in that of its documents."""
-    now = books.open_books(conn)
-    return Books(now.closed, {row["legal_entity"]: row["currency"], **now.currencies})
+    return books.open_books(conn).assuming({row["legal_entity"]: row["currency"]})
 
 
 def announce_draft(conn: Connection, row: Mapping[str, Any], preparer: str, parts: int) -> str:

@@ -100,7 +100,7 @@ def _book_costs(
         ids: dict[str, str] = {}
         for currency, group in _by_currency(caused):
             lines = cost_postings(_summed(group, ["kind", "contract", "line", "entity"]), pl.col("source"))
-            sound = _books(now, currency, lines["entity"].unique().to_list())
+            sound = now.assuming(dict.fromkeys(lines["entity"], currency))
             ids |= books.write_journals(conn, sound.write(lines, str(cause_type)))
         entries = _entries(caused, str(cause_type), ids, moment).join(rates, on="source", how="left")
         store.insert_cost_entries(conn, entries.rename({"entity": "legal_entity"}).select(_COST_ENTRY))
@@ -118,8 +118,7 @@ def _book_transfers(conn: Connection, transfers: pl.DataFrame, now: Books, momen
     for currency, group in _by_currency(caused):
         summed = _summed(group, ["contract", "line", "supplier", "buyer"])
         named = conform("transfers", summed.with_columns(pl.col("source").alias("transfer")), TRANSFERS)
-        entities = {*named["supplier"].to_list(), *named["buyer"].to_list()}
-        sound = _books(now, currency, sorted(entities))
+        sound = now.assuming(dict.fromkeys([*named["supplier"], *named["buyer"]], currency))
         ids |= books.write_journals(conn, journal_for_transfers(named, sound))
     store.insert_transfer_entries(conn, _entries(caused, _TRANSFER, ids, moment).select(_TRANSFER_ENTRY))
     return len(ids)
@@ -137,28 +136,12 @@ RATES = pl.Schema([("source", pl.String()), ("rate", PRICE), ("burden", SHARE)])
 
 
 def _with_cause(conn: Connection, rows: pl.DataFrame, cause_type: str, keys: Sequence[str]) -> pl.DataFrame:
-    """Adds `cause`: `PLACE/DAY/N`, N counting on from the journals of that place and day.
-
-    One for all rows of a place, day, the keys, and whether they add or take back.
-    """
+    """Adds `cause`, `PLACE/DAY/N`: one for all rows of a place, day, the keys, and whether they add or take back."""
     signed = rows.with_columns((pl.col("amount") < 0).alias("taken_back"))
     group = ["place", "event_date", *keys, "taken_back"]
-    counted = [
-        {"place": place, "event_date": day, "earlier": number}
-        for (place, day), number in store.journals_by_day(
-            conn, cause_type, signed["place"].unique().to_list()
-        ).items()
-    ]
-    earlier = pl.DataFrame(counted, schema={"place": pl.String, "event_date": pl.Date, "earlier": pl.Int64})
     groups = signed.select(group).unique().sort(group)
-    numbered = groups.join(earlier, on=["place", "event_date"], how="left", maintain_order="left")
-    number = (
-        pl.col("earlier").fill_null(0) + pl.int_range(1, pl.len() + 1).over("place", "event_date")
-    ).alias("number")
-    named = numbered.with_columns(number).with_columns(
-        pl.format("{}/{}/{}", "place", "event_date", "number").alias("cause")
-    )
-    return signed.join(named.select(*group, "cause"), on=group, maintain_order="left")
+    named = books.numbered(conn, groups, cause_type, groups["place"].unique().to_list(), head=group[:2])
+    return signed.join(named, on=group, maintain_order="left")
 
 
 def _by_currency(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -181,12 +164,6 @@ def _summed(rows: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
     ]
     whole = grouped.rename({"cause": "source"}).with_columns(missing)
     return conform("summed", whole, schema)
-
-
-def _books(now: Books, currency: str, entities: Sequence[str]) -> Books:
-    """An entity whose currency nobody has stated keeps its books in that of its costs."""
-    unnamed = set(entities) - set(now.currencies)
-    return Books(now.closed, now.currencies | dict.fromkeys(unnamed, currency))
 
 
 def _entries(rows: pl.DataFrame, cause_type: str, ids: Mapping[str, str], moment: datetime) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from tieout.domain.frames import COST_FINDINGS
 from tieout.hub import audit, policies, work
 from tieout.hub.actors import SYSTEM
 from tieout.hub.costing import booking, facts, findings
-from tieout.store import billing_events
+from tieout.store import billing_events, revenue
 from tieout.store import costing as store
 from tieout.telemetry.failpoints import fp
 
@@ -70,7 +70,7 @@ def told(
 def _ask_revenue(conn: Connection, booked: booking.Booked) -> None:
     """Revenue by a measure of progress may follow cost."""
     contracts = {*booked.costs["contract"].drop_nulls(), *booked.transfers["contract"]}
-    work.request_all(conn, [("rate", key) for key in sorted(store.earning_by_plan(conn, contracts))])
+    work.request_all(conn, [("rate", key) for key in sorted(revenue.planned(conn, contracts))])
 
 
 def _ask_payroll(conn: Connection, booked: booking.Booked) -> None:

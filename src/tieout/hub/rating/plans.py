@@ -83,13 +83,27 @@ def lines_of(
     return [
         Line(
             key, None if key in foreign else segment["currency"], segment, line,
-            line.get("start") or segment["start_date"], line.get("end") or segment["end_date"],
+            *agreed_days(segment, line),
             earlier(line.get("ended_on"), contract["terminated_on"]),
         )
         for key, contract in contracts.items() if contract["legal_entity"] and contract["customer"]
         for segment in terms.get(key, [])
         for line in segment["lines"]
     ]  # fmt: skip
+
+
+def agreed_days(segment: Terms, line: Terms) -> tuple[date | None, date | None]:
+    """First and last day of a line as agreed: its own, else its contract's."""
+    return line.get("start") or segment["start_date"], line.get("end") or segment["end_date"]
+
+
+def fee_terms(line: Terms) -> dict[str, Any]:
+    """How the fee of a period is reckoned: the columns of RECURRING_TERMS that a line's terms state."""
+    return {
+        "every": line.get("every") or "month", "proration": line.get("proration") or "daily",
+        "price": line.get("amount"), "quantity": 1, "uplift_rate": line.get("uplift_rate"),
+        "uplift_every": line.get("uplift_every"), "anchor": line.get("anchor"),
+    }  # fmt: skip
 
 
 def earlier(one: date | None, other: date | None) -> date | None:
@@ -208,22 +222,16 @@ def _rows(
 def recurring_terms(lines: Iterable[Line]) -> pl.DataFrame:
     """RECURRING_TERMS of the fees of each segment."""
     return frame(
-        _rows(lines, "recurring", lambda t: {
-            "every": t.get("every") or "month", "timing": t.get("timing") or "arrears",
-            "proration": t.get("proration") or "daily", "price": t.get("amount"), "quantity": 1,
-            "uplift_rate": t.get("uplift_rate"), "uplift_every": t.get("uplift_every"),
-        }),
+        _rows(lines, "recurring", lambda t: fee_terms(t) | {"timing": t.get("timing") or "arrears"}),
         RECURRING_TERMS,
-    )  # fmt: skip
+    )
 
 
 def retainer_terms(lines: Iterable[Line]) -> pl.DataFrame:
     """RETAINER_TERMS of each segment."""
     return frame(
         _rows(lines, "retainer", lambda t: {
-            "kind": t.get("kind") or "hours", "every": t.get("every") or "month",
-            "timing": t.get("timing") or "advance", "proration": t.get("proration") or "daily",
-            "price": t.get("amount"), "rollover": t.get("rollover") or "none",
+            **fee_terms(t), "kind": t.get("kind") or "hours", "timing": t.get("timing") or "advance", "rollover": t.get("rollover") or "none",
             "rollover_periods": t.get("rollover_periods"), "rollover_cap": t.get("rollover_cap"),
             "overage": t.get("overage") or "bill",
         }),

@@ -19,7 +19,7 @@ from tieout.domain.frames import (
     frame,
 )
 from tieout.domain.revenue import passed_on, recognise_as_invoiced
-from tieout.domain.subledger import Books, journal_for_earned
+from tieout.domain.subledger import journal_for_earned
 from tieout.hub import books
 from tieout.hub.rating.deciding import Decision, looked_up
 from tieout.hub.rating.expenses import KINDS
@@ -159,35 +159,17 @@ def book(conn: Connection, recognised: pl.DataFrame, before: pl.DataFrame) -> in
     now = books.open_books(conn)
     for (currency,), group in placed.group_by("currency", maintain_order=True):
         rows = group.select(pl.col(name).cast(dtype) for name, dtype in EARNED_CAUSES.items())
-        ids |= books.write_journals(conn, journal_for_earned(rows, _books(now, str(currency), rows)))
+        sound = now.assuming(dict.fromkeys(rows["entity"], str(currency)))
+        ids |= books.write_journals(conn, journal_for_earned(rows, sound))
     fp("rating.booked")
     _link(conn, recognised.join(causes.select(*_CAUSE, "cause"), on=_CAUSE), ids)
     return len(ids)
 
 
 def _causes(conn: Connection, recognised: pl.DataFrame) -> pl.DataFrame:
-    """One cause per contract line and day, what is taken back apart from what is earned: `CONTRACT/DAY/N`.
-
-    N goes on counting the journals of that contract and day.
-    """
-    contracts = recognised["contract"].unique().sort().to_list()
-    counted = [
-        {"contract": contract, "event_date": day, "earlier": number}
-        for (contract, day), number in subledger.revenue_journals(conn, contracts).items()
-    ]
-    schema = {"contract": pl.String, "event_date": pl.Date, "earlier": pl.Int64}
-    earlier = pl.DataFrame(counted, schema=schema)
+    """One cause per contract line and day, what is taken back apart from what is earned: `CONTRACT/DAY/N`."""
     sums = recognised.group_by(_CAUSE).agg(pl.col("amount", "pass_through_amount").sum()).sort(_CAUSE)
-    numbered = sums.join(earlier, on=["contract", "event_date"], how="left", maintain_order="left")
-    place = pl.int_range(pl.len()).over("contract", "event_date")
-    number = pl.col("earlier").fill_null(0) + place + 1
-    return numbered.with_columns(pl.format("{}/{}/{}", "contract", "event_date", number).alias("cause"))
-
-
-def _books(now: Books, currency: str, rows: pl.DataFrame) -> Books:
-    """An entity we know no currency of keeps its books in that of its contracts."""
-    unnamed = set(rows["entity"].unique().to_list()) - set(now.currencies)
-    return Books(now.closed, now.currencies | dict.fromkeys(unnamed, currency))
+    return books.numbered(conn, sums, "revenue", recognised["contract"].unique().to_list())
 
 
 def _link(conn: Connection, shares: pl.DataFrame, ids: dict[str, str]) -> None:

@@ -34,7 +34,8 @@ def write(
     """One journal per contract line and day of what is new (LINE_REVENUE), and what each obligation gave to it."""
     if new.is_empty():
         return
-    causes = numbered(conn, new.group_by(_CAUSE).agg(pl.col("amount").sum()).sort(_CAUSE), "revenue", keys)
+    sums = new.group_by(_CAUSE).agg(pl.col("amount").sum()).sort(_CAUSE)
+    causes = books.numbered(conn, sums, "revenue", keys)
     opened = causes.join(_openings(conn, keys), on=["contract", "line", "currency"], how="left")
     rows = opened.filter(pl.col("amount") != 0).with_columns(pl.col("opening").fill_null(0))
     lines = journal_for_revenue(conform("revenue causes", rows, REVENUE_CAUSES), books_of(conn, contracts))
@@ -67,23 +68,10 @@ def booked(conn: Connection, facts: Facts, to_date: pl.DataFrame) -> pl.DataFram
     return conform("recognised", sums, LINE_REVENUE)
 
 
-def numbered(
-    conn: Connection, sums: pl.DataFrame, cause_type: str, contracts: list[str], head: str = "contract"
-) -> pl.DataFrame:
-    """Sums by day with their `cause`, HEAD/DAY/N: N goes on counting the journals of that head (a column) and day."""
-    earlier = store.journal_counts(conn, contracts, cause_type)
-    named = pl.concat_str(head, pl.col("event_date").cast(pl.String), separator="/")
-    placed = sums.with_columns(named.alias("_head"))
-    before = pl.col("_head").replace_strict(earlier, default=0, return_dtype=pl.Int64) if earlier else 0
-    place = pl.int_range(pl.len()).over("_head") + before + 1
-    return placed.with_columns(pl.format("{}/{}", "_head", place).alias("cause")).drop("_head")
-
-
 def books_of(conn: Connection, contracts: Mapping[str, Mapping[str, object]]) -> Books:
     """The books as they are now; an entity we know no currency of keeps them in that of its contracts."""
-    now = books.open_books(conn)
     named = {str(row["legal_entity"]): str(row["currency"]) for row in contracts.values()}
-    return Books(now.closed, named | now.currencies)
+    return books.open_books(conn).assuming(named)
 
 
 def _openings(conn: Connection, contracts: list[str]) -> pl.DataFrame:

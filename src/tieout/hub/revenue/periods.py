@@ -9,9 +9,10 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection
 
-from tieout.domain.frames import LINE_REVENUE, REVENUE_TO_DATE, conform
-from tieout.domain.revenue import earn_periods, unbooked
+from tieout.domain.frames import CONTRACT_EXISTENCE, LINE_REVENUE, REVENUE_TO_DATE, conform, frame
+from tieout.domain.revenue import earn_periods, existing, unbooked
 from tieout.hub.rating.facts import Facts
+from tieout.hub.rating.revenue import existence
 from tieout.hub.revenue.booking import write
 from tieout.hub.revenue.plan import month_ends
 from tieout.store import revenue as store
@@ -33,18 +34,13 @@ def recognise_periods(conn: Connection, facts: Facts, fees: pl.DataFrame, steps:
     )  # fmt: skip
     earned = earn_periods(fees, steps, days)
     entities = {key: facts.contracts[key]["legal_entity"] for key in contracts}
-    born = {key: day for key in contracts if (day := _born(facts.contracts[key])) is not None}
-    exists = pl.col("day") >= pl.col("contract").replace_strict(born, default=None, return_dtype=pl.Date)
-    to_date = conform(
-        "revenue to date",
-        earned.with_columns(
-            pl.col("contract").alias("unit"), pl.lit(store.BY_PERIOD).alias("obligation"),
-            pl.col("contract").replace_strict(entities, return_dtype=pl.String).alias("entity"),
-            pl.when(exists.fill_null(False)).then("revenue").otherwise(0).alias("revenue"),
-            pl.lit(0).alias("allocated_price"), pl.lit(0).alias("percent_complete"),
-        ),
-        REVENUE_TO_DATE,
+    exists = frame(existence({key: facts.contracts[key] for key in contracts}), CONTRACT_EXISTENCE)
+    told = existing(earned, exists).with_columns(
+        pl.col("contract").alias("unit"), pl.lit(store.BY_PERIOD).alias("obligation"),
+        pl.col("contract").replace_strict(entities, return_dtype=pl.String).alias("entity"),
+        pl.lit(0).alias("allocated_price"), pl.lit(0).alias("percent_complete"),
     )  # fmt: skip
+    to_date = conform("revenue to date", told, REVENUE_TO_DATE)
     held = store.booked(conn, contracts, by_period=True).with_columns(pl.col("contract").alias("unit"))
     mine = conform("recognised", held.join(to_date, on=_LINE, how="semi"), LINE_REVENUE)
     new = unbooked(to_date, mine)
@@ -61,10 +57,3 @@ def _days(
     began = [*fees.filter(mine)["first_day"].to_list(), *once]
     days = {today, *once, *month_ends(min(began), today)}
     return sorted(day for day in days if day <= today)
-
-
-def _born(contract: Mapping[str, Any]) -> date | None:
-    if contract["collectible"] is False or contract["signed_on"] is None:
-        return None
-    since: date = max(contract["signed_on"], contract["collectible_from"] or contract["signed_on"])
-    return since

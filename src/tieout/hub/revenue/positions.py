@@ -16,7 +16,7 @@ from tieout.domain.subledger import accounts as a
 from tieout.domain.subledger import journal_for_positions, unbooked_moves
 from tieout.hub import books
 from tieout.hub.revenue.advances import uncounted
-from tieout.hub.revenue.booking import books_of, numbered
+from tieout.hub.revenue.booking import books_of
 from tieout.hub.revenue.credits import places_of
 from tieout.hub.revenue.plan import Facts, Planned, days_of
 from tieout.hub.revenue.refunds import refunds
@@ -48,7 +48,7 @@ def book(conn: Connection, facts: Facts, planned: Planned) -> int:
     unit = pl.col("contract").replace_strict(facts.unit_of, return_dtype=pl.String).alias("unit")
     placed = lacking.with_columns(unit)
     heads = placed.select("unit", "entity", "currency", "event_date").unique().sort(pl.all())
-    causes = numbered(conn, heads, "position", facts.keys, head="unit")
+    causes = books.numbered(conn, heads, "position", facts.keys, head=("unit", "event_date"))
     rows = placed.join(causes, on=heads.columns)
     ids = books.write_journals(conn, journal_for_positions(rows, books_of(conn, facts.contracts)))
     fp("revenue.positions")

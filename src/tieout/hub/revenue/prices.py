@@ -13,6 +13,7 @@ import polars as pl
 from tieout.domain.billing import recurring_charges
 from tieout.domain.frames import RECURRING_TERMS, frame
 from tieout.hub.contract_lines import items
+from tieout.hub.rating.plans import fee_terms
 from tieout.model.money import round_to_minor
 
 PERIODIC = ("recurring", "retainer")
@@ -54,10 +55,7 @@ def periodic_prices(
         {
             "contract": f"{place}", "line": fee.line["line"], "currency": currency, "start": start, "end": end,
             "effective_from": fee.effective_from, "effective_to": fee.effective_to,
-            "every": fee.line.get("every") or "month", "timing": "advance",
-            "proration": fee.line.get("proration") or "daily", "quantity": Decimal(1),
-            "anchor": fee.line.get("anchor"), "price": fee.line.get("amount"), "uplift_rate": fee.line.get("uplift_rate"),
-            "uplift_every": fee.line.get("uplift_every"),
+            "timing": "advance", **fee_terms(fee.line),
         }
         for place, (fees, start, end, currency) in enumerate(asked) if end is not None
         for fee in fees

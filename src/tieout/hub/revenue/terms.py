@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from tieout.hub.contract_lines import AS_INVOICED, items, read_accounting
-from tieout.hub.rating.plans import earlier
+from tieout.hub.rating.plans import agreed_days, earlier
 from tieout.hub.revenue.prices import PERIODIC, Fee, fixed_price, periodic_prices
 
 ESTIMATES = {
@@ -105,7 +105,7 @@ def _versions(
         day = first if place == 0 else max(first - _DAY, found[0].day)
         lines = {}
         for line in segment["lines"]:
-            last = earlier(_days(segment, line)[1], line.get("ended_on"))
+            last = earlier(agreed_days(segment, line)[1], line.get("ended_on"))
             named = line["line"]
             was = ends.get(named, last)
             ends[named] = last
@@ -127,7 +127,7 @@ def _promise(
     a sum of periods, what to ask.
     """
     method = line["revenue_method"]
-    first, last = _days(segment, line)
+    first, last = agreed_days(segment, line)
     row: Row = {
         "contract": contract["key"], "line": line["line"], "entity": contract["legal_entity"], "method": method,
         "obligation": line.get("obligation") or (f"{contract['key']}/{line['line']}" if several else line["line"]),
@@ -161,11 +161,6 @@ def _weights(line: Mapping[str, Any]) -> tuple[tuple[str, Decimal], ...]:
     )  # fmt: skip
 
 
-def _days(segment: Mapping[str, Any], line: Mapping[str, Any]) -> tuple[date | None, date | None]:
-    """First and last day of a line as agreed: its own, else its contract's."""
-    return line.get("start") or segment["start_date"], line.get("end") or segment["end_date"]
-
-
 def _price(units: Sequence[Unit], terms: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     """Fill in the prices that are fees of all periods: those of earlier versions as they were, then as they are now."""
     rows, asked = [], []
@@ -179,7 +174,7 @@ def _price(units: Sequence[Unit], terms: Mapping[str, Sequence[Mapping[str, Any]
                     if stated["billing_method"] in PERIODIC:
                         rows.append(row)
                         fees = _fees(segments[: place + 1], line)
-                        asked.append((fees, *_days(segments[place], stated), version.currency))
+                        asked.append((fees, *agreed_days(segments[place], stated), version.currency))
     for row, price in zip(rows, periodic_prices(asked) if asked else (), strict=True):
         row["price"] = price
 
