@@ -62,6 +62,7 @@ MEASURES = frozenset(
         "allocated_price",
         "remaining_price",
         "percent_complete",
+        "loss_provision",
         "held",
         "on_hold",
         "written_off",

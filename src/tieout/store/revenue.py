@@ -185,5 +185,15 @@ def insert_revenue(conn: Connection, rows: pl.DataFrame) -> None:
     copy_frame(conn, "obligation_revenue", rows)
 
 
+def provisions(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
+    """What moved the loss provisions of the contracts, by day of the event (MOVES)."""
+    query = """
+        SELECT l.contract, l.line, l.legal_entity, l.currency, j.event_date, l.account, sum(l.amount)
+        FROM journal_line l JOIN journal j ON j.id = l.journal
+        WHERE l.contract = ANY(%(keys)s) AND l.account = 'loss_provision' GROUP BY 1, 2, 3, 4, 5, 6
+    """
+    return _read(conn, query, contracts, MOVES)
+
+
 def _read(conn: Connection, query: str, contracts: Collection[str], schema: dict[str, Any]) -> pl.DataFrame:
     return read_frame(conn, query, {"keys": list(contracts)}, schema)

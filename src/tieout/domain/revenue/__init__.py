@@ -41,12 +41,13 @@ from tieout.domain.revenue.financing import accreted, flag_financing, present_va
 from tieout.domain.revenue.losses import expected_losses
 from tieout.domain.revenue.modifications import RevenuePlan, plan_revenue
 from tieout.domain.revenue.periods import earn_periods
-from tieout.domain.revenue.progress import Performance, valid_readings
+from tieout.domain.revenue.progress import Performance, costs_at_completion, valid_readings
 from tieout.domain.revenue.recognise import Recognition, existing, recognise_to_date, unbooked
 from tieout.domain.revenue.refunds import expected_refunds
 from tieout.domain.revenue.variable import estimate_variable
 
 __all__ = [
+    "costs_at_completion",
     "existing",
     "Performance",
     "Recognition",

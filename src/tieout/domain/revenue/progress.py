@@ -26,7 +26,8 @@ from tieout.domain.frames import (
 from tieout.domain.revenue.shares import stacked
 from tieout.domain.revenue.straight_line import elapsed
 
-INPUTS = {"cost_to_cost": "cost", "labor_hours": "hours", "units": "units"}
+COST_TO_COST = "cost_to_cost"
+INPUTS = {COST_TO_COST: "cost", "labor_hours": "hours", "units": "units"}
 """Methods whose progress is a quantity read to date over an estimate at completion."""
 SERIES = ("straight_line", "units", "point_in_time")
 """What these measure is distinct unit by unit: hours, days, periods, deliveries (IFRS 15.22(b), 18–21)."""
@@ -222,6 +223,25 @@ def _as_of(rows: pl.DataFrame, performance: Performance) -> pl.DataFrame:
     )
     estimate = pl.when(later.fill_null(pl.col("_stated_on").is_null())).then("_read").otherwise("estimate")
     return both.with_columns(estimate.alias("_estimate"), pl.col(_BESIDE).fill_null(0))
+
+
+def costs_at_completion(points: pl.DataFrame, performance: Performance) -> pl.DataFrame:
+    """`cost` to date and `estimated_cost` of each line on points (unit, day), on the terms of the day.
+
+    The estimate is never below the cost. Lines whose cost at completion nobody has estimated are left out.
+    """
+    terms = points.join(performance.promises, on="unit").filter(pl.col("since") <= pl.col("day"))
+    now = terms.filter(pl.col("change") == pl.col("change").max().over("unit", "day"))
+    by_cost = pl.col("method") == COST_TO_COST
+    read = now.with_columns(by_cost.alias("_by_cost"), pl.lit(COST_TO_COST).alias("method"))
+    state = _as_of(read, performance)
+    estimate = pl.when("_by_cost").then("_estimate").otherwise("_read")
+    told = state.with_columns(pl.col("cost").fill_null(0), estimate.alias("estimated_cost")).drop_nulls(
+        "estimated_cost"
+    )
+    return told.select(
+        "unit", "day", *_LINE, "cost", pl.max_horizontal("estimated_cost", "cost").cast(MONEY).alias("estimated_cost")
+    )  # fmt: skip
 
 
 def _latest(rows: pl.DataFrame, facts: pl.DataFrame, by: list[str]) -> pl.DataFrame:

@@ -37,7 +37,10 @@ def readings_of(
         if lines:
             done = _worked(conn, keys, terms) if quantity == "hours" else store.delivered(conn, keys)
             parts.append(_to_date(_of(done, lines, reported, quantity), quantity))
-    by_cost = [(contract, line) for contract, line, own in sorted(methods) if own == "cost_to_cost"]
+    estimated = reported.filter(pl.col("estimated_cost").is_not_null()).select(_LINE).unique()
+    by_cost = sorted(
+        {(c, line) for c, line, own in methods if own == "cost_to_cost"} | set(estimated.iter_rows())
+    )
     if by_cost:
         parts.append(_filled(_of(costing.cost_to_date(conn, keys), by_cost, reported, "cost")))
     return pl.concat(parts)

@@ -11,7 +11,7 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tieout.hub import events, work
-from tieout.hub.revenue import booking, findings, positions
+from tieout.hub.revenue import booking, findings, losses, positions
 from tieout.hub.revenue.plan import Facts, Planned, gather, next_month_end, planned
 from tieout.store import revenue as store
 from tieout.telemetry.failpoints import fp
@@ -38,7 +38,7 @@ def recognise_contracts(conn: Connection, contracts: Collection[str]) -> Recogni
         return Recognised()
     found = planned(facts)
     new = booking.book(conn, facts, found)
-    moved = positions.book(conn, facts, found)
+    moved = positions.book(conn, facts, found) + losses.book(conn, facts, found)
     opened, resolved = findings.settle(conn, facts, found)
     _tell(conn, facts, new)
     _ask_again(conn, facts, found)
