@@ -111,6 +111,6 @@ def test_a_contract_in_a_currency_its_entity_keeps_no_books_in_is_not_rated(hub:
     take(hub, "kantata", hours("1", "8"))
     rate_contracts(hub, ["K-1"])
     (found,) = exceptions.listed(hub).rows
-    assert (found["kind"], found["key"]) == ("unknown-currency", "1")
+    assert (found["kind"], found["key"]) == ("missing-fx", "1")
     assert "keeps its books in EUR" in found["cause"]
     assert events(hub) == []

@@ -428,6 +428,10 @@ POSITION_TARGETS = _schema(
 POSITION_MOVES = _schema(
     contract=_S, line=_S, entity=_S, currency=_S, event_date=_D, account=_S, amount=MONEY,
 )  # fmt: skip
+# what is booked in another currency than the books', line by line or as balances
+HELD_LINES = _schema(
+    contract=_S, line=_S, entity=_S, account=_S, currency=_S, amount=MONEY, functional_amount=MONEY,
+)  # fmt: skip
 CLOSED_PERIODS = _schema(entity=_S, period=_S)
 JOURNAL_LINES = _schema(
     journal=_S, cause_type=_S, cause=_S, number=_I, contract=_S, line=_S, entity=_S, account=_S, currency=_S,

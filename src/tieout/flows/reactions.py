@@ -11,7 +11,7 @@ from tieout.hub import events as e
 from tieout.hub import work
 from tieout.hub.billing import e_invoices
 from tieout.hub.events import NewEvent
-from tieout.store import affected, canonical, costing, exceptions
+from tieout.store import affected, canonical, costing, exceptions, exchange
 
 _SET_UP = frozenset({e.CONTRACT_SIGNED, e.CONTRACT_AMENDED, e.CONTRACT_TERMINATED})
 _RATE = frozenset(
@@ -48,7 +48,8 @@ def react(conn: Connection, events: Sequence[NewEvent]) -> None:
         _set_ups(conn, subjects, events)
         | _ratings(conn, subjects, events)
         | _costings(conn, subjects, events)
-        | _settlements(subjects),
+        | _settlements(subjects)
+        | _exchanged(conn, events),
     )
 
 
@@ -113,6 +114,17 @@ def _waiting_for_entities(conn: Connection, entities: set[str]) -> set[tuple[str
     """What could not be booked for want of an exchange rate, once an entity may have another currency."""
     waiting = exceptions.open_of(conn, "missing-cost-fx") if entities else []
     return {(row["evidence"]["work"]["kind"], row["evidence"]["work"]["key"]) for row in waiting}
+
+
+def _exchanged(conn: Connection, events: Sequence[NewEvent]) -> set[tuple[str, str]]:
+    """Contracts in a currency of which a rate was heard, and what waited for one."""
+    pairs = [event.data["pair"] for event in events if event.type == e.EXCHANGE_RATE_HEARD]
+    if not pairs:
+        return set()
+    contracts = exchange.foreign_contracts(conn, {currency for pair in pairs for currency in pair})
+    work = (row["evidence"].get("work") for row in exceptions.open_of(conn, "missing-fx"))
+    waiting = {(piece["kind"], piece["key"]) for piece in work if piece}
+    return waiting | {("rate", contract) for contract in contracts}
 
 
 def _settlements(subjects: dict[str, set[str]]) -> set[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -11,15 +11,18 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tieout.domain.frames import CLOSED_PERIODS, JOURNAL_LINES, POSITION_INPUT, check_frame, frame
-from tieout.domain.subledger import Books
+from tieout.domain.subledger import Books, Exchange
 from tieout.domain.subledger import accounts as a
+from tieout.hub import exchange, work
 from tieout.model.periods import period_bounds, period_of
 from tieout.store import clock
+from tieout.store import exchange as exchange_store
 from tieout.store import subledger as store
 from tieout.store.ids import new_id
 from tieout.telemetry.failpoints import fp
 
 _ZERO = Decimal(0)
+REMEASUREMENT = "remeasurement"
 STATUS = (
     "recognised", "billed", "credited", "paid", "receivable", "unbilled_receivable", "contract_liability", "unbilled",
     "drafted", "over_cap", "held", "written_off", "tax",
@@ -45,8 +48,19 @@ def write_journals(conn: Connection, lines: pl.DataFrame) -> dict[str, str]:
         pl.col("journal").alias("id"), pl.lit(None, pl.String).alias("reverses")
     )
     store.insert_journals(conn, heads, named)
+    _ask_remeasurement(conn, lines)
     fp("books.journals")
     return ids
+
+
+def _ask_remeasurement(conn: Connection, lines: pl.DataFrame) -> None:
+    """What was booked in another currency is measured again when its period is over."""
+    moved = lines.filter(
+        (pl.col("amount") != pl.col("functional_amount")) & (pl.col("cause_type") != REMEASUREMENT)
+    )
+    for entity, period in moved.select("entity", "period").unique().sort(pl.all()).iter_rows():
+        due = datetime.combine(period_bounds(period)[1] + timedelta(days=1), time(), tzinfo=timezone.utc)
+        work.request_all(conn, [("remeasure", f"{entity}/{period}")], due)
 
 
 def numbered(
@@ -76,9 +90,21 @@ def closed_periods(conn: Connection) -> pl.DataFrame:
     return frame(rows, CLOSED_PERIODS)
 
 
-def open_books(conn: Connection) -> Books:
-    """The books as they are now: closed periods, and the functional currency of each entity."""
-    return Books(closed_periods(conn), store.currencies(conn))
+def open_books(conn: Connection, contracts: Mapping[str, tuple[str, str]] | None = None) -> Books:
+    """The books as they are now: closed periods, and the functional currency of each entity.
+
+    Of those of the `contracts` (entity and currency of each) that are in another currency: what they hold, and rates.
+    """
+    currencies = store.currencies(conn)
+    stated = (contracts or {}).items()
+    foreign = {key for key, (entity, currency) in stated if currencies.get(entity, currency) != currency}
+    if not foreign:
+        return Books(closed_periods(conn), currencies)
+    named = {currency for _, (entity, own) in stated for currency in (own, currencies.get(entity))}
+    known = Exchange(
+        exchange.rates_between(conn, named), exchange_store.held(conn, foreign), exchange.MAX_AGE_DAYS
+    )
+    return Books(closed_periods(conn), currencies, known)
 
 
 def positions(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:

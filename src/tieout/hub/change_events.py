@@ -218,6 +218,13 @@ def _internal(changes: Iterable[Changed]) -> Iterable[NewEvent]:
             yield NewEvent(e.OPPORTUNITY_CHANGED, change.key, entity, {"contracts": sorted(contracts)})
         elif change.type == "legal_entity":
             yield NewEvent(e.LEGAL_ENTITY_CHANGED, change.key, change.key, {})
+        elif change.type == "exchange_rate":
+            yield NewEvent(
+                e.EXCHANGE_RATE_HEARD,
+                change.key,
+                None,
+                {"pair": [change.after["base"], change.after["quote"]]},
+            )
         elif change.type == "payroll":
             for worker in sorted({str(w) for w in (_was(change, "worker"), change.after.get("worker")) if w}):
                 yield NewEvent(e.PAYROLL_HEARD, worker, entity, {})

@@ -37,6 +37,7 @@ DEFAULTS: dict[str, str] = {
     "payment": "netsuite",
     "period": "netsuite",
     "legal_entity": "netsuite",
+    "exchange_rate": "netsuite",
     "billing_event": "tieout",
     "invoice": "tieout",
     "journal": "tieout",

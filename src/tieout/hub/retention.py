@@ -207,7 +207,8 @@ def _book(conn: Connection, contracts: Collection[str], places: Sequence[Row], *
     ]
     if not rows:
         return 0
-    known = books.open_books(conn).assuming({one["entity"]: one["currency"] for one in rows})
+    own = {one["contract"]: (one["entity"], one["currency"]) for one in rows}
+    known = books.open_books(conn, own).assuming(dict(own.values()))
     return len(
         books.write_journals(conn, journal_for_retention(frame(rows, BALANCE_CAUSES), known, billed=billed))
     )

@@ -54,6 +54,7 @@ _NUMBERS: Mapping[str, Callable[[Asked], Decimal]] = {
     "unbilled": lambda a: measures.unbilled(a),
     "deferred": lambda a: a.account("contract_liability", -1),
     "refund_liability": lambda a: a.account("refund_liability", -1),
+    "fx_gain": lambda a: replace(a, functional=True).account("fx_gain", -1),
     "loss_provision": lambda a: a.account("loss_provision", -1),
     "transaction_price": measures.price,
     "allocated_price": measures.price,
@@ -74,7 +75,9 @@ def check_expectation(conn: Connection, scenario: Scenario, expectation: Expecta
     """Every measure of one expectation."""
     where = expectation.where
     names = ("contract", "entity", "line", "worker", "project")
-    asked = Asked(conn, expectation.at, **{name: where.get(name) for name in names})
+    asked = Asked(
+        conn, expectation.at, **{name: where.get(name) for name in names}, functional=expectation.functional
+    )
     lines = scenario.lines_of(where.get("contract"), where["obligation"]) if "obligation" in where else None
     found = []
     for measure, expected in expectation.measures.items():
@@ -104,7 +107,7 @@ def _number(
 
 
 def _journal(asked: Asked, expectation: Expectation, expected: Mapping[str, Any]) -> list[Check]:
-    held = store.account_balances(asked.conn, **asked.of, at=asked.at)
+    held = store.account_balances(asked.conn, **asked.of, at=asked.at, functional=asked.functional)
     checks = []
     for account, amount in expected.items():
         actual = held.get(account, Decimal(0))

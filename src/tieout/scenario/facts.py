@@ -56,6 +56,7 @@ class Facts:
         header = self.scenario.header
         found = [self.change("legal_entity", e.code, _entity(e), moment) for e in header.entities]
         found += [self.change("customer", c.code, c.model_dump(), moment) for c in header.customers]
+        found += [self.fx(rate.pair, rate.type, rate.rate, rate.at, moment) for rate in header.fx]
         found += people.workers(self, moment)
         signs = {
             e.body.contract or header.contracts[0].number for e in self.scenario.timeline if e.verb == "sign"
@@ -186,6 +187,13 @@ class Facts:
         for line in contract.lines:
             if line.id in map(str, body.change.get("remove", [])):
                 line.ended_on = at
+
+    def fx(self, pair: str, type: str, rate: Any, day: date, moment: datetime) -> Change:
+        """An exchange rate: what one unit of the pair's first currency is worth in its second."""
+        base, _, quote = pair.partition("/")
+        key = f"{pair}/{type}/{day}"
+        document = {"key": key, "base": base, "quote": quote, "type": type, "day": day, "rate": rate}
+        return self.change("exchange_rate", key, document, moment)
 
     def period(self, entity: str, code: str, state: str, moment: datetime) -> Change:
         """A fiscal period as the ERP states it."""

@@ -35,6 +35,7 @@ class Asked:
     line: str | None = None
     worker: str | None = None
     project: str | None = None
+    functional: bool = False
 
     @property
     def of(self) -> Of:
@@ -43,7 +44,9 @@ class Asked:
 
     def account(self, name: str, sign: int = 1, since: date | None = None) -> Decimal:
         """Balance of one account with its sign turned to the measure's."""
-        found = store.account_balances(self.conn, **self.of, at=self.at, since=since)
+        found = store.account_balances(
+            self.conn, **self.of, at=self.at, since=since, functional=self.functional
+        )
         return sign * found.get(name, Decimal(0))
 
     def events(self, name: str) -> Decimal:
@@ -62,7 +65,9 @@ def net(asked: Asked, account: str) -> Decimal:
     sign = 1 if account == "contract_asset" else -1
     if asked.line is not None:
         return asked.account(account, sign)
-    positions = store.conditional_positions(asked.conn, asked.contract, asked.entity, asked.at)
+    positions = store.conditional_positions(
+        asked.conn, asked.contract, asked.entity, asked.at, asked.functional
+    )
     return sum((max(sign * position, _ZERO) for position in positions), _ZERO)
 
 

@@ -15,7 +15,7 @@ from tieout.connectors.kit.interface import Change
 from tieout.flows import reactions
 from tieout.flows.durable import run_due
 from tieout.flows.environment import Environment
-from tieout.hub import billing, inbox, ownership, rates, rating, revenue
+from tieout.hub import billing, inbox, ownership, rates, rating, remeasuring, revenue
 from tieout.hub.actors import APPROVER, PREPARER, Actor
 from tieout.hub.price_list import RatePrice
 from tieout.hub.rating.plans import BY_PERIOD
@@ -28,7 +28,7 @@ from tieout.scenario.parsing import Scenario
 from tieout.scenario.support import refuse_unsupported
 from tieout.store import clock, scenarios
 
-KINDS = ("rate", "bill", "settle", "cost", "payroll")
+KINDS = ("rate", "bill", "settle", "cost", "payroll", "remeasure")
 """Kinds of work that a scenario runs: it has no outside systems to set up, post to or tell."""
 
 PREPARER_ACTOR = Actor("preparer@scenario", frozenset({PREPARER}))
@@ -55,6 +55,7 @@ _FACTS = frozenset(
         "estimate",
         "payroll",
         "subcontract",
+        "fx",
     ]
 )
 
@@ -224,6 +225,10 @@ class Player:
     def _subcontract(self, event: Event) -> None:
         self._fact(event, people.subcontract(self.facts, event.body, event.at, self.moment))
 
+    def _fx(self, event: Event) -> None:
+        rate = event.body
+        self._fact(event, self.facts.fx(rate.pair, rate.type, rate.rate, event.at, self.moment))
+
     def _rate(self, event: Event) -> None:
         card = next(c for c in self.scenario.header.rate_cards if c.code == event.body.card)
         price = _price(event.body, card.currency, 1, event.at)
@@ -238,6 +243,8 @@ class Player:
         self._recognise()
         starts = [c.start for c in self.scenario.header.contracts if c.start]
         for code in periods_through(min([first, *starts]), event.body.period):
+            with self.engine.begin() as conn:
+                remeasuring.remeasure(conn, entity, code)
             self._hear([self.facts.period(entity, code, "closed", self.moment)])
         self._flush()
 

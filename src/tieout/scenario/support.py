@@ -37,6 +37,7 @@ VERBS = frozenset(
         "subcontract",
         "progress",
         "estimate",
+        "fx",
     ]
 )
 MEASURES = frozenset(
@@ -58,6 +59,7 @@ MEASURES = frozenset(
         "unbilled",
         "deferred",
         "refund_liability",
+        "fx_gain",
         "transaction_price",
         "allocated_price",
         "remaining_price",
@@ -80,6 +82,11 @@ MEASURES = frozenset(
 SELECTORS = frozenset({"contract", "line", "entity", "invoice", "obligation", "worker", "project"})
 OF_WORK = frozenset({"cost", "cost_in_period", "hours_worked"})
 """Measures of single workers and projects too."""
+IN_FUNCTIONAL = frozenset(
+    ["revenue", "revenue_in_period", "cost", "cost_in_period", "margin", "paid", "receivable", "unbilled_receivable",
+     "contract_asset", "contract_liability", "deferred", "refund_liability", "loss_provision", "fx_gain", "journal"]
+)  # fmt: skip
+"""Measures that are balances of accounts, which the books keep in the currency of the entity too."""
 OF_DOCUMENTS = frozenset({"tax", "billed_gross", "paid", "receivable", "invoices", "exceptions", "events"})
 """Measures of whole documents, contracts or entities, not of one line."""
 POLICIES = frozenset(
@@ -104,7 +111,7 @@ def refuse_unsupported(scenario: Scenario) -> None:
     def no(place: tuple[Any, ...], what: str) -> BadScenario:
         return source.bad(place, f"{what} is not supported yet", "not-supported")
 
-    for key in ("calendars", "leave", "fx"):
+    for key in ("calendars", "leave"):
         if getattr(header, key):
             raise no((key,), key)
     for number, entity in enumerate(header.entities):
@@ -123,6 +130,8 @@ def refuse_unsupported(scenario: Scenario) -> None:
     for expectation in scenario.expectations:
         if unknown := set(expectation.measures) - MEASURES:
             raise no(expectation.place, f"the measure {sorted(unknown)[0]}")
+        if expectation.functional and (other := set(expectation.measures) - IN_FUNCTIONAL):
+            raise no(expectation.place, f"the measure {sorted(other)[0]} in the functional currency")
         of_lines = {"line", "obligation"} & set(expectation.where)
         if of_lines and (whole := set(expectation.measures) & OF_DOCUMENTS):
             raise no(expectation.place, f"the measure {sorted(whole)[0]} of one line")

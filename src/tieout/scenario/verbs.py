@@ -161,6 +161,12 @@ class Pay(OnInvoice):
     withheld: Number | None = None
 
 
+class FxRate(Verb):
+    pair: Text
+    rate: Number
+    type: Literal["spot", "average", "contract"] = "spot"
+
+
 class HeardRate(Verb, Rate):
     card: Text
 
@@ -231,9 +237,9 @@ VERBS: dict[str, type[Verb]] = {
     "credit": Credit, "pay": Pay, "rate": HeardRate, "worker": WorkerChange, "close": Close, "reopen": Close,
     "hold": Hold, "unhold": Hold, "write": Write, "milestone": MilestoneState, "progress": Progress,
     "usage": Usage, "deliver": Quantity, "estimate": Estimate, "payroll": Payroll, "subcontract": Subcontract,
-    "expense": Expense,
+    "expense": Expense, "fx": FxRate,
     **dict.fromkeys(
-        ("deposit", "fx", "request", "staff", "dispute", "contract_cost", "credit_loss", "system"),
+        ("deposit", "request", "staff", "dispute", "contract_cost", "credit_loss", "system"),
         Anything,
     ),
 }  # fmt: skip

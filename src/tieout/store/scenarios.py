@@ -73,17 +73,22 @@ def account_balances(
     line: str | None,
     at: date,
     since: date | None = None,
+    functional: bool = False,
 ) -> dict[str, Decimal]:
-    """Balance by account, debit positive, of what was booked from `since` to `at`."""
+    """Balance by account, debit positive, of what was booked from `since` to `at`; `functional`: as the books have it."""
     query = text(
-        "SELECT l.account, sum(l.amount) AS amount FROM journal_line l WHERE l.booking_date <= :at"
+        f"SELECT l.account, sum(l.{_MEASURED[functional]}) AS amount FROM journal_line l WHERE l.booking_date <= :at"  # noqa: S608
         " AND (CAST(:since AS date) IS NULL OR l.booking_date >= :since)"
         " AND (CAST(:contract AS text) IS NULL OR l.contract = :contract)"
         " AND (CAST(:line AS text) IS NULL OR l.line = :line)"
-        " AND (CAST(:entity AS text) IS NULL OR l.legal_entity = :entity) GROUP BY l.account HAVING sum(l.amount) <> 0"
+        " AND (CAST(:entity AS text) IS NULL OR l.legal_entity = :entity) GROUP BY l.account"
     )
     told = {"at": at, "since": since, "contract": contract, "entity": entity, "line": line}
-    return {row.account: row.amount for row in conn.execute(query, told)}
+    return {row.account: row.amount for row in conn.execute(query, told) if row.amount}
+
+
+_MEASURED = {False: "amount", True: "functional_amount"}
+"""In the currency of the transaction, or in that of the books."""
 
 
 def retained(
@@ -102,11 +107,11 @@ def retained(
 
 
 def conditional_positions(
-    conn: Connection, contract: str | None, entity: str | None, at: date
+    conn: Connection, contract: str | None, entity: str | None, at: date, functional: bool = False
 ) -> list[Decimal]:
     """Contract asset less contract liability of each contract."""
     query = text(
-        "SELECT sum(amount) FROM journal_line WHERE booking_date <= :at"
+        f"SELECT sum({_MEASURED[functional]}) FROM journal_line WHERE booking_date <= :at"  # noqa: S608
         " AND account IN ('contract_asset', 'contract_liability')"
         " AND (CAST(:contract AS text) IS NULL OR contract = :contract)"
         " AND (CAST(:entity AS text) IS NULL OR legal_entity = :entity) GROUP BY contract"

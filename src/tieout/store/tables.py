@@ -578,12 +578,26 @@ payment_application = Table(
     ForeignKeyConstraint(["payment", "payment_version"], ["payment.key", "payment.version"]),
 )
 
+exchange_rate = _canonical(
+    "exchange_rate",
+    Column("base", String, comment="one unit of this currency"),
+    Column("quote", String, comment="is worth `rate` of this one"),
+    Column("rate_type", String, comment="spot | average | contract"),
+    Column("day", Date),
+    Column("rate", Numeric(20, 10)),
+    extra=(
+        Index(
+            "ix_exchange_rate_pair", "base", "quote", "day", postgresql_where=text("superseded_at IS NULL")
+        ),
+    ),
+)
+
 CANONICAL = {
     t.name: t
     for t in (
         legal_entity, period, customer, opportunity, quote, quote_line, contract, project, project_task, worker,
         time_entry, expense, subcontract, payroll, milestone, usage_reading, delivery, progress, variable_estimate,
-        erp_document, payment,
+        exchange_rate, erp_document, payment,
     )
 }  # fmt: skip
 

@@ -5,10 +5,12 @@ from tieout.domain.subledger.adjustments import (
     journal_for_balances,
     journal_for_capitalised,
     journal_for_positions,
+    journal_for_remeasurement,
     journal_for_retention,
     unbooked_moves,
 )
 from tieout.domain.subledger.books import Books
+from tieout.domain.subledger.currencies import MONETARY, Exchange, NoRate
 from tieout.domain.subledger.journals import (
     journal_for_credit,
     journal_for_earned,
@@ -20,7 +22,10 @@ from tieout.domain.subledger.journals import (
 
 __all__ = [
     "ACCOUNTS",
+    "MONETARY",
     "Books",
+    "Exchange",
+    "NoRate",
     "journal_for_balances",
     "journal_for_capitalised",
     "journal_for_credit",
@@ -28,6 +33,7 @@ __all__ = [
     "journal_for_payment",
     "journal_for_positions",
     "journal_for_release",
+    "journal_for_remeasurement",
     "journal_for_retention",
     "journal_for_revenue",
     "reverse",

@@ -114,3 +114,13 @@ def journal_for_capitalised(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
 def _lines(parts: list[pl.DataFrame]) -> pl.DataFrame:
     chosen = [part.select(_SCHEMA.names()) for part in parts]
     return conform("lines", pl.concat(chosen, how="vertical_relaxed"), _SCHEMA)
+
+
+def journal_for_remeasurement(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
+    """Monetary balances in other currencies (HELD_LINES with `cause` and `event_date`) at the rate of the day.
+
+    Domain rules §4: at the close of a period, gross; contract liabilities never. Raises `NoRate`.
+    """
+    if books.exchange is None:
+        raise ValueError("these books know no exchange rates")
+    return books.write(books.exchange.remeasured(causes, books.currencies), "remeasurement")

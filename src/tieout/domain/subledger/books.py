@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from tieout.domain.frames import CLOSED_PERIODS, JOURNAL_LINES, check_frame, conform
+from tieout.domain.subledger.currencies import Exchange
 from tieout.model.periods import booking_date, period_of
+
+_KEY = ["entity", "currency"]
 
 
 @dataclass(frozen=True)
@@ -17,27 +20,28 @@ class Books:
 
     closed: pl.DataFrame
     currencies: dict[str, str]
+    exchange: Exchange | None = None
 
     def assuming(self, currencies: Mapping[str, str]) -> Books:
         """These books, where an entity whose currency nobody has stated keeps them in the one given here."""
-        return Books(self.closed, {**currencies, **self.currencies})
+        return replace(self, currencies={**currencies, **self.currencies})
 
     def write(self, lines: pl.DataFrame, cause_type: str) -> pl.DataFrame:
         """Lines (cause, contract, line, entity, account, currency, amount, event_date) as JOURNAL_LINES.
 
         The journal's key is its cause type and cause. A line of nothing is left out. Late facts book on the first day
-        of the first open period after them, marked `prior_period`. Unbalanced lines are a defect and raise.
+        of the first open period after them, marked `prior_period`. Unbalanced lines are a defect and raise. In another
+        currency than that of the entity's books a line is worth what `Exchange` says, unless it says so itself
+        (`functional_amount`).
         """
         check_frame("closed periods", self.closed, CLOSED_PERIODS)
-        lines = lines.filter(pl.col("amount") != 0)
-        self._check_currency(lines)
+        lines = self._valued(lines, cause_type)
         dated = lines.join(self._dates(lines), on=["entity", "event_date"])
         ordered = dated.sort("cause", "contract", "line", "account", "amount", "event_date")
         written = ordered.with_columns(
             pl.format("{}:{}", pl.lit(cause_type), "cause").alias("journal"),
             pl.lit(cause_type).alias("cause_type"),
             (pl.int_range(pl.len()).over("cause") + 1).cast(pl.Int64).alias("number"),
-            pl.col("amount").alias("functional_amount"),
         )
         result = conform("journal lines", written, JOURNAL_LINES)
         check_balanced(result)
@@ -56,13 +60,29 @@ class Books:
         }
         return pl.DataFrame(rows, schema=schema, orient="row")
 
-    def _check_currency(self, lines: pl.DataFrame) -> None:
-        """Until exchange rates are known a journal is in its entity's own currency: functional = transaction."""
-        for entity, currency in lines.select("entity", "currency").unique().iter_rows():
-            if self.currencies.get(entity) != currency:
+    def _valued(self, lines: pl.DataFrame, cause_type: str) -> pl.DataFrame:
+        """The lines that move anything, with their `functional_amount`."""
+        if "functional_amount" in lines.columns:
+            return lines.filter((pl.col("amount") != 0) | (pl.col("functional_amount") != 0))
+        moving = lines.filter(pl.col("amount") != 0)
+        own = moving.with_columns(pl.col("amount").alias("functional_amount"))
+        if foreign := self._foreign(moving):
+            is_foreign = pl.struct("entity", "currency").is_in(
+                [dict(zip(_KEY, key, strict=True)) for key in foreign]
+            )
+            if self.exchange is None:
+                entity, currency = foreign[0]
                 raise ValueError(
                     f"entity {entity} books in {self.currencies.get(entity)}, the journal is in {currency}"
                 )
+            theirs = self.exchange.values(moving.filter(is_foreign), cause_type, self.currencies)
+            return pl.concat([own.filter(~is_foreign).select(theirs.columns), theirs])
+        return own
+
+    def _foreign(self, lines: pl.DataFrame) -> list[tuple[str, str]]:
+        """Entities and currencies of lines that are not in the currency of the entity's books."""
+        pairs = lines.select(_KEY).unique().sort(_KEY).rows()
+        return [(entity, currency) for entity, currency in pairs if self.currencies.get(entity) != currency]
 
 
 def check_balanced(lines: pl.DataFrame) -> None:

@@ -101,9 +101,10 @@ def reverse(journals: pl.DataFrame, on: date, books: Books) -> pl.DataFrame:
     check_frame("journal lines", journals, JOURNAL_LINES)
     check_balanced(journals)
     opposite = journals.with_columns(
-        pl.col("journal").alias("cause"), (-pl.col("amount")).alias("amount"), pl.lit(on).alias("event_date")
-    )
-    return books.write(opposite.select(*_BASE, "account", "amount"), "reversal")
+        pl.col("journal").alias("cause"), (-pl.col("amount")).alias("amount"), pl.lit(on).alias("event_date"),
+        (-pl.col("functional_amount")).alias("functional_amount"),
+    )  # fmt: skip
+    return books.write(opposite.select(*_BASE, "account", "amount", "functional_amount"), "reversal")
 
 
 def _document_lines(causes: pl.DataFrame, net: pl.Expr, tax: pl.Expr) -> list[pl.DataFrame]:

@@ -139,7 +139,8 @@ def state_after(
 
 def books_for(conn: Connection, row: Mapping[str, Any]) -> Books:
     """The books as they are now; an entity we know no currency of keeps them in that of its documents."""
-    return books.open_books(conn).assuming({row["legal_entity"]: row["currency"]})
+    place = row["legal_entity"], row["currency"]
+    return books.open_books(conn, {row["contract"]: place}).assuming(dict([place]))
 
 
 def announce_draft(conn: Connection, row: Mapping[str, Any], preparer: str, parts: int) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from tieout.domain.frames import CREDIT_CAUSES, DOCUMENT_CAUSES, EARNED_CAUSES, EARNED_MOVES, MONEY, frame
 from tieout.domain.revenue import passed_on
 from tieout.domain.subledger import journal_for_credit, journal_for_earned, journal_for_release
-from tieout.hub import audit, books, events, ownership, policies, retention, revenue, work
+from tieout.hub import audit, books, events, exchange, ownership, policies, retention, revenue, work
 from tieout.hub.actors import Actor, require
 from tieout.hub.billing import e_invoices, retained
 from tieout.hub.billing.decisions import locked, refuse_preparer, refuse_stale
@@ -70,6 +70,7 @@ def release(conn: Connection, ref: str, actor: Actor, version: int | None = None
     moment = clock.now(conn)
     issued = moment.astimezone(stated.time_zone(row["legal_entity"])).date()
     _refuse_closed(conn, row, issued)
+    _refuse_unrated(conn, row, issued)
     done = _number(conn, row, stated, issued, moment)
     if row["kind"] == "invoice":
         _bill(conn, done)
@@ -113,6 +114,18 @@ def _refuse_closed(conn: Connection, row: Mapping[str, Any], issued: date) -> No
             code="TIE-204",
             fields={"issue_date": "closed-period"},
             remedy="Release it when the next period has begun, or ask the controller to reopen the period.",
+        )
+
+
+def _refuse_unrated(conn: Connection, row: Mapping[str, Any], issued: date) -> None:
+    entity, currency = row["legal_entity"], row["currency"]
+    if not exchange.is_known(conn, entity, currency, issued):
+        raise Conflict(
+            f"{name_of(row)} was not released: no exchange rate from {currency} to the books of {entity} is known for"
+            f" {issued}. Nothing was written.",
+            code="TIE-204",
+            fields={"currency": "missing-fx"},
+            remedy=f"State the rate of {currency} for {issued}, then release it.",
         )
 
 

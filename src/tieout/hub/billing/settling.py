@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from tieout.domain.frames import JOURNAL_LINES, PAYMENT_CAUSES, frame
 from tieout.domain.subledger import journal_for_payment, reverse
-from tieout.hub import audit, books, events, exceptions, policies, retention, revenue, work
+from tieout.hub import audit, books, events, exceptions, exchange, policies, retention, revenue, work
 from tieout.hub.actors import SYSTEM
 from tieout.hub.billing.documents import books_for, state_after
 from tieout.hub.exceptions import NewException
@@ -21,6 +21,7 @@ from tieout.store import invoices as store
 from tieout.telemetry.failpoints import fp
 
 DRIFT = "target-drift"
+MISSING_RATE = "missing-fx"
 _ZERO = Decimal(0)
 
 
@@ -84,7 +85,7 @@ def _pay(conn: Connection, row: Mapping[str, Any], document: str) -> None:
     booked = {journal["cause"]: journal for journal in settlement.payment_journals(conn, document)}
     kept = _same(now, booked)
     gone = sorted(cause for cause in booked if cause not in kept.values())
-    fresh = [cause for cause in sorted(now) if cause not in kept]
+    fresh = _rated(conn, row, document, {cause: now[cause] for cause in sorted(now) if cause not in kept})
     if gone:
         _reverse(conn, row, [booked[cause]["id"] for cause in gone], today)
     if fresh:
@@ -99,6 +100,32 @@ def _pay(conn: Connection, row: Mapping[str, Any], document: str) -> None:
         work.request_all(conn, revenue.affected(conn, row["contract"]))
     if gone or fresh or state != row["state"]:
         _announce(conn, row, state, fresh, gone)
+
+
+def _rated(
+    conn: Connection, row: Mapping[str, Any], document: str, applications: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """The applications that can be booked: a payment on a day without an exchange rate waits for one."""
+    entity, currency = row["legal_entity"], row["currency"]
+    days = {a["paid_on"] for a in applications.values()}
+    unknown = {day for day in days if not exchange.is_known(conn, entity, currency, day)}
+    waiting = [a for a in applications.values() if a["paid_on"] in unknown]
+    if not waiting:
+        exceptions.resolve(conn, MISSING_RATE, [row["number"]], "the rate is known")
+        return list(applications)
+    days_said = ", ".join(str(day) for day in sorted(unknown))
+    said = f"{row['number']} was paid on {days_said}: no exchange rate from {currency} to the books of {entity} is known"
+    exceptions.open_exceptions(
+        conn,
+        [
+            NewException(
+                MISSING_RATE, row["number"], said, contract=row["contract"], legal_entity=entity,
+                amount=sum((a["amount"] for a in waiting), _ZERO), currency=currency,
+                evidence={"work": {"kind": "settle", "key": document}, "group": MISSING_RATE},
+            )
+        ],
+    )  # fmt: skip
+    return [cause for cause, a in applications.items() if a["paid_on"] not in unknown]
 
 
 def _same(now: Mapping[str, Any], booked: Mapping[str, Any]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from tieout.domain.frames import (
     conform,
     frame,
 )  # fmt: skip
-from tieout.domain.rating import RatingPolicies, rate_time
+from tieout.domain.rating import Lookups, RatingPolicies, rate_time
 from tieout.domain.rating.holds import BILLING_HOLD, classify_holds
 from tieout.domain.rating.writes import UP, apply_writes
 from tieout.hub.rating.caps import Capped, cap_events
@@ -74,11 +74,17 @@ class _Written:
 
 def decide(facts: Facts, policies: RatingPolicies, moment: datetime) -> Decision:
     """Rate the entries, compare with what is stored, and apply the caps to what stands then."""
+    lookups = Lookups(exchange_rates=facts.exchange_rates)
     rating = rate_time(
-        facts.entries.select(ENTRIES.names()), facts.lines, facts.rates, facts.cards, policies=policies
+        facts.entries.select(ENTRIES.names()),
+        facts.lines,
+        facts.rates,
+        facts.cards,
+        policies=policies,
+        lookups=lookups,
     )
     rating, draws = draws_of(rating, facts.plans)
-    spent = spend(facts.spending, facts.events, facts.contracts, policies)
+    spent = spend(facts.spending, facts.events, facts.contracts, policies, lookups)
     scope = facts.entries.filter("in_scope")
     time = compare(scope, rating.events, rating, facts.events, contracts=facts.contracts, kind="time")
     changes = together(time, spent.changes)
@@ -253,13 +259,14 @@ def _with_writes(events: pl.DataFrame, writes: pl.DataFrame) -> _Written:
 
 
 def _explained(findings: pl.DataFrame, facts: Facts) -> pl.DataFrame:
-    """Say of contracts in a foreign currency why nothing of them is rated."""
+    """Say of contracts in another currency than their books without a rate why nothing of them is rated."""
     if not facts.foreign:
         return findings
     foreign = looked_up("contract", facts.foreign, pl.String)
-    unknown = pl.col("kind") == "unknown-currency"
+    unrated = (pl.col("kind") == "unknown-currency") & foreign.is_not_null()
     return findings.with_columns(
-        pl.when(unknown).then(pl.coalesce(foreign, "detail")).otherwise("detail").alias("detail")
+        pl.when(unrated).then(pl.lit("missing-fx")).otherwise("kind").alias("kind"),
+        pl.when(unrated).then(foreign).otherwise("detail").alias("detail"),
     )
 
 

@@ -15,6 +15,7 @@ from tieout.domain.billing import UsagePolicies
 from tieout.domain.frames import CARDS, HOLDS, LINES, RATES, WRITES, check_frame, conform, frame
 from tieout.domain.rating.gates import BY_HOUR
 from tieout.domain.rating.holds import BILLING_HOLD
+from tieout.hub import exchange
 from tieout.hub.contract_lines import read_caps, read_lines
 from tieout.hub.policies import Policies
 from tieout.hub.rating.charges import NOTHING_PERFORMED, Performed
@@ -33,7 +34,7 @@ class Facts:
     """Frames of the domain; `entries` holds neighbours of the same worker-days too, `scope` names those to judge.
 
     `terms` are the segments of each contract in order, `foreign` the contracts in another currency than their
-    entity's books; `events` are the stored events with their balances (EVENT_COLUMNS), `holds` what people keep back (HOLDS), `writes` what they
+    entity's books without a rate for today, `exchange_rates` those that may be asked for; `events` are the stored events with their balances (EVENT_COLUMNS), `holds` what people keep back (HOLDS), `writes` what they
     wrote down or off (WRITES); `plans` the lines of every segment, `spending` what was spent under them, `performed`
     what was reached, used and delivered.
     """
@@ -49,6 +50,7 @@ class Facts:
     holds: pl.DataFrame
     writes: pl.DataFrame
     foreign: Mapping[str, str]
+    exchange_rates: pl.DataFrame
     plans: Sequence[Line]
     spending: Spending
     performed: Performed
@@ -62,7 +64,14 @@ def gather(conn: Connection, keys: Collection[str], policies: Policies) -> Facts
     terms = segments(store.terms_of(conn, keys))
     cards = _cards(contracts, terms, policies)
     entries = with_lines(store.entries_of(conn, keys), terms)
-    foreign = _foreign(contracts)
+    prices = check_frame("rates", store.rates_of(conn, cards["card"].unique().to_list()), RATES)
+    spent = with_lines(expense_store.expenses_of(conn, keys), terms)
+    today = clock.now(conn).date()
+    named = (row[name] for row in contracts.values() for name in ("currency", "functional_currency"))
+    exchange_rates = exchange.rates_between(
+        conn, [*named, *prices["currency"].unique(), *spent["currency"].unique()]
+    )
+    foreign = _foreign(contracts, exchange_rates, today)
     plans = lines_of(contracts, terms, foreign)
     return Facts(
         contracts=contracts,
@@ -70,17 +79,18 @@ def gather(conn: Connection, keys: Collection[str], policies: Policies) -> Facts
         entries=entries,
         scope=entries.filter("in_scope")["entry"],
         lines=_lines(plans, contracts),
-        rates=check_frame("rates", store.rates_of(conn, cards["card"].unique().to_list()), RATES),
+        rates=prices,
         cards=cards,
         events=billing_events.events_of(conn, keys),
         holds=_holds(conn, keys),
         writes=check_frame("writes", writes.of_contracts(conn, keys), WRITES),
         foreign=foreign,
+        exchange_rates=exchange_rates,
         plans=plans,
-        spending=spending_of(with_lines(expense_store.expenses_of(conn, keys), terms), plans, contracts),
+        spending=spending_of(spent, plans, contracts),
         performed=_performed(conn, plans),
         usage=policies.usage,
-        today=clock.now(conn).date(),
+        today=today,
     )
 
 
@@ -185,11 +195,16 @@ def _cards(
     return frame(rows, CARDS)
 
 
-def _foreign(contracts: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Contracts in another currency than their entity's books, with the sentence that says so."""
+def _foreign(contracts: Mapping[str, Mapping[str, Any]], rates: pl.DataFrame, today: date) -> dict[str, str]:
+    """Contracts in another currency than their entity's books without a rate for today, with the sentence that says so."""
+    pairs = exchange.foreign(contracts)
+    asked = pl.DataFrame(
+        {"contract": list(pairs), "day": [today] * len(pairs)}, {"contract": pl.String, "day": pl.Date}
+    )
+    known = set(exchange.covered(asked, contracts, rates)["contract"])
     return {
-        key: f"contract {key} is in {row['currency']}, its entity {row['legal_entity']} keeps its books in"
-        f" {row['functional_currency']}: no exchange rate is known"
-        for key, row in contracts.items()
-        if row["functional_currency"] and row["currency"] and row["functional_currency"] != row["currency"]
+        key: f"contract {key} is in {currency}, its entity {contracts[key]['legal_entity']} keeps its books in"
+        f" {books}: no exchange rate is known for {today}"
+        for key, (currency, books) in pairs.items()
+        if key not in known
     }

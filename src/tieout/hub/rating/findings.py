@@ -106,8 +106,11 @@ def _mend(conn: Connection, facts: Facts, group: str, found: Collection[NewExcep
 def _of_charge(row: Mapping[str, Any], facts: Facts) -> NewException:
     contract = facts.contracts[row["contract"]]
     on = f" ({row['day']})" if row["day"] else ""
+    kind, cause = row["kind"], f"{row['rule']}: {row['seen']}{on}"
+    if kind == "unknown-currency" and row["contract"] in facts.foreign:
+        kind, cause = "missing-fx", facts.foreign[row["contract"]]
     return NewException(
-        row["kind"], row["record"], f"{row['rule']}: {row['seen']}{on}", contract=row["contract"],
+        kind, row["record"], cause, contract=row["contract"],
         legal_entity=contract["legal_entity"], amount=row["amount"],
         currency=contract["currency"] if row["amount"] is not None else None,
         evidence=_evidence(row["contract"], _PLANS) | {"line": row["line"]},

@@ -21,6 +21,7 @@ from tieout.domain.frames import (
 from tieout.domain.revenue import passed_on, recognise_as_invoiced
 from tieout.domain.subledger import journal_for_earned
 from tieout.hub import books
+from tieout.hub.exchange import covered
 from tieout.hub.rating.deciding import Decision, looked_up
 from tieout.hub.rating.expenses import KINDS
 from tieout.hub.rating.facts import Facts
@@ -54,6 +55,7 @@ def recognise(facts: Facts, decision: Decision) -> Earned:
         frame(existence(facts.contracts), CONTRACT_EXISTENCE),
         known_on=facts.today,
     )
+    recognised = covered(recognised, facts.contracts, facts.exchange_rates, day="event_date")
     recognised = _with_passed_on(recognised, decision.events)
     added = recognised.select("event", pl.col("amount").alias("added"))
     updated = decision.events.join(added, on="event", how="left", maintain_order="left").with_columns(
@@ -156,7 +158,10 @@ def book(conn: Connection, recognised: pl.DataFrame, before: pl.DataFrame) -> in
         pl.col("opening").fill_null(0)
     )
     ids: dict[str, str] = {}
-    now = books.open_books(conn)
+    held = recognised.select("contract", "entity", "currency").unique()
+    now = books.open_books(
+        conn, {contract: (entity, currency) for contract, entity, currency in held.iter_rows()}
+    )
     for (currency,), group in placed.group_by("currency", maintain_order=True):
         rows = group.select(pl.col(name).cast(dtype) for name, dtype in EARNED_CAUSES.items())
         sound = now.assuming(dict.fromkeys(rows["entity"], str(currency)))

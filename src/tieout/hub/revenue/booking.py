@@ -70,8 +70,8 @@ def booked(conn: Connection, facts: Facts, to_date: pl.DataFrame) -> pl.DataFram
 
 def books_of(conn: Connection, contracts: Mapping[str, Mapping[str, object]]) -> Books:
     """The books as they are now; an entity we know no currency of keeps them in that of its contracts."""
-    named = {str(row["legal_entity"]): str(row["currency"]) for row in contracts.values()}
-    return books.open_books(conn).assuming(named)
+    places = {key: (str(row["legal_entity"]), str(row["currency"])) for key, row in contracts.items()}
+    return books.open_books(conn, places).assuming(dict(places.values()))
 
 
 def _openings(conn: Connection, contracts: list[str]) -> pl.DataFrame:

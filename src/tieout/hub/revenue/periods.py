@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from tieout.domain.frames import CONTRACT_EXISTENCE, LINE_REVENUE, REVENUE_TO_DATE, conform, frame
 from tieout.domain.revenue import earn_periods, existing, unbooked
+from tieout.hub import exchange
 from tieout.hub.rating.facts import Facts
 from tieout.hub.rating.revenue import existence
 from tieout.hub.revenue.booking import write
@@ -32,6 +33,7 @@ def recognise_periods(conn: Connection, facts: Facts, fees: pl.DataFrame, steps:
         [(key, day) for key in contracts for day in _days(facts.contracts[key], fees, steps, key, facts.today)],
         {"contract": pl.String, "day": pl.Date}, orient="row",
     )  # fmt: skip
+    days = exchange.covered(days, facts.contracts, facts.exchange_rates)
     earned = earn_periods(fees, steps, days)
     entities = {key: facts.contracts[key]["legal_entity"] for key in contracts}
     exists = frame(existence({key: facts.contracts[key] for key in contracts}), CONTRACT_EXISTENCE)

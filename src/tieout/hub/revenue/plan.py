@@ -27,6 +27,7 @@ from tieout.domain.revenue import (
     recognise_to_date,
     valid_readings,
 )
+from tieout.hub import exchange
 from tieout.hub.rating.facts import segments
 from tieout.hub.rating.revenue import existence
 from tieout.hub.revenue.credits import NOTHING, Given, notes_of
@@ -50,6 +51,7 @@ class Facts:
     documents: pl.DataFrame
     values: pl.DataFrame
     findings: pl.DataFrame
+    exchange_rates: pl.DataFrame
     today: date
 
     @property
@@ -79,9 +81,10 @@ def gather(conn: Connection, keys: Collection[str]) -> Facts | None:
     if not found:
         return None
     wanted = store.mates(conn, found)
-    contracts = {
-        key: row for key, row in rating_store.contracts_of(conn, wanted).items() if _in_own_currency(row)
-    }
+    contracts = rating_store.contracts_of(conn, wanted)
+    today = clock.now(conn).date()
+    named = (row[name] for row in contracts.values() for name in ("currency", "functional_currency"))
+    rates = exchange.rates_between(conn, named)
     terms = segments(rating_store.terms_of(conn, list(contracts)))
     units = units_of(contracts, terms)
     readings, invalid = valid_readings(readings_of(conn, units, terms))
@@ -94,13 +97,9 @@ def gather(conn: Connection, keys: Collection[str]) -> Facts | None:
         documents=store.documents(conn, list(contracts)),
         values=store.entitled(conn, list(contracts)),
         findings=pl.concat([invalid, unplaced]),
-        today=clock.now(conn).date(),
+        exchange_rates=rates,
+        today=today,
     )
-
-
-def _in_own_currency(contract: Mapping[str, Any]) -> bool:
-    known = contract["functional_currency"]
-    return known is None or known == contract["currency"]
 
 
 def _rows(units: Sequence[Unit]) -> list[dict[str, Any]]:
@@ -189,7 +188,9 @@ def days_of(facts: Facts, through: date) -> pl.DataFrame:
     rows |= set(facts.outcomes.select("unit", "day").unique().iter_rows())
     begins = {unit.key: unit.changes[0].day for unit in facts.units}
     kept = [(unit, day) for unit, day in rows if begins[unit] <= day <= through]
-    return pl.DataFrame(kept, schema={"unit": pl.String, "day": pl.Date}, orient="row")
+    found = pl.DataFrame(kept, schema={"unit": pl.String, "day": pl.Date}, orient="row")
+    of_unit = found.with_columns(pl.col("unit").alias("contract"))
+    return exchange.covered(of_unit, facts.contracts, facts.exchange_rates).drop("contract")
 
 
 def _own_days(facts: Facts, unit: Unit, through: date) -> set[date]:

@@ -1,0 +1,237 @@
+"""What the lines of journals in another currency are worth in the books of their entity (IAS 21.21-28, IFRIC 22.8-9).
+
+Domain rules §4: a monetary balance is carried at the rates it arose at and what leaves it leaves at what it is carried
+at; a contract liability is not monetary, each of its layers keeps the rate of its day and the oldest is drawn first;
+what is earned out of them is worth what they were. All differences are `fx_gain`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal, localcontext
+from itertools import groupby
+from typing import Any
+
+import polars as pl
+
+from tieout.domain.frames import (
+    EXCHANGE_RATES,
+    HELD_LINES,
+    JOURNAL_LINES,
+    check_frame,
+    frame,
+)
+from tieout.domain.rating.exchange import with_exchange
+from tieout.domain.subledger import accounts as a
+from tieout.model.money import round_to_minor
+
+MONETARY = (a.RECEIVABLE, a.UNBILLED_RECEIVABLE, a.CONTRACT_ASSET, a.RETENTION_RECEIVABLE, a.REFUND_LIABILITY)
+"""What is remeasured at the end of a period."""
+_CARRIED = frozenset({*MONETARY, a.TAX_PAYABLE, a.UNAPPLIED_CASH, a.CONTRACT_LIABILITY})
+"""What leaves at the value that it is carried at, not at that of the day."""
+_EARNED, _REGROUPED = "revenue", frozenset({"position", "retention", "unbilled_retention"})
+_PLACE = ("contract", "line", "entity", "account", "currency")
+_LINE = pl.Schema({
+    c: JOURNAL_LINES[c] for c in ("cause", *_PLACE, "amount", "functional_amount", "event_date")
+})  # fmt: skip
+_ZERO = Decimal(0)
+_Row = Mapping[str, Any]
+
+
+class NoRate(LookupError):
+    """No exchange rate of a pair is known for a day: nothing is booked on a guess."""
+
+    def __init__(self, currency: str, books: str, day: date) -> None:
+        super().__init__(f"no exchange rate from {currency} to {books} for {day}")
+        self.currency, self.books, self.day = currency, books, day
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """EXCHANGE_RATES, how old one may be, and HELD_LINES: what is booked in other currencies, in the order it was."""
+
+    rates: pl.DataFrame
+    held: pl.DataFrame
+    max_age_days: int = 31
+
+    def __post_init__(self) -> None:
+        check_frame("exchange rates", self.rates, EXCHANGE_RATES)
+        check_frame("held lines", self.held, HELD_LINES)
+
+    def values(self, lines: pl.DataFrame, cause_type: str, currencies: Mapping[str, str]) -> pl.DataFrame:
+        """The lines (of one cause type, each in another currency than its books) with `functional_amount`.
+
+        Causes are valued in order of event date and name. Where a cause leaves a difference, a line on `fx_gain` of
+        no amount in the transaction's currency carries it. Raises `NoRate`.
+        """
+        rates = _day_rates(lines, self.rates, currencies, self.max_age_days)
+        carried = _Carried(currencies, rates)
+        for row in self.held.iter_rows(named=True):
+            carried.take_up(row)
+        found: list[_Row] = []
+        ordered = lines.sort(
+            "event_date", "cause", "entity", "currency", *(c for c in _PLACE if c in lines.columns)
+        )
+        for _, cause in groupby(
+            ordered.iter_rows(named=True), lambda r: (r["cause"], r["entity"], r["currency"])
+        ):
+            found += _valued(list(cause), cause_type, carried)
+        return frame(found, _LINE)
+
+    def remeasured(self, causes: pl.DataFrame, currencies: Mapping[str, str]) -> pl.DataFrame:
+        """What brings monetary balances (HELD_LINES with `cause` and `event_date`) to the rate of the day (IAS 21.23(a)).
+
+        Lines of no amount with the difference in the books' currency, each against `fx_gain`. Raises `NoRate`.
+        """
+        carried = _Carried(currencies, _day_rates(causes, self.rates, currencies, self.max_age_days))
+        found: list[_Row] = []
+        for row in causes.filter(pl.col("account").is_in(MONETARY)).iter_rows(named=True):
+            off = carried.at_rate(row, row["amount"]) - row["functional_amount"]
+            if off:
+                moved = {**row, "amount": _ZERO, "functional_amount": off}
+                found += [moved, {**moved, "account": a.FX_GAIN, "functional_amount": -off}]
+        return frame(found, _LINE)
+
+
+@dataclass
+class _Carried:
+    """What each place holds: parts of one sign (amount, worth), the oldest first; a monetary balance is one part."""
+
+    currencies: Mapping[str, str]
+    rates: Mapping[tuple[str, str, date], tuple[Decimal, bool]]
+    parts: dict[tuple[Any, ...], list[tuple[Decimal, Decimal]]] = field(default_factory=dict)
+
+    def at_rate(self, row: _Row, amount: Decimal) -> Decimal:
+        """An amount at the rate of the row's day."""
+        books = self.currencies[row["entity"]]
+        rate = self.rates.get((row["currency"], books, row["event_date"]))
+        if rate is None:
+            raise NoRate(row["currency"], books, row["event_date"])
+        quoted, inverse = rate
+        with localcontext(prec=60):
+            return round_to_minor(amount / quoted if inverse else amount * quoted, books)
+
+    def leaves(self, row: _Row) -> bool:
+        """Whether the row lowers what its place holds."""
+        held = self.parts.get(_place(row), [])
+        return any((amount > 0) != (row["amount"] > 0) for amount, _ in held[:1])
+
+    def worth(self, row: _Row) -> Decimal:
+        """What the row is worth: what leaves at what it is carried at, what comes at the rate of the day."""
+        if row["account"] not in _CARRIED:
+            return self.at_rate(row, row["amount"])
+        left, worth = self._draw(row)
+        if left:
+            come = self.at_rate(row, left)
+            self._add(row, left, come)
+            worth += come
+        return worth
+
+    def add(self, row: _Row, worth: Decimal) -> None:
+        """What comes with a worth of its own."""
+        if row["account"] in _CARRIED:
+            self._add(row, row["amount"], worth)
+
+    def take_up(self, row: _Row) -> None:
+        """A line that is booked: what it drew and what it added."""
+        if row["amount"] == 0:
+            self._revalue(row)
+            return
+        left, drawn = self._draw(row)
+        if left:
+            self._add(row, left, row["functional_amount"] - drawn)
+
+    def _draw(self, row: _Row) -> tuple[Decimal, Decimal]:
+        """Take the row out of the parts of the other sign: what of it is left over, and what was drawn is worth."""
+        parts, left, worth = self.parts.get(_place(row), []), row["amount"], _ZERO
+        while parts and left and (parts[0][0] > 0) != (left > 0):
+            amount, held = parts[0]
+            if abs(amount) <= abs(left):
+                parts.pop(0)
+                left, worth = left + amount, worth - held
+            else:
+                part = round_to_minor(held * abs(left) / abs(amount), self.currencies[row["entity"]])
+                parts[0] = (amount + left, held - part)
+                left, worth = _ZERO, worth - part
+        return left, worth
+
+    def _add(self, row: _Row, amount: Decimal, worth: Decimal) -> None:
+        parts = self.parts.setdefault(_place(row), [])
+        if parts and row["account"] != a.CONTRACT_LIABILITY:
+            parts[0] = (parts[0][0] + amount, parts[0][1] + worth)
+        else:
+            parts.append((amount, worth))
+
+    def _revalue(self, row: _Row) -> None:
+        parts = self.parts.get(_place(row))
+        if parts:
+            parts[0] = (parts[0][0], parts[0][1] + row["functional_amount"])
+
+
+def _place(row: _Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in _PLACE)
+
+
+def _valued(lines: Sequence[_Row], cause_type: str, carried: _Carried) -> Iterable[_Row]:
+    """The lines of one cause, entity and currency with their worth, and the difference they leave."""
+    follows = [_follows(row, cause_type, carried) for row in lines]
+    first = [row for row, later in zip(lines, follows, strict=True) if not later]
+    rest = [row for row, later in zip(lines, follows, strict=True) if later]
+    told = [{**row, "functional_amount": carried.worth(row)} for row in first]
+    whole = sum((row["amount"] for row in rest), _ZERO)
+    if first and whole:
+        books = carried.currencies[lines[0]["entity"]]
+        worth = -sum((row["functional_amount"] for row in told), _ZERO)
+        told += [
+            {**row, "functional_amount": part}
+            for row, part in zip(rest, _shares(worth, rest, books), strict=True)
+        ]
+    else:
+        told += [{**row, "functional_amount": carried.at_rate(row, row["amount"])} for row in rest]
+    for row in told[len(first) :]:
+        carried.add(row, row["functional_amount"])
+    over = sum((row["functional_amount"] for row in told), _ZERO)
+    if over:
+        told.append({**lines[0], "account": a.FX_GAIN, "amount": _ZERO, "functional_amount": -over})
+    return told
+
+
+def _follows(row: _Row, cause_type: str, carried: _Carried) -> bool:
+    """Whether a line is worth what the other side is: what is earned out of a position, and what moves within one."""
+    if cause_type == _EARNED:
+        return row["account"] not in _CARRIED
+    return cause_type in _REGROUPED and not carried.leaves(row)
+
+
+def _shares(worth: Decimal, rows: Sequence[_Row], books: str) -> list[Decimal]:
+    """A worth over rows in proportion to their amounts, whatever their signs: each running total rounded once."""
+    whole = sum((row["amount"] for row in rows), _ZERO)
+    running, done, parts = _ZERO, _ZERO, []
+    for row in rows:
+        running += row["amount"]
+        with localcontext(prec=60):
+            total = round_to_minor(worth * running / whole, books)
+        parts.append(total - done)
+        done = total
+    return parts
+
+
+def _day_rates(
+    lines: pl.DataFrame, rates: pl.DataFrame, currencies: Mapping[str, str], max_age_days: int
+) -> dict[tuple[str, str, date], tuple[Decimal, bool]]:
+    """The rate from a currency to that of the books on the days of the lines, as far as it is known; whether it is
+    quoted the other way round.
+    """
+    books = pl.col("entity").replace_strict(dict(currencies), default=None, return_dtype=pl.String)
+    asked = lines.select(
+        "currency", books.alias("books"), "event_date", pl.lit(None, pl.String).alias("wanted")
+    ).unique()
+    told = with_exchange(
+        asked, rates, source="currency", target="books", day="event_date", wanted="wanted", max_age_days=max_age_days
+    ).drop_nulls("exchange_rate")  # fmt: skip
+    return {
+        (row["currency"], row["books"], row["event_date"]): (row["exchange_rate"], row["exchange_inverse"])
+        for row in told.iter_rows(named=True)
+    }  # fmt: skip
