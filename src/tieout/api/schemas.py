@@ -64,10 +64,11 @@ class DocumentKind(StrEnum):
 
 
 class DocumentPurpose(StrEnum):
-    """What an invoice is for: work, or what the customer kept of earlier invoices."""
+    """What an invoice is for: work, what the customer kept of earlier invoices, or a deposit."""
 
     work = "work"
     retention = "retention"
+    prepayment = "prepayment"
 
 
 class DocumentState(StrEnum):
@@ -128,6 +129,8 @@ class EventKind(StrEnum):
     minimum = "minimum"
     units = "units"
     write_up = "write_up"
+    deposit = "deposit"
+    deduction = "deduction"
     adjustment = "adjustment"
 
 
@@ -252,6 +255,7 @@ class ContractLine(Shown, extra="allow"):
 
     line: str
     billing_method: str = Field(examples=["time_and_materials"])
+    tax_code: str = absent("of the service: the treatment that its sales take")
     name: str = absent()
     project: str = absent()
     rate_card: str = absent()

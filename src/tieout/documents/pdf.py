@@ -31,6 +31,7 @@ from tieout.model.money import minor_unit, round_to_minor
 TITLES = {
     "380": "Invoice",
     "381": "Credit note",
+    "386": "Prepayment invoice",
     "389": "Self-billed invoice",
     "261": "Self-billed credit note",
 }

@@ -108,8 +108,10 @@ _JUDGES = {
     "project": _project,
     "customer": lambda change: [e.CUSTOMER_CHANGED],
 }
-_PERFORMANCE = frozenset({"milestone", "usage_reading", "delivery", "progress", "variable_estimate"})
-"""What was delivered or measured of a contract line, and estimated of a contract."""
+_PERFORMANCE = frozenset(
+    {"milestone", "usage_reading", "delivery", "progress", "variable_estimate", "deposit"}
+)
+"""What was delivered or measured of a contract line, and estimated of a contract or asked for in advance."""
 _APPROVED = {
     "time_entry": (e.TIMESHEET_APPROVED, e.TIMESHEET_CORRECTED),
     "expense": (e.EXPENSE_APPROVED, e.EXPENSE_CORRECTED),

@@ -94,7 +94,7 @@ LINE_TERMS: Mapping[str, Kind] = {
     "line": converters.text, "name": converters.text, "project": converters.text, "obligation": converters.text,
     "ssp": _not_negative, "start": converters.civil_date, "end": converters.civil_date,
     "ended_on": converters.civil_date, "anchor": converters.civil_date,
-    "billing_method": _one_of(*BILLING_METHODS), "rate_card": converters.text, "discount": converters.decimal,
+    "tax_code": converters.text, "billing_method": _one_of(*BILLING_METHODS), "rate_card": converters.text, "discount": converters.decimal,
     "increment_minutes": converters.integer, "increment_mode": _one_of("up", "nearest", "down"),
     "increment_per": _one_of("entry", "day"), "minimum_hours_per_day": converters.decimal,
     "overtime_daily_after": converters.decimal, "overtime_weekly_after": converters.decimal,
@@ -135,7 +135,7 @@ RETENTION: Mapping[str, Kind] = {
 PAYER: Mapping[str, Kind] = {"customer": converters.text, "share": _part_of_one}
 INVOICING_TERMS: Mapping[str, Kind] = {
     "group": _one_of("contract", "project", "purchase_order", "customer"), "consolidate": converters.boolean,
-    "retention": _part(RETENTION, "share"), "split": _list(PAYER, "customer", "share"), "rules": _texts,
+    "retention": _part(RETENTION, "share"), "split": _list(PAYER, "customer", "share"), "rules": _texts, "tax_code": converters.text,
 }  # fmt: skip
 CAP_TERMS: Mapping[str, Kind] = {
     "cap": converters.text, "lines": _texts, "includes": _texts, "amount": converters.decimal,

@@ -32,6 +32,7 @@ DEFAULTS: dict[str, str] = {
     "progress": "kantata",
     "usage_reading": "kantata",
     "variable_estimate": "salesforce",
+    "deposit": "salesforce",
     "customer.receivables": "netsuite",
     "invoice.posting": "netsuite",
     "payment": "netsuite",

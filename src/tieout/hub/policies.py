@@ -160,6 +160,7 @@ def _invoicing(stated: Mapping[str, Any]) -> Invoicing:
 def _tax(rules: list[Mapping[str, Any]]) -> pl.DataFrame:
     rows = [
         {
+            "code": rule.get("code"),
             "entity": rule.get("entity"),
             "country": rule.get("country"),
             "category": rule["category"],

@@ -64,7 +64,9 @@ _NUMBERS: Mapping[str, Callable[[Asked], Decimal]] = {
     "retention": lambda a: store.retained(a.conn, **a.of, at=a.at),
     "on_hold": lambda a: a.events("on_hold"),
     "written_off": lambda a: a.events("written_off"),
-    "prepaid_balance": lambda a: retainers.balance(a.conn, **a.of, at=a.at),
+    "prepaid_balance": lambda a: (
+        retainers.balance(a.conn, **a.of, at=a.at) + retainers.deposits(a.conn, **a.of, at=a.at)
+    ),
     "hours_worked": lambda a: store.worked_hours(a.conn, a.contract, a.line, a.worker, a.project),
     "hours_billed": lambda a: a.events("hours_billed"),
     "hours_unbilled": lambda a: a.events("hours_unbilled"),

@@ -18,6 +18,7 @@ from tieout.scenario.terms import amend_line, as_json, contract_document, modifi
 from tieout.scenario.verbs import (
     Amend,
     Correct,
+    Deposit,
     Estimate,
     Expense,
     MilestoneState,
@@ -187,6 +188,17 @@ class Facts:
         for line in contract.lines:
             if line.id in map(str, body.change.get("remove", [])):
                 line.ended_on = at
+
+    def deposit(self, body: Deposit, at: date, moment: datetime) -> Change:
+        """What a contract asks for before any work."""
+        contract = self.scenario.contract(body.contract)
+        key = body.id or self.number("DEP")
+        document = {
+            "id": key, "contract": contract.number, "day": at, "amount": body.amount,
+            "currency": body.currency or contract.currency,
+        }  # fmt: skip
+        self.entries[key] = {"object": "deposit", **document}
+        return self.change("deposit", key, document, moment, version=body.version)
 
     def fx(self, pair: str, type: str, rate: Any, day: date, moment: datetime) -> Change:
         """An exchange rate: what one unit of the pair's first currency is worth in its second."""

@@ -20,7 +20,7 @@ from tieout.hub.actors import APPROVER, PREPARER, Actor
 from tieout.hub.price_list import RatePrice
 from tieout.hub.rating.plans import BY_PERIOD
 from tieout.hub.refusals import Refusal
-from tieout.scenario import people
+from tieout.scenario import cash, people
 from tieout.scenario.checking import Check, check_always, check_expectation
 from tieout.scenario.facts import CONNECTION, Facts, periods_through
 from tieout.scenario.model import Event, Rate
@@ -258,32 +258,33 @@ class Player:
         document = self._begin(lambda conn: scenarios.released(conn, event.body.invoice))
         if document is None:
             raise self.scenario.source.bad(event.place, f"there is no released invoice {event.body.invoice}")
-        amount = (
-            event.body.amount
-            if event.body.amount is not None
-            else document["gross_amount"] - document["retained_amount"]
-        )
-        if (
-            event.body.withheld is not None
-            or (event.body.currency or document["currency"]) != document["currency"]
-        ):
-            raise self.scenario.source.bad(
-                event.place, "withheld or foreign payments are not supported yet", "not-supported"
+        if (event.body.currency or document["currency"]) != document["currency"]:
+            said = "a payment in another currency than its invoice is not supported yet"
+            raise self.scenario.source.bad(event.place, said, "not-supported")
+        withheld = event.body.withheld or Decimal(0)
+        whole = document["gross_amount"] - document["retained_amount"] - withheld
+        amount = event.body.amount if event.body.amount is not None else whole
+        self._hear(cash.paid(self.facts, document, amount, withheld, event.at, self.moment))
+        self._flush()
+
+    def _deposit(self, event: Event) -> None:
+        """Asked for, invoiced and paid on one day."""
+        self._flush()
+        self._fact(event, self.facts.deposit(event.body, event.at, self.moment))
+        self._flush()
+        contract = self.scenario.contract(event.body.contract).number
+        run_id = self._begin(
+            lambda conn: billing.start_run(
+                conn, PREPARER_ACTOR, event.at, contract=contract, deposits_only=True
             )
-        number = document["number"]
-        posted = {
-            "kind": "invoice", "number": number, "external_key": document["external_key"],
-            "customer": document["customer"], "entity": document["legal_entity"], "date": document["issue_date"],
-            "currency": document["currency"], "total": document["gross_amount"], "remaining": "0", "state": "open",
-        }  # fmt: skip
-        payment_id = f"PAY-{number}-{self.moment:%Y%m%d%H%M%S}"
-        payment = {
-            "id": payment_id, "customer": document["customer"], "entity": document["legal_entity"],
-            "date": event.at, "currency": document["currency"], "amount": amount,
-            "applications": [{"document": number, "amount": format(amount, "f")}],
-        }  # fmt: skip
-        self._hear([self.facts.change("erp_document", number, posted, self.moment)])
-        self._hear([self.facts.change("payment", payment_id, payment, self.moment)])
+        )
+        run_due(self.environment, KINDS)
+        for ref in self._begin(lambda conn: scenarios.drafts_of_run(conn, run_id)):
+            self._approve_and_release(ref)
+            document = self._begin(lambda conn: scenarios.released(conn, "last"))
+            self._hear(
+                cash.paid(self.facts, document, document["gross_amount"], Decimal(0), event.at, self.moment)
+            )
         self._flush()
 
     # --- decisions ------------------------------------------------------------------------------------------
@@ -374,13 +375,21 @@ def workspace_document(scenario: Scenario) -> dict[str, Any]:
         if owner not in ("tieout", "workspace")
     }
     rules: list[dict[str, Any]] = [
-        {"entity": None, "country": tax.country, "category": tax.category, "rate": str(tax.rate),
+        {"code": tax.code, "entity": None, "country": tax.country, "category": tax.category, "rate": str(tax.rate),
          "from": (tax.from_ or date(1990, 1, 1)).isoformat(), "to": tax.to.isoformat() if tax.to else None}
         for tax in header.taxes
     ]  # fmt: skip
     if not header.taxes:
         rules = [
-            {"entity": None, "country": None, "category": "O", "rate": "0", "from": "1990-01-01", "to": None}
+            {
+                "code": None,
+                "entity": None,
+                "country": None,
+                "category": "O",
+                "rate": "0",
+                "from": "1990-01-01",
+                "to": None,
+            }
         ]
     billing_rules = {
         "correction": header.policies.get("correction", "next_invoice"),

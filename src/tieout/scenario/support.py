@@ -38,6 +38,7 @@ VERBS = frozenset(
         "progress",
         "estimate",
         "fx",
+        "deposit",
     ]
 )
 MEASURES = frozenset(
@@ -144,6 +145,3 @@ def refuse_unsupported(scenario: Scenario) -> None:
 def _contract(contract: Contract, place: tuple[Any, ...], no: Any) -> None:
     if contract.rules:
         raise no(place, "client rules")
-    for number, line in enumerate(contract.lines):
-        if line.tax is not None:
-            raise no((*place, "lines", number, "tax"), "`tax` of a line")

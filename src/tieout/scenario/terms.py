@@ -76,7 +76,7 @@ def _line(line: Line) -> dict[str, Any]:
     plan = line.billing
     told: dict[str, Any] = {
         "line": line.id, "name": line.name, "project": line.project, "obligation": line.obligation, "ssp": line.ssp,
-        "start": line.start, "end": line.end, "ended_on": line.ended_on, "billing_method": plan.method, "rate_card": plan.rate_card,
+        "start": line.start, "end": line.end, "ended_on": line.ended_on, "tax_code": line.tax, "billing_method": plan.method, "rate_card": plan.rate_card,
         "discount": plan.discount, "minimum_hours_per_day": plan.minimum_hours_per_day, "amount": plan.amount,
         "every": plan.every, "bill_on": plan.bill_on, "kind": plan.kind, "timing": plan.in_,
         "proration": plan.proration, "overage": plan.overage, "unit": plan.unit, "anchor": plan.anchor, "included": plan.included,
@@ -156,7 +156,9 @@ def _revenue(plan: Revenue) -> dict[str, Any]:
 
 
 def _invoicing(plan: Invoicing, rules: list[str]) -> dict[str, Any]:
-    told: dict[str, Any] = {"group": plan.group, "consolidate": plan.consolidate, "rules": rules or None}
+    told: dict[str, Any] = {
+        "group": plan.group, "consolidate": plan.consolidate, "rules": rules or None, "tax_code": plan.tax,
+    }  # fmt: skip
     if plan.split is not None:
         told["split"] = [{"customer": one.customer, "share": one.share} for one in plan.split]
     if isinstance(plan.retention, Retention):

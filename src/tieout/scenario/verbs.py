@@ -194,6 +194,12 @@ class Payroll(Verb):
     entity: Text | None = None
 
 
+class Deposit(OnContract):
+    id: Text | None = None
+    amount: Number
+    currency: Text | None = None
+
+
 class Subcontract(OnContract):
     id: Text | None = None
     line: Text | None = None
@@ -237,9 +243,9 @@ VERBS: dict[str, type[Verb]] = {
     "credit": Credit, "pay": Pay, "rate": HeardRate, "worker": WorkerChange, "close": Close, "reopen": Close,
     "hold": Hold, "unhold": Hold, "write": Write, "milestone": MilestoneState, "progress": Progress,
     "usage": Usage, "deliver": Quantity, "estimate": Estimate, "payroll": Payroll, "subcontract": Subcontract,
-    "expense": Expense, "fx": FxRate,
+    "expense": Expense, "fx": FxRate, "deposit": Deposit,
     **dict.fromkeys(
-        ("deposit", "request", "staff", "dispute", "contract_cost", "credit_loss", "system"),
+        ("request", "staff", "dispute", "contract_cost", "credit_loss", "system"),
         Anything,
     ),
 }  # fmt: skip

@@ -16,6 +16,9 @@ STATE_COLUMNS = {
 READING_COLUMNS = {
     "reading": _S, "contract": _S, "line": _S, "meter": _S, "source": _S, "day": pl.Date, "quantity": _Q,
 }  # fmt: skip
+DEPOSIT_COLUMNS = {
+    "deposit": _S, "contract": _S, "currency": _S, "asked_on": pl.Date, "amount": pl.Decimal(20, 4),
+}  # fmt: skip
 DELIVERY_COLUMNS = {"delivery": _S, "contract": _S, "line": _S, "day": pl.Date, "quantity": _Q}
 METER = "-"
 """The meter of readings that name none."""
@@ -28,6 +31,16 @@ def milestone_states(conn: Connection, contracts: Collection[str]) -> pl.DataFra
         WHERE contract = ANY(%(contracts)s) AND state <> 'planned' ORDER BY key, version
     """
     return read_frame(conn, query, {"contracts": list(contracts)}, STATE_COLUMNS)
+
+
+def deposits(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
+    """What the contracts ask for in advance (DEPOSIT_COLUMNS), in their own currency unless stated."""
+    query = """
+        SELECT d.key, d.contract, coalesce(d.currency, c.currency), d.day, d.amount FROM deposit d
+            JOIN contract c ON c.key = d.contract AND c.superseded_at IS NULL
+        WHERE d.contract = ANY(%(contracts)s) AND d.superseded_at IS NULL ORDER BY d.key
+    """
+    return read_frame(conn, query, {"contracts": list(contracts)}, DEPOSIT_COLUMNS)
 
 
 def usage_readings(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:

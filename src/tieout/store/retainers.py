@@ -33,3 +33,19 @@ def balance(
     )
     told = {"contract": contract, "entity": entity, "line": line, "at": at}
     return Decimal(conn.execute(query, told).scalar_one())
+
+
+def deposits(
+    conn: Connection, *, contract: str | None, entity: str | None, line: str | None, at: date
+) -> Decimal:
+    """What deposits were invoiced by a day and no invoice has deducted yet."""
+    query = text(
+        "SELECT coalesce(sum(CASE i.kind WHEN 'invoice' THEN l.amount ELSE -l.amount END), 0) FROM invoice_line_event l"
+        " JOIN invoice i ON i.id = l.invoice AND i.number IS NOT NULL AND i.issue_date <= :at"
+        " JOIN billing_event b ON b.id = l.event AND b.source_kind IN ('deposit', 'deduction')"
+        " WHERE (CAST(:contract AS text) IS NULL OR b.contract = :contract)"
+        " AND (CAST(:line AS text) IS NULL OR b.line = :line)"
+        " AND (CAST(:entity AS text) IS NULL OR b.legal_entity = :entity)"
+    )
+    told = {"contract": contract, "entity": entity, "line": line, "at": at}
+    return Decimal(conn.execute(query, told).scalar_one())

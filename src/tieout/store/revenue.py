@@ -121,7 +121,7 @@ def documents(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
                coalesce(i.due_date, o.due_date, i.issue_date),
                sum(CASE i.kind WHEN 'invoice' THEN l.net_amount ELSE -l.net_amount END)
         FROM invoice i JOIN invoice_line l ON l.invoice = i.id LEFT JOIN invoice o ON o.id = i.credits
-        WHERE i.number IS NOT NULL AND i.purpose = 'work' AND i.contract = ANY(%(keys)s)
+        WHERE i.number IS NOT NULL AND i.purpose <> 'retention' AND i.contract = ANY(%(keys)s)
         GROUP BY i.id, o.id, l.contract_line
     """
     return _read(conn, query, contracts, DOCUMENTS)

@@ -566,6 +566,9 @@ payment = _canonical(
     Column("paid_on", Date),
     Column("currency", String),
     Column("amount", MONEY),
+    Column(
+        "withheld", MONEY, comment="tax the customer pays for us: its applications hold it beside the amount"
+    ),
 )
 
 payment_application = Table(
@@ -576,6 +579,15 @@ payment_application = Table(
     Column("erp_document", String, primary_key=True),
     Column("amount", MONEY, nullable=False),
     ForeignKeyConstraint(["payment", "payment_version"], ["payment.key", "payment.version"]),
+)
+
+deposit = _canonical(
+    "deposit",
+    Column("contract", String),
+    Column("day", Date, comment="on which it is asked for"),
+    Column("amount", MONEY, comment="net of tax"),
+    Column("currency", String),
+    extra=(Index("ix_deposit_contract", "contract", postgresql_where=text("superseded_at IS NULL")),),
 )
 
 exchange_rate = _canonical(
@@ -597,7 +609,7 @@ CANONICAL = {
     for t in (
         legal_entity, period, customer, opportunity, quote, quote_line, contract, project, project_task, worker,
         time_entry, expense, subcontract, payroll, milestone, usage_reading, delivery, progress, variable_estimate,
-        exchange_rate, erp_document, payment,
+        deposit, exchange_rate, erp_document, payment,
     )
 }  # fmt: skip
 
@@ -764,7 +776,7 @@ billing_event = Table(
     _now(),
     CheckConstraint(
         "kind IN ('time', 'expense', 'subcontract', 'reversal', 'fixed', 'milestone', 'period', 'retainer', 'overage',"
-        " 'usage', 'minimum', 'units', 'write_up',"
+        " 'usage', 'minimum', 'units', 'write_up', 'deposit', 'deduction',"
         " 'adjustment')",
         name="kind",
     ),
@@ -953,7 +965,7 @@ invoice = Table(
     Column("kind", String, nullable=False, comment="invoice | credit_note"),
     Column(
         "purpose", String, nullable=False, server_default=text("'work'"),
-        comment="work | retention: asks for what the customers kept of earlier invoices",
+        comment="work | retention: asks for what the customers kept of earlier invoices | prepayment: asks for a deposit",
     ),
     Column("draft_number", BigInteger, Identity(), nullable=False, unique=True, comment="the reference D-1042"),
     Column("run", UUID(as_uuid=False), ForeignKey("billing_run.id")),
@@ -991,7 +1003,7 @@ invoice = Table(
     _now(),
     Column("updated_at", MOMENT, nullable=False),
     CheckConstraint("kind IN ('invoice', 'credit_note')", name="kind"),
-    CheckConstraint("purpose IN ('work', 'retention') AND (purpose = 'work' OR kind = 'invoice')", name="purpose"),
+    CheckConstraint("purpose IN ('work', 'retention', 'prepayment') AND (purpose = 'work' OR kind = 'invoice')", name="purpose"),
     CheckConstraint("retained_amount BETWEEN 0 AND greatest(0, net_amount)", name="retained"),
     CheckConstraint(
         "state IN ('draft','approved','released','posted','part_paid','paid','credited','void')", name="state"

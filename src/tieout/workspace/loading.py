@@ -146,13 +146,13 @@ def _overlaps(rules: list[tuple[YamlFile, int, Treatment]]) -> Iterable[Finding]
         if rule.end and rule.end < rule.start:
             yield file.finding((*at, "to"), f"{rule.end} is before {rule.start}", "the last day is expected")
         for other_file, other_number, other in rules[:place]:
-            same = (rule.entity, rule.country) == (other.entity, other.country)
+            same = (rule.code, rule.entity, rule.country) == (other.code, other.entity, other.country)
             apart = (rule.end and rule.end < other.start) or (other.end and other.end < rule.start)
             if same and not apart:
                 first = f"{other_file.name}:{other_file.line(('treatments', other_number))}"
                 yield file.finding(
                     (*at, "from"), f"its days overlap those of {first}",
-                    "one treatment per entity, country and day is expected", "End one the day before the other begins.",
+                    "one treatment per code, entity, country and day is expected", "End one the day before the other begins.",
                 )  # fmt: skip
 
 

@@ -67,8 +67,9 @@ class OwnershipFile(Shape):
 
 
 class Treatment(Shape):
-    """One tax treatment; a seller's entity or buyer's country left out means any."""
+    """One tax treatment; a seller's entity or buyer's country left out means any. `code` names it for contracts."""
 
+    code: Code | None = None
     entity: Code | None = None
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
     category: Literal["S", "Z", "E", "AE", "K", "G", "O", "L", "M"]

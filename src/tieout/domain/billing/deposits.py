@@ -29,7 +29,7 @@ from tieout.domain.frames import (
     frame,
 )
 
-KIND = "deposit"
+KIND, DEDUCTION = "deposit", "deduction"
 
 
 def deposit_charges(deposits: pl.DataFrame, *, through: date) -> Charged:
@@ -57,6 +57,23 @@ def deposit_charges(deposits: pl.DataFrame, *, through: date) -> Charged:
         trail(asked_on=pl.col("asked_on"), rule=pl.lit("deposit")),
     )  # fmt: skip
     return Charged(in_charge_order(told), in_order(findings))
+
+
+def deduction_charges(released: pl.DataFrame) -> pl.DataFrame:
+    """What the invoices of a contract give back of its deposits (DEPOSITS, `amount`: on released invoices), as CHARGES.
+
+    A deduction is one item less at the price of the deposit, due from the day it was asked for: `deduct_deposits` says
+    how much of it an invoice takes.
+    """
+    check_frame("released deposits", released, DEPOSITS)
+    nothing = pl.lit(None, pl.Date)
+    told = released.filter(pl.col("amount") > 0).with_columns(
+        charge_key(DEDUCTION, "deposit"), pl.lit(DEDUCTION).alias("kind"), pl.col("deposit").alias("item"),
+        pl.col("asked_on").alias("due_on"), nothing.alias("period_start"), nothing.alias("period_end"),
+        pl.lit(-1).cast(CHARGES["quantity"]).alias("quantity"), pl.col("amount").cast(CHARGES["price"]).alias("price"),
+        (-pl.col("amount")).alias("amount"), trail(rule=pl.lit("deposit deducted")),
+    )  # fmt: skip
+    return in_charge_order(told)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from tieout.domain.billing.deposits import KIND as DEPOSIT
 from tieout.domain.billing.totals import invoice_totals
 from tieout.domain.frames import (
     BILLABLE,
@@ -54,7 +55,7 @@ def draft_invoices(
 
     An event stands once for each payer of it, with the payer's part. One draft per group, currency, tax category and
     bill-to: the terms whose `customer` is the payer. A contract line without tax treatment keeps its events
-    waiting. What is `untaxed` (paid in the customer's name) is outside the tax base, category O; EN 16931 (BR-O-11 to 14)
+    waiting. Deposits stand on invoices of their own. What is `untaxed` (paid in the customer's name) is outside the tax base, category O; EN 16931 (BR-O-11 to 14)
     keeps it off invoices with other categories. A draft that would be negative waits too: corrections go to the next
     invoice that carries them. The draft
     key is the group and the date, so the same run drafts the same keys. Domain rules §3.
@@ -111,7 +112,8 @@ def _draft_key(group: str, through: date) -> pl.Expr:
         "terms_days",
     ]
     parts = [pl.col(c).cast(pl.String).fill_null("-") for c in columns]
-    return pl.concat_str([*parts, pl.lit(through.isoformat())], separator="|").alias("draft")
+    in_advance = pl.when(pl.col("kind") == DEPOSIT).then(pl.lit("prepayment")).otherwise(pl.lit("work"))
+    return pl.concat_str([*parts, in_advance, pl.lit(through.isoformat())], separator="|").alias("draft")
 
 
 def _lines(ready: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

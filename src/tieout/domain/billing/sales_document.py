@@ -17,7 +17,7 @@ from tieout.domain.billing.totals import invoice_totals
 from tieout.domain.frames import TAXED_LINES, frame
 from tieout.model.money import minor_unit, round_to_minor
 
-INVOICE, CREDIT_NOTE, SELF_BILLED, SELF_BILLED_CREDIT = "380", "381", "389", "261"
+INVOICE, CREDIT_NOTE, SELF_BILLED, SELF_BILLED_CREDIT, PREPAYMENT = "380", "381", "389", "261", "386"
 """Type codes of UNTDID 1001 that we issue."""
 CREDITS = frozenset({CREDIT_NOTE, SELF_BILLED_CREDIT})
 _ZERO = Decimal(0)

@@ -132,7 +132,14 @@ def _tax(facts: SetupFacts) -> tuple[str | None, tuple[Finding, ...]]:
     entity, country = facts.contract.get("legal_entity"), (facts.customer or {}).get("country")
     if _blank(entity) or _blank(country):
         return None, ()
-    question = {"key": "setup", "entity": entity, "country": country, "tax_point": facts.first_day}
+    code = (facts.contract.get("invoicing") or {}).get("tax_code")
+    question = {
+        "key": "setup",
+        "entity": entity,
+        "country": country,
+        "code": code,
+        "tax_point": facts.first_day,
+    }
     result = determine_tax(frame([question], TAX_QUESTIONS), facts.treatments)
     if result.answers.height:
         return str(result.answers["tax_category"][0]), ()

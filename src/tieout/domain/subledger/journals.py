@@ -86,10 +86,15 @@ def journal_for_credit(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
 
 
 def journal_for_payment(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
-    """Payments heard from the ERP (PAYMENT_CAUSES): Dr cash clearing, Cr receivable applied, Cr unapplied cash."""
+    """Payments heard from the ERP (PAYMENT_CAUSES): Dr cash clearing, Cr receivable applied, Cr unapplied cash.
+
+    What of the applied amount the customer withheld as tax is a claim on the tax office: Dr withholding tax receivable.
+    """
     check_frame("payment causes", causes, PAYMENT_CAUSES)
+    cash = pl.col("applied_amount") + pl.col("unapplied_amount") - pl.col("withheld_amount")
     parts = [
-        _lines(causes, a.CASH_CLEARING, pl.col("applied_amount") + pl.col("unapplied_amount")),
+        _lines(causes, a.CASH_CLEARING, cash),
+        _lines(causes, a.WITHHOLDING_TAX, pl.col("withheld_amount")),
         _lines(causes, a.RECEIVABLE, -pl.col("applied_amount")),
         _lines(causes, a.UNAPPLIED_CASH, -pl.col("unapplied_amount")),
     ]

@@ -11,6 +11,8 @@ import polars as pl
 
 from tieout.domain.frames import TAX_ANSWERS, TAX_QUESTIONS, TREATMENTS, check_frame, conform
 
+_SALE = ["entity", "country", "code", "tax_point"]
+
 
 @dataclass(frozen=True)
 class TaxResult:
@@ -23,16 +25,17 @@ class TaxResult:
 def determine_tax(questions: pl.DataFrame, treatments: pl.DataFrame) -> TaxResult:
     """Answer each sale (TAX_QUESTIONS, unique keys) from the table in force at its tax point (TREATMENTS).
 
-    A null entity or country in the table means any. A rule that names the entity beats one that does not, then one
+    A question may name the rule's `code` (the tax code of a service). A null entity or country in the table means any. A rule that names the entity beats one that does not, then one
     that names the country; of those the one in force latest. Two that still tie are undetermined too.
     """
     check_frame("tax questions", questions, TAX_QUESTIONS)
     check_frame("treatments", treatments, TREATMENTS)
-    rules = treatments.rename({"entity": "rule_entity", "country": "rule_country"})
+    rules = treatments.rename({"entity": "rule_entity", "country": "rule_country", "code": "rule_code"})
     day = pl.col("tax_point")
     fits = (
         (pl.col("rule_entity").is_null() | (pl.col("rule_entity") == pl.col("entity")))
         & (pl.col("rule_country").is_null() | (pl.col("rule_country") == pl.col("country")).fill_null(False))
+        & (pl.col("code").is_null() | (pl.col("rule_code") == pl.col("code")).fill_null(False))
         & (pl.col("effective_from") <= day)
         & (pl.col("effective_to").is_null() | (pl.col("effective_to") >= day))
     )
@@ -41,17 +44,17 @@ def determine_tax(questions: pl.DataFrame, treatments: pl.DataFrame) -> TaxResul
         pl.col("rule_country").is_null(),
         -pl.col("effective_from").to_physical(),
     )
-    shapes = questions.select("entity", "country", "tax_point").unique()
+    shapes = questions.select(_SALE).unique()
     matched = shapes.join(rules, how="cross").filter(fits).with_columns(rank.alias("rank"))
     best = (
-        matched.sort("entity", "country", "tax_point", "rank")
-        .group_by("entity", "country", "tax_point", maintain_order=True)
+        matched.sort(*_SALE, "rank")
+        .group_by(_SALE, maintain_order=True)
         .agg(
             pl.col("category", "rate").first(),
             (pl.col("rank") == pl.col("rank").first()).sum().alias("ties"),
         )
     )
-    joined = questions.join(best, on=["entity", "country", "tax_point"], how="left", nulls_equal=True)
+    joined = questions.join(best, on=_SALE, how="left", nulls_equal=True)
     clear = (pl.col("ties") == 1).fill_null(False)
     answers = joined.filter(clear).rename({"category": "tax_category", "rate": "tax_rate"})
     unclear = joined.filter(~clear).select(

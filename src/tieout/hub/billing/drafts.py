@@ -19,7 +19,7 @@ from tieout.domain.billing import DraftSet, draft_invoices
 from tieout.domain.frames import BILLABLE, INVOICE_TERMS, TAX_QUESTIONS, frame
 from tieout.domain.tax import determine_tax
 from tieout.hub import audit, canonical, exceptions, policies
-from tieout.hub.billing import corrections, e_invoices, payers, retained, waiting
+from tieout.hub.billing import corrections, deposits, e_invoices, payers, retained, waiting
 from tieout.hub.billing.documents import SIGNS, announce_draft, reference_of
 from tieout.hub.billing.waiting import Work
 from tieout.hub.refusals import NotFound
@@ -37,10 +37,11 @@ def draft(conn: Connection, run_id: str, contracts: Sequence[str]) -> list[str]:
         raise NotFound(f"There is no billing run {run_id}.")
     moment = clock.now(conn)
     billing_events.lock_contracts(conn, contracts)
-    works = _gather(conn, contracts, run["through"])
+    only_deposits = bool(run["scope"].get(deposits.PURPOSE))
+    works = _gather(conn, contracts, run["through"], only_deposits)
     for through in sorted({work.through for work in works}):
         now = [work for work in works if work.through == through]
-        shares = _propose(conn, now, through)
+        shares = _propose(conn, now, through, only_deposits)
         for work in now:
             _end_old(conn, run, work, moment)
         payers.keep(conn, shares, moment)
@@ -55,12 +56,14 @@ def draft(conn: Connection, run_id: str, contracts: Sequence[str]) -> list[str]:
     return [reference for work in works for reference in work.drafted]
 
 
-def _gather(conn: Connection, contracts: Sequence[str], through: date) -> list[Work]:
+def _gather(conn: Connection, contracts: Sequence[str], through: date, only_deposits: bool) -> list[Work]:
     live = store.live_drafts(conn, contracts)
     held = canonical.current(conn, "contract", list(contracts))
     works = []
     for contract in contracts:
         mine = [row for row in live if row["contract"] == contract and _is_redone(row)]
+        if only_deposits:
+            mine = [row for row in mine if row["purpose"] == deposits.PURPOSE]
         until = max([through, *(row["through"] for row in mine)])
         terms = canonical.as_of(conn, "contract", contract, until) or held.get(contract) or {}
         works.append(Work(contract, terms, until, mine))
@@ -72,10 +75,12 @@ def _is_redone(row: Mapping[str, Any]) -> bool:
     return row["state"] == "draft" or row["stale_reason"] is not None
 
 
-def _propose(conn: Connection, works: list[Work], through: date) -> payers.Shares:
+def _propose(conn: Connection, works: list[Work], through: date, only_deposits: bool) -> payers.Shares:
     """What the drafts of these contracts would be now; how it is shared over payers."""
     held = [row["id"] for work in works for row in work.redone if row["stale_reason"] is None]
     found = runs.billable(conn, [work.contract for work in works], held, through)
+    if only_deposits:
+        found = [row for row in found if row["kind"] == deposits.KIND]
     customers = {work.contract: work.terms.get("customer") for work in works}
     splits = {work.contract: split for work in works if (split := payers.split_of(work.terms))}
     shares = payers.share(
@@ -84,6 +89,8 @@ def _propose(conn: Connection, works: list[Work], through: date) -> payers.Share
     _place(conn, works, shares)
     if policies.load(conn).correction == corrections.POLICY:
         _note_corrections(conn, works, held, shares)
+    for work in works:
+        work.rows = deposits.deducted(work.rows, through)
     ready = [work for work in works if work.rows and not work.stopped]
     proposed = draft_invoices(
         frame([row for work in ready for row in work.rows], BILLABLE), _terms(conn, ready), through=through
@@ -94,9 +101,12 @@ def _propose(conn: Connection, works: list[Work], through: date) -> payers.Share
         work.drafts = sorted(
             drafts, key=lambda one: shares.positions.get((work.contract, one["row"]["customer"]), 1)
         )
-        retained.keep_back(work.drafts, work.contract, work.terms, reached, through)
+        of_work = [one for one in work.drafts if one["row"]["purpose"] != deposits.PURPOSE]
+        retained.keep_back(of_work, work.contract, work.terms, reached, through)
         work.waiting = proposed.waiting.filter(pl.col("contract") == work.contract).to_dicts()
-    asked = retained.asked_back(conn, [work.contract for work in works], through, held)
+    asked = (
+        {} if only_deposits else retained.asked_back(conn, [work.contract for work in works], through, held)
+    )
     for work in works:
         work.drafts += asked.get(work.contract, [])
     return shares
@@ -138,9 +148,9 @@ def _terms(conn: Connection, works: list[Work]) -> pl.DataFrame:
     """Invoice terms of every contract line and payer, with the tax treatment on the day up to which is billed."""
     questions = frame(
         [
-            {"key": f"{work.contract}/{payer}", "entity": work.entity, "country": known.get("country"),
+            {"key": f"{work.contract}/{payer}/{code}", "entity": work.entity, "country": known.get("country"), "code": code,
              "tax_point": work.through}
-            for work in works for payer, known in work.payers.items()
+            for work in works for payer, known in work.payers.items() for code in set(_tax_codes(work).values())
         ],
         TAX_QUESTIONS,
     )  # fmt: skip
@@ -150,9 +160,9 @@ def _terms(conn: Connection, works: list[Work]) -> pl.DataFrame:
         {
             "contract": work.contract, "line": line, "customer": payer, "entity": work.entity,
             "purchase_order": work.terms.get("purchase_order"), "terms_days": _days(work, known),
-            **{name: tax.get(f"{work.contract}/{payer}", {}).get(name) for name in ("tax_category", "tax_rate")},
+            **{name: tax.get(f"{work.contract}/{payer}/{code}", {}).get(name) for name in ("tax_category", "tax_rate")},
         }
-        for work in works for payer, known in work.payers.items() for line in _lines_of(work)
+        for work in works for payer, known in work.payers.items() for line, code in _tax_codes(work).items()
     ]  # fmt: skip
     return frame(rows, INVOICE_TERMS)
 
@@ -163,8 +173,11 @@ def _days(work: Work, payer: Mapping[str, Any]) -> int:
     return int((payer.get("terms_days") or 0) if days is None else days)
 
 
-def _lines_of(work: Work) -> list[str]:
-    return sorted({row["line"] for row in work.rows})
+def _tax_codes(work: Work) -> dict[str, str | None]:
+    """The tax code of each line with work: its own, else that of the contract's invoicing, else none."""
+    own = {line["line"]: line.get("tax_code") for line in work.terms.get("lines") or []}
+    common = (work.terms.get("invoicing") or {}).get("tax_code")
+    return {line: own.get(line) or common for line in sorted({row["line"] for row in work.rows})}
 
 
 def _documents(proposed: DraftSet, work: Work) -> list[dict[str, Any]]:
@@ -176,6 +189,9 @@ def _documents(proposed: DraftSet, work: Work) -> list[dict[str, Any]]:
                  "tax_amount", "gross_amount", "content_hash")  # fmt: skip
         header: dict[str, Any] = {"kind": "invoice", "legal_entity": row["entity"], "state": "draft"}
         header |= {name: row[name] for name in names}
+        events = set(proposed.events.filter(of_draft)["event"])
+        in_advance = deposits.asks_in_advance([one for one in work.rows if one["event"] in events])
+        header["purpose"] = deposits.PURPOSE if in_advance else "work"
         lines = proposed.lines.filter(of_draft).sort("number").to_dicts()
         links = [
             {"line": e["number"], **{name: e[name] for name in ("event", "quantity", "amount", "notes")}}

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from tieout.domain.billing.sales_document import (
     CREDIT_NOTE,
     INVOICE,
+    PREPAYMENT,
     SELF_BILLED,
     SELF_BILLED_CREDIT,
     BackupRow,
@@ -25,6 +26,7 @@ from tieout.domain.billing.sales_document import (
 )
 from tieout.hub import canonical, policies
 from tieout.hub.actors import SYSTEM, Actor
+from tieout.hub.billing import deposits
 from tieout.hub.billing.documents import find, may_read, name_of
 from tieout.hub.policies import Invoicing
 from tieout.store import clock
@@ -65,7 +67,9 @@ def record_of(conn: Connection, row: Mapping[str, Any]) -> SalesDocument:
     original = store.read(conn, store.by_id(row["credits"])) if row["credits"] else None
     known = _known(conn, "legal_entity", entity, moment)
     return SalesDocument(
-        type_code=_TYPES[row["kind"], row["customer"] in seller.self_billed],
+        type_code=PREPAYMENT
+        if row["purpose"] == deposits.PURPOSE
+        else _TYPES[row["kind"], row["customer"] in seller.self_billed],
         number=name_of(row),
         issue_date=issued,
         due_date=due,

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from tieout.hub import audit, work
 from tieout.hub.actors import SYSTEM, Actor, require
+from tieout.hub.billing import deposits
 from tieout.hub.billing.documents import may_read
 from tieout.hub.billing.drafts import draft, tally
 from tieout.hub.refusals import NotFound
@@ -27,8 +28,12 @@ def start_run(
     contract: str | None = None,
     customer: str | None = None,
     entity: str | None = None,
+    *,
+    deposits_only: bool = False,
 ) -> str:
     """Draft everything due on or before `through`, of one contract, customer or legal entity, or of all; the run's id.
+
+    `deposits_only`: nothing but what is asked for in advance.
 
     The actor is the preparer of every draft of the run. Work is requested per partition of contracts; a run that
     finds nothing due is done at once.
@@ -39,7 +44,7 @@ def start_run(
     due = store.contracts_due(conn, through, scope, actor.entities)
     run_id = new_id(moment)
     row = {
-        "id": run_id, "through": through, "scope": scope, "preparer": actor.name, "started_at": moment,
+        "id": run_id, "through": through, "scope": scope | ({deposits.PURPOSE: True} if deposits_only else {}), "preparer": actor.name, "started_at": moment,
         "state": "running" if due else "done", "finished_at": None if due else moment,
     }  # fmt: skip
     parts = [

@@ -150,14 +150,25 @@ def _book(conn: Connection, row: Mapping[str, Any], applications: Mapping[str, M
         nets[line["contract_line"]] = nets.get(line["contract_line"], _ZERO) + line["net_amount"]
     lines = sorted(nets)
     weights = [max(nets[line], _ZERO) for line in lines]
+    currency = row["currency"]
     causes = [
-        {"cause": cause, "contract": row["contract"], "line": line, "entity": row["legal_entity"],
-         "currency": row["currency"], "event_date": a["paid_on"], "applied_amount": share, "unapplied_amount": _ZERO}
+        {"cause": cause, "contract": row["contract"], "line": line, "entity": row["legal_entity"], "currency": currency,
+         "event_date": a["paid_on"], "applied_amount": share, "unapplied_amount": _ZERO, "withheld_amount": withheld}
         for cause, a in applications.items()
-        for line, share in zip(lines, allocate(a["amount"], weights, row["currency"]), strict=True)
+        for line, share, withheld in zip(
+            lines, allocate(a["amount"], weights, currency), allocate(_withheld(cause, a, currency), weights, currency),
+            strict=True,
+        )
     ]  # fmt: skip
     books.write_journals(conn, journal_for_payment(frame(causes, PAYMENT_CAUSES), books_for(conn, row)))
     fp("settlement.booked")
+
+
+def _withheld(cause: str, application: Mapping[str, Any], currency: str) -> Decimal:
+    """What of an application (PAYMENT/DOCUMENT/VERSION) was withheld: the payment's, over all that it was applied to."""
+    applied = sorted(application["applied"].items())
+    place = [document for document, _ in applied].index(cause.split("/")[1])
+    return allocate(application["withheld"], [Decimal(amount) for _, amount in applied], currency)[place]
 
 
 def _announce(

@@ -11,6 +11,8 @@ from typing import Any
 import polars as pl
 
 from tieout.domain.billing import apply_caps
+from tieout.domain.billing.deposits import DEDUCTION
+from tieout.domain.billing.deposits import KIND as DEPOSIT
 from tieout.domain.frames import CAP_EVENTS, CAPS, frame
 from tieout.hub.rating.facts import Facts
 
@@ -61,14 +63,22 @@ def cap_events(facts: Facts, standing: pl.DataFrame) -> Capped:
     for name, limit in limits.items():
         if limit.kind == ORDER:
             group |= dict.fromkeys(limit.contracts, name)
+    work = ~pl.col("source_kind").is_in(
+        [DEPOSIT, DEDUCTION]
+    )  # what is only asked for in advance consumes no limit
+    sizes = {
+        name: pl.when(work).then(size).otherwise(0).alias(name)
+        for m in ("quantity", "amount")
+        for name, size in (
+            (m, pl.col(m) - pl.col(f"reversed_{m}") - pl.col(f"given_up_{m}")),
+            (f"released_{m}", pl.col(f"billed_{m}") - pl.col(f"credited_{m}")),
+        )
+    }
     events = standing.select(
         "event", pl.col("source_kind").alias("kind"),
         pl.col("contract").replace(group),
         pl.format("{}/{}", "contract", "line").alias("line"), "work_date", "entry",
-        (pl.col("quantity") - pl.col("reversed_quantity") - pl.col("given_up_quantity")).alias("quantity"),
-        (pl.col("amount") - pl.col("reversed_amount") - pl.col("given_up_amount")).alias("amount"),
-        (pl.col("billed_quantity") - pl.col("credited_quantity")).alias("released_quantity"),
-        (pl.col("billed_amount") - pl.col("credited_amount")).alias("released_amount"), "sequence", "currency",
+        *sizes.values(), "sequence", "currency",
     )  # fmt: skip
     lines = dict(
         events.select(standing["contract"].alias("of"), "line").unique().sort("of", "line").group_by("of", maintain_order=True)

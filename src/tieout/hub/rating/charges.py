@@ -14,6 +14,8 @@ from tieout.domain.billing import (
     Planned,
     UsagePolicies,
     adjust_charges,
+    deduction_charges,
+    deposit_charges,
     draw_retainers,
     fixed_fee_charges,
     milestone_charges,
@@ -25,17 +27,17 @@ from tieout.domain.billing import (
     usage_charges,
 )
 from tieout.domain.billing.charges import ADJUSTMENT, charge_key, in_charge_order, trail
+from tieout.domain.billing.deposits import DEDUCTION
+from tieout.domain.billing.deposits import KIND as DEPOSIT
 from tieout.domain.frames import (
     BILLING_FINDINGS,
     CHARGES,
     CHARGES_SET_BACK,
-    DELIVERIES,
+    DEPOSITS,
     HELD_CHARGES,
-    MILESTONE_STATES,
     PERIOD_FEES,
     RETAINER_DRAWS,
     REVENUE_STEPS,
-    USAGE_READINGS,
     conform,
     empty,
 )
@@ -52,20 +54,21 @@ _PERIOD = ["contract", "line", "period_start"]
 _NAMES = {
     "fixed": "Fixed fee", "milestone": "Milestone", "period": "Fee", "retainer": "Retainer", "usage": "Usage",
     "minimum": "Minimum commitment", "units": "Units", OVERAGE: "Work beyond the retainer",
-    WRITE_UP: "Write-up",
+    WRITE_UP: "Write-up", DEPOSIT: "Deposit", DEDUCTION: "Deposit deducted",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Performed:
-    """What was reached, used and delivered: MILESTONE_STATES, USAGE_READINGS, DELIVERIES."""
+    """What was reached, used and delivered (MILESTONE_STATES, USAGE_READINGS, DELIVERIES), and asked for in advance.
+
+    `deposits`: DEPOSITS without a line.
+    """
 
     states: pl.DataFrame
     readings: pl.DataFrame
     deliveries: pl.DataFrame
-
-
-NOTHING_PERFORMED = Performed(empty(MILESTONE_STATES), empty(USAGE_READINGS), empty(DELIVERIES))
+    deposits: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,8 @@ def charge(
     `draws` (RETAINER_DRAWS with `unit_price`) is work that retainers cover, `raised` (CHARGES) what people wrote up. Domain rules §2.12-2.13.
     """
     stored = events.filter(~pl.col("source_kind").is_in(list(WORK)))
-    if stored.is_empty() and raised.is_empty() and all(line.method == BY_HOUR for line in lines):
+    planless = stored.is_empty() and raised.is_empty() and performed.deposits.is_empty()
+    if planless and all(line.method == BY_HOUR for line in lines):
         return NO_CHARGES
     held = _held(stored)
     fixed_plans, fixed_items, misfits = plans.fixed_plans(lines, _billed_items(held), today)
@@ -121,6 +125,7 @@ def charge(
         used, unit_charges(performed.deliveries, plans.unit_prices(lines), through=today),
         Charged(_overage(drawn, draws, retainers, today), drawn.findings), Charged(raised, empty(BILLING_FINDINGS)),
     ]  # fmt: skip
+    charged += _deposits(performed.deposits, lines, stored, today)
     limits = plans.minimums(lines)
     counted = pl.concat([one.charges for one in charged]).join(
         limits.select("contract", "line"), on=["contract", "line"], how="semi"
@@ -191,6 +196,26 @@ def _held(stored: pl.DataFrame) -> pl.DataFrame:
 def _billed_items(held: pl.DataFrame) -> pl.DataFrame:
     fees = held.filter(pl.col("kind").is_in(["fixed", ADJUSTMENT]))
     return fees.group_by("contract", "line", "item").agg(pl.col("billed_amount").sum().alias("amount"))
+
+
+def _deposits(
+    deposits: pl.DataFrame, lines: Sequence[Line], stored: pl.DataFrame, today: date
+) -> list[Charged]:
+    """What is asked for in advance, on the first line of its contract, and what of it later invoices deduct."""
+    if deposits.is_empty():
+        return []
+    first = {line.contract: line.terms["line"] for line in reversed(lines)}
+    line = pl.col("contract").replace_strict(first, default=None, return_dtype=pl.String).alias("line")
+    placed = conform("deposits", deposits.with_columns(line).drop_nulls("line"), DEPOSITS)
+    mine = stored.filter(pl.col("source_kind") == DEPOSIT)
+    released = mine.group_by(pl.col("item").alias("deposit")).agg(
+        (pl.col("billed_amount") - pl.col("credited_amount")).sum().alias("released")
+    )
+    left = placed.join(released, on="deposit").with_columns(
+        pl.min_horizontal("amount", "released").alias("amount")
+    )
+    deducted = deduction_charges(conform("released deposits", left, DEPOSITS))
+    return [deposit_charges(placed, through=today), Charged(deducted, empty(BILLING_FINDINGS))]
 
 
 def _usage(

@@ -12,13 +12,26 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tieout.domain.billing import UsagePolicies
-from tieout.domain.frames import CARDS, HOLDS, LINES, RATES, WRITES, check_frame, conform, frame
+from tieout.domain.frames import (
+    CARDS,
+    DELIVERIES,
+    HOLDS,
+    LINES,
+    MILESTONE_STATES,
+    RATES,
+    USAGE_READINGS,
+    WRITES,
+    check_frame,
+    conform,
+    empty,
+    frame,
+)
 from tieout.domain.rating.gates import BY_HOUR
 from tieout.domain.rating.holds import BILLING_HOLD
 from tieout.hub import exchange
 from tieout.hub.contract_lines import read_caps, read_lines
 from tieout.hub.policies import Policies
-from tieout.hub.rating.charges import NOTHING_PERFORMED, Performed
+from tieout.hub.rating.charges import Performed
 from tieout.hub.rating.expenses import Spending, spending_of
 from tieout.hub.rating.plans import Line, lines_of, rated_by
 from tieout.store import billing_events, clock, holds, performance, writes
@@ -142,14 +155,16 @@ def _lines(plans: Sequence[Line], contracts: Mapping[str, Mapping[str, Any]]) ->
 
 
 def _performed(conn: Connection, plans: Sequence[Line]) -> Performed:
-    """What was performed under the contracts that are not billed by the hour alone."""
+    """What was performed under the contracts that are not billed by the hour alone, and what any asks for in advance."""
     keys = {line.contract for line in plans if line.method != BY_HOUR}
+    deposits = performance.deposits(conn, {line.contract for line in plans})
     if not keys:
-        return NOTHING_PERFORMED
+        return Performed(empty(MILESTONE_STATES), empty(USAGE_READINGS), empty(DELIVERIES), deposits)
     return Performed(
         performance.milestone_states(conn, keys),
         performance.usage_readings(conn, keys),
         performance.deliveries(conn, keys),
+        deposits,
     )
 
 

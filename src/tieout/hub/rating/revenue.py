@@ -10,6 +10,8 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection
 
+from tieout.domain.billing.deposits import DEDUCTION
+from tieout.domain.billing.deposits import KIND as DEPOSIT
 from tieout.domain.frames import (
     CONTRACT_EXISTENCE,
     EARNED_CAUSES,
@@ -28,8 +30,9 @@ from tieout.hub.rating.facts import Facts
 from tieout.store import subledger
 from tieout.telemetry.failpoints import fp
 
-BY_TIME = frozenset({"period", "retainer"})
-"""Kinds of charges that are earned as their period passes or their balance is drawn, not when they fall due."""
+NOT_EARNED = frozenset({"period", "retainer", DEPOSIT, DEDUCTION})
+"""Charges that are not what their line earns: fees are earned as their period passes or their balance is drawn, and what
+is asked for in advance is no performance (IFRS 15.106)."""
 _CAUSE = ["contract", "event_date", "line", "entity", "currency", "taken_back"]
 
 
@@ -97,7 +100,7 @@ def _by_right(facts: Facts, events: pl.DataFrame) -> pl.DataFrame:
     Expenses are earned as they are incurred whatever their line earns by: they stay out of its measure.
     """
     spent = pl.col("source_kind").is_in(list(KINDS))
-    by_time = pl.col("source_kind").is_in(list(BY_TIME))
+    by_time = pl.col("source_kind").is_in(list(NOT_EARNED))
     nothing = pl.col("over_cap_amount") + pl.col("written_off_amount") + pl.col("reversed_amount")
     otherwise = ~spent & (by_time | pl.col("event").is_in(_measured(facts, events)))
     earned = pl.when(otherwise).then(nothing).otherwise("amount")
