@@ -54,7 +54,8 @@ def test_an_approved_expense_is_billed_and_earned_at_cost(hub: Connection) -> No
     """120 with 20 recoverable tax: 100 to bill, on 3 February; a second run changes nothing."""
     told = take(hub, "tool", spent("E1", "120", tax_amount="20")).events
     assert [(e.type, e.subject, e.data) for e in told] == [
-        ("tieout.expense.approved.v1", "K-1", {"expenses": ["E1"]})
+        ("tieout.expense.approved.v1", "K-1", {"expenses": ["E1"]}),
+        ("purchase.heard", "K-1", {}),
     ]
     assert rate_contracts(hub, ["K-1"]) == Rated(created=1, journals=1)
     assert events(hub) == [("E1", "expense", D(1), D(100))]

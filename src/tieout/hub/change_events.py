@@ -174,7 +174,7 @@ def _work_done(contracts: Contracts, changes: Sequence[Changed]) -> Iterable[New
     yield from (
         NewEvent(e.TIME_RECORDED, contract, None, {"days": found}) for contract, found in days.items()
     )
-    yield from (NewEvent(e.SUBCONTRACT_RECEIVED, contract, None, {}) for contract in bought)
+    yield from (NewEvent(e.PURCHASE_HEARD, contract, None, {}) for contract in bought)
 
 
 def _approvals(contracts: Contracts, changes: Sequence[Changed]) -> list[NewEvent]:

@@ -56,7 +56,7 @@ def subcontract(facts: Facts, body: Subcontract, at: date, moment: datetime) -> 
     key = body.id or f"S-{_place(facts, 'subcontract')}"
     document = {
         "id": key, "project": facts.scenario.line(body.contract, body.line).project, "supplier": body.supplier,
-        "entity": None, "date": body.date or at, "amount": body.amount, "tax_amount": body.tax_amount,
+        "entity": None, "date": body.date or at, "amount": body.amount, "tax_amount": body.tax_amount, "billable": body.billable or None,
         "currency": body.currency or _currency(facts, str(entity)),
     }  # fmt: skip
     return facts.change("subcontract", key, document, moment, version=body.version)

@@ -205,6 +205,7 @@ class Subcontract(OnContract):
     line: Text | None = None
     date: Day | None = None
     supplier: Text | None = None
+    billable: bool = False
     amount: Number
     currency: Text | None = None
     tax_amount: Number | None = None

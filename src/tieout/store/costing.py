@@ -50,8 +50,10 @@ def labor_is_costed(conn: Connection) -> bool:
 
 
 def anything_costs(conn: Connection) -> bool:
-    """Whether there is anything of which a cost follows: a cost rate, or subcontract work."""
-    query = text("SELECT EXISTS (SELECT FROM cost_rate) OR EXISTS (SELECT FROM subcontract)")
+    """Whether there is anything of which a cost follows: a cost rate, subcontract work, or an expense."""
+    query = text(
+        "SELECT EXISTS (SELECT FROM cost_rate) OR EXISTS (SELECT FROM subcontract) OR EXISTS (SELECT FROM expense)"
+    )
     return bool(conn.execute(query).scalar_one())
 
 
@@ -85,7 +87,8 @@ def widened(conn: Connection, contracts: Collection[str]) -> set[str]:
     query = text(
         "SELECT unnest(CAST(:keys AS text[])) UNION SELECT c.contract FROM project p"
         " JOIN (SELECT 'labor' AS kind, key, project FROM time_entry WHERE superseded_at IS NULL"
-        " UNION ALL SELECT 'subcontract', key, project FROM subcontract WHERE superseded_at IS NULL) w ON w.project = p.key"
+        " UNION ALL SELECT 'subcontract', key, project FROM subcontract WHERE superseded_at IS NULL"
+        " UNION ALL SELECT 'expense', key, project FROM expense WHERE superseded_at IS NULL) w ON w.project = p.key"
         " JOIN cost_entry c ON c.source = w.key AND c.kind = w.kind"
         " WHERE p.contract = ANY(:keys) AND p.superseded_at IS NULL AND c.contract <> p.contract"
     )

@@ -1,4 +1,4 @@
-"""What rating reads of expenses: the current version of each with what stands around it."""
+"""What rating reads of expenses and of subcontract work that is billed: the current version of each and what is around it."""
 
 from __future__ import annotations
 
@@ -17,20 +17,27 @@ EXPENSE_COLUMNS = {
     "recorded_at": pl.Datetime("us", "UTC"),
 }  # fmt: skip
 
-_SELECT = """
-    SELECT e.key, e.version, 'expense', p.contract, NULL, e.project, p.state, e.task, t.state, e.worker, w.left_on,
-           coalesce(e.legal_entity, c.legal_entity), e.category, e.nature, e.expense_date, e.amount, e.currency,
+_SPENT = """
+    (SELECT key, version, 'expense' AS kind, project, task, worker, legal_entity, category, nature, expense_date AS day,
+            amount, currency, tax_amount, billable, state, recorded_at FROM expense WHERE superseded_at IS NULL
+     UNION ALL SELECT key, version, 'subcontract', project, NULL, NULL, legal_entity, NULL, NULL, work_date,
+            amount, currency, tax_amount, true, 'approved', recorded_at FROM subcontract
+     WHERE superseded_at IS NULL AND billable)
+"""
+_SELECT = f"""
+    SELECT e.key, e.version, e.kind, p.contract, NULL, e.project, p.state, e.task, t.state, e.worker, w.left_on,
+           coalesce(e.legal_entity, c.legal_entity), e.category, e.nature, e.day, e.amount, e.currency,
            e.tax_amount, e.billable, e.state,
            EXISTS (SELECT FROM billing_event b JOIN billing_balance x ON x.event = b.id
-                   WHERE b.entry = e.key AND b.source_kind = 'expense'
+                   WHERE b.entry = e.key AND b.source_kind = e.kind
                    HAVING sum(x.billed_amount - x.credited_amount) <> 0),
            (extract(epoch FROM e.recorded_at) * 1000000)::bigint
-    FROM expense e
+    FROM {_SPENT} e
     LEFT JOIN project p ON p.key = e.project AND p.superseded_at IS NULL
     LEFT JOIN project_task t ON t.key = e.task AND t.superseded_at IS NULL
     LEFT JOIN worker w ON w.key = e.worker AND w.superseded_at IS NULL
     LEFT JOIN contract c ON c.key = p.contract AND c.superseded_at IS NULL
-"""
+"""  # noqa: S608
 
 
 def expenses_of(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
@@ -39,8 +46,9 @@ def expenses_of(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
     Who states no legal entity spent it for the contract's; `released`: a released invoice holds it.
     """
     query = f"""
-        {_SELECT} WHERE e.superseded_at IS NULL AND (p.contract = ANY(%(contracts)s) OR e.key IN (
-            SELECT entry FROM billing_event WHERE contract = ANY(%(contracts)s) AND source_kind = 'expense'))
+        {_SELECT} WHERE p.contract = ANY(%(contracts)s) OR (e.key, e.kind) IN (
+            SELECT entry, source_kind FROM billing_event WHERE contract = ANY(%(contracts)s)
+            AND source_kind IN ('expense', 'subcontract'))
         ORDER BY e.key
     """  # noqa: S608
     return read_frame(conn, query, {"contracts": list(contracts)}, EXPENSE_COLUMNS)
@@ -48,5 +56,5 @@ def expenses_of(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
 
 def unassigned_expenses(conn: Connection) -> pl.DataFrame:
     """Current expenses that belong to no contract."""
-    query = f"{_SELECT} WHERE e.superseded_at IS NULL AND p.contract IS NULL ORDER BY e.key"
+    query = f"{_SELECT} WHERE p.contract IS NULL ORDER BY e.key"
     return read_frame(conn, query, {}, EXPENSE_COLUMNS)

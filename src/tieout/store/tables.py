@@ -533,6 +533,7 @@ subcontract = _canonical(
     Column("currency", String),
     Column("amount", MONEY),
     Column("tax_amount", MONEY, comment="the recoverable part of the amount"),
+    Column("billable", Boolean, comment="null: it is cost only"),
     extra=(Index("ix_subcontract_project", "project", postgresql_where=text("superseded_at IS NULL")),),
 )
 
@@ -1145,7 +1146,7 @@ cost_entry = Table(
     metadata,
     Column("id", UUID(as_uuid=False), primary_key=True),
     Column("journal", UUID(as_uuid=False), ForeignKey("journal.id"), nullable=False),
-    Column("kind", String, nullable=False, comment="labor | subcontract | variance | payroll"),
+    Column("kind", String, nullable=False, comment="labor | expense | subcontract | pass_through | variance | payroll"),
     Column("source", String, nullable=False, comment="key of the time entry or subcontract work; WORKER:… of payroll"),
     Column("version", Integer, nullable=False),
     Column("contract", String),

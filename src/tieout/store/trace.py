@@ -87,6 +87,8 @@ LINKS: tuple[Link, ...] = (
     _named("project", "subcontract", "bought for", "project", "key", "subcontract"),
     _costed("time_entry", "labor"),
     _costed("subcontract", "subcontract"),
+    _costed("expense", "expense"),
+    _costed("expense", "pass_through"),
     Link("payroll", "cost_entry", "costed as", "r.key", "CAST(c.id AS text)",
          "payroll r JOIN cost_entry c ON c.worker = r.worker AND (c.kind = 'payroll'"
          " AND c.source = concat_ws(':', r.worker, c.legal_entity, r.period) OR c.kind = 'variance'"

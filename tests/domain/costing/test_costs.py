@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -32,6 +32,7 @@ from tieout.domain.frames import (
     COST_HOURS,
     COST_RATES,
     COSTS,
+    EXCHANGE_RATES,
     EXPENSE_LIMITS,
     EXPENSE_TERMS,
     EXPENSES,
@@ -125,12 +126,24 @@ def test_a_correction_books_the_difference_and_one_that_moves_reverses_under_its
 def test_a_cost_in_another_currency_than_the_books_is_a_finding() -> None:
     """An entity whose currency nobody stated keeps its books in that of its costs."""
     rows = [cost("a", "480"), cost("b", "480", currency="EUR"), cost("c", "480", currency="EUR", entity="XX")]
-    own, found = in_own_currency(frame(rows, COSTS), {"US01": "USD"})
+    own, found = in_own_currency(frame(rows, COSTS), {"US01": "USD"}, empty(EXCHANGE_RATES))
     assert own["source"].to_list() == ["a", "c"]
     assert found.select("kind", "source", "worker", "contract", "amount").rows() == [
         ("missing-cost-fx", "b", "W1", "C-1", None)
     ]
     assert "EUR" in found["detail"][0]
+
+
+def test_a_cost_in_another_currency_converts_at_the_rate_of_its_day() -> None:
+    rates = frame([{"base": "EUR", "quote": "USD", "rate_type": "spot", "day": date(2026, 1, 1), "rate": D("1.1111"),
+                    "known_from": datetime(2026, 1, 1, tzinfo=timezone.utc)}], EXCHANGE_RATES)  # fmt: skip
+    own, found = in_own_currency(
+        frame([cost("b", "480.05", currency="EUR", event_date=date(2026, 1, 15))], COSTS),
+        {"US01": "USD"},
+        rates,
+    )
+    assert own.select("currency", "amount").rows() == [("USD", D("533.38"))]  # 533.383555
+    assert found.is_empty()
 
 
 costs_of_a_day = st.lists(

@@ -12,13 +12,15 @@ from tieout.domain.frames import (
     LABOR_COSTS,
     LINE_AMOUNTS,
     MARGINS,
+    MONEY,
     POSTINGS,
     SHARE,
     check_frame,
     conform,
 )
+from tieout.domain.rating.exchange import converted, with_exchange
 from tieout.domain.subledger import accounts as a
-from tieout.model.decimals import ratio
+from tieout.model.decimals import ratio, round_by_currency
 
 LABOR, VARIANCE, PAYROLL = "labor", "variance", "payroll"
 EXPENSE, SUBCONTRACT, PASS_THROUGH = "expense", "subcontract", "pass_through"
@@ -75,24 +77,34 @@ def booked_costs(costs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def in_own_currency(costs: pl.DataFrame, currencies: Mapping[str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def in_own_currency(
+    costs: pl.DataFrame, currencies: Mapping[str, str], rates: pl.DataFrame, *, max_age_days: int = 31
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The costs (COSTS) in the currency of their entity's books, and findings (COST_FINDINGS) of the others.
 
-    Until exchange rates are known a cost in another currency is `missing-cost-fx` and is not booked. An entity whose
-    currency nobody has stated keeps its books in that of its costs.
+    A cost in another currency converts at the rate of its day (EXCHANGE_RATES), rounded once; without one it is
+    `missing-cost-fx` and is not booked. An entity whose currency nobody has stated keeps its books in that of its costs.
     """
     check_frame("costs", costs, COSTS)
     books = pl.col("entity").replace_strict(currencies, default=None, return_dtype=pl.String)
-    judged = costs.with_columns(books.alias("books"))
-    foreign = (pl.col("books") != pl.col("currency")).fill_null(False)
-    said = pl.format(
-        "{} {} costs in {}, entity {} keeps its books in {}: no exchange rate is known",
-        "kind", "source", "currency", "entity", "books",
+    judged = costs.with_columns(
+        pl.coalesce(books, "currency").alias("books"), pl.lit(None, pl.String).alias("wanted")
+    )
+    told = with_exchange(judged, rates, source="currency", target="books", day="event_date", wanted="wanted",
+                         max_age_days=max_age_days)  # fmt: skip
+    known = told.filter(pl.col("exchange_rate").is_not_null())
+    own = known.with_columns(
+        round_by_currency(converted(pl.col("amount")), "books", known["books"].unique().to_list()).cast(MONEY).alias("amount"),
+        pl.col("books").alias("currency"),
     )  # fmt: skip
-    named = judged.filter(foreign).with_columns(
+    said = pl.format(
+        "{} {} costs in {}, entity {} keeps its books in {}: no exchange rate is known for {}",
+        "kind", "source", "currency", "entity", "books", "event_date",
+    )  # fmt: skip
+    unknown = told.filter(pl.col("exchange_rate").is_null()).with_columns(
         pl.lit("missing-cost-fx").alias("kind"), pl.lit(None, COST_FINDINGS["amount"]).alias("amount"), said.alias("detail")
     )  # fmt: skip
-    return judged.filter(~foreign).select(COSTS.names()), conform("cost findings", named, COST_FINDINGS)
+    return own.select(COSTS.names()), conform("cost findings", unknown, COST_FINDINGS)
 
 
 def cost_postings(costs: pl.DataFrame, cause: pl.Expr = _BY_SOURCE) -> pl.DataFrame:

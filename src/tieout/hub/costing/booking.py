@@ -25,9 +25,19 @@ from tieout.domain.costing import (
     transfer_charges,
 )
 from tieout.domain.costing.costs import PAYROLL, VARIANCE
-from tieout.domain.frames import COSTS, PRICE, SHARE, TRANSFER_MARGINS, TRANSFERS, check_frame, conform, empty
+from tieout.domain.frames import (
+    COSTS,
+    EXCHANGE_RATES,
+    PRICE,
+    SHARE,
+    TRANSFER_MARGINS,
+    TRANSFERS,
+    check_frame,
+    conform,
+    empty,
+)
 from tieout.domain.subledger import Books
-from tieout.hub import books
+from tieout.hub import books, exchange
 from tieout.store import clock
 from tieout.store import costing as store
 from tieout.store.ids import new_id
@@ -58,18 +68,20 @@ class Booked:
 
 
 def book(
-    conn: Connection, target: pl.DataFrame, owners: pl.DataFrame, scope: Scope, policies: CostPolicies, rates: pl.DataFrame
+    conn: Connection, target: pl.DataFrame, owners: pl.DataFrame, scope: Scope, policies: CostPolicies, paid: pl.DataFrame
 ) -> Booked:  # fmt: skip
     """Book what the books of the scope lack of the costs (COSTS) as they should stand, and of the charges for them.
 
-    `owners` are the contracts' entities (CONTRACT_ENTITIES), `rates` {source, rate, burden} of hours, kept for the trace.
+    `owners` are the contracts' entities (CONTRACT_ENTITIES), `paid` {source, rate, burden} of hours, kept for the trace.
     """
     now = books.open_books(conn)
-    own, findings = in_own_currency(target.filter(pl.col("entity").is_not_null()), now.currencies)
+    placed = target.filter(pl.col("entity").is_not_null())
+    rates = exchange.rates_between(conn, [*placed["currency"].unique(), *now.currencies.values()])
+    own, findings = in_own_currency(placed, now.currencies, rates, max_age_days=exchange.MAX_AGE_DAYS)
     held = check_frame("booked", store.booked_costs(conn, scope.kinds, scope.of, scope.keys), COSTS)
     costs = cost_changes(booked_costs(own), held)
     moment = clock.now(conn)
-    journals = _book_costs(conn, costs, now, moment, rates)
+    journals = _book_costs(conn, costs, now, moment, paid)
     charges = transfer_charges(own, owners, empty(TRANSFER_MARGINS), now.closed, policies=policies)
     charges, foreign = _payable(charges, now.currencies)
     earlier = store.booked_transfers(conn, scope.kinds, scope.of, scope.keys)
@@ -83,7 +95,7 @@ def book(
 def _payable(charges: pl.DataFrame, currencies: Mapping[str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The charges in the currency of the buyer's books, and findings (COST_FINDINGS) of the others."""
     borne = charges.with_columns(pl.col("buyer").alias("entity"), pl.lit(None, pl.String).alias("project"))
-    payable, foreign = in_own_currency(conform("charges", borne, COSTS), currencies)
+    payable, foreign = in_own_currency(conform("charges", borne, COSTS), currencies, empty(EXCHANGE_RATES))
     keys = ["source", "kind"]
     return charges.join(payable.select(keys).unique(), on=keys, how="semi"), foreign
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection
 
 from tieout.domain.costing import CostPolicies, LaborCost, cost_labor, cost_purchases
-from tieout.domain.costing.costs import SUBCONTRACT
+from tieout.domain.costing.costs import EXPENSE, SUBCONTRACT
 from tieout.domain.frames import (
     CONTRACT_ENTITIES,
     COST_FINDINGS,
@@ -23,10 +24,16 @@ from tieout.domain.frames import (
     empty,
     frame,
 )
+from tieout.domain.rating import Lookups, RatingPolicies
+from tieout.domain.rating.expenses import PRINCIPAL
 from tieout.domain.rating.policies import WEEKDAYS
+from tieout.hub import exchange
+from tieout.hub.rating.expenses import rate as rate_spending
+from tieout.hub.rating.expenses import spending_of
 from tieout.hub.rating.facts import segments, with_lines
+from tieout.hub.rating.plans import lines_of
 from tieout.store import costing as store
-from tieout.store import rating
+from tieout.store import expenses, rating
 
 _MONDAY = date(1989, 12, 25)
 """The Monday before the first day that any fact may have."""
@@ -75,12 +82,42 @@ def _anchor(policies: CostPolicies) -> date:
     return _MONDAY + timedelta(days=WEEKDAYS.index(policies.week_start) - 7)
 
 
-def purchases(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
-    """Costs (COSTS) of what was bought for the contracts."""
+def purchases(conn: Connection, contracts: Collection[str], policies: RatingPolicies) -> pl.DataFrame:
+    """Costs (COSTS) of what was bought for the contracts: subcontract work and expenses.
+
+    What an agent or for the customer's account passes on is no cost: the rating of the expenses says how much of it.
+    """
+    terms = segments(rating.terms_of(conn, contracts))
+    bought = _subcontracted(conn, contracts, terms)
+    ours = (pl.col("kind") == EXPENSE) & pl.col("contract").is_in(list(contracts))
+    spent = with_lines(expenses.expenses_of(conn, contracts), terms).filter(ours)
+    return cost_purchases(
+        pl.concat([bought, check_frame("expenses", spent, EXPENSES)]),
+        _rated(conn, spent, contracts, terms, policies),
+    )
+
+
+def _subcontracted(
+    conn: Connection, contracts: Collection[str], terms: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> pl.DataFrame:
     found = store.purchases_of(conn, contracts)
-    placed = with_lines(found, segments(rating.terms_of(conn, contracts))) if found.height else found
+    placed = with_lines(found, terms) if found.height else found
     whole = placed.with_columns(
         pl.lit(SUBCONTRACT).alias("kind"), pl.lit(False).alias("billable"), pl.lit("approved").alias("state")
     )
     missing = [pl.lit(None, EXPENSES[name]).alias(name) for name in EXPENSES if name not in whole.columns]
-    return cost_purchases(conform("purchases", whole.with_columns(missing), EXPENSES), empty(RATED_EXPENSES))
+    return conform("purchases", whole.with_columns(missing), EXPENSES)
+
+
+def _rated(
+    conn: Connection, spent: pl.DataFrame, contracts: Collection[str], terms: Mapping[str, Sequence[Mapping[str, Any]]],
+    policies: RatingPolicies,
+) -> pl.DataFrame:  # fmt: skip
+    """RATED_EXPENSES where anything is passed on; principals' expenses cost what they are, whatever is billed."""
+    if spent.filter(pl.col("nature").fill_null(PRINCIPAL) != PRINCIPAL).is_empty():
+        return empty(RATED_EXPENSES)
+    rows = rating.contracts_of(conn, contracts)
+    named = [row["currency"] for row in rows.values()]
+    lookups = Lookups(exchange_rates=exchange.rates_between(conn, [*named, *spent["currency"].unique()]))
+    plans = lines_of(rows, terms, {})
+    return rate_spending(spending_of(spent, plans, rows), policies, lookups).events

@@ -9,7 +9,7 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tieout.domain.costing import labor_as_costs
-from tieout.domain.costing.costs import LABOR, SUBCONTRACT
+from tieout.domain.costing.costs import EXPENSE, LABOR, PASS_THROUGH, SUBCONTRACT
 from tieout.domain.frames import COST_FINDINGS
 from tieout.hub import audit, policies, work
 from tieout.hub.actors import SYSTEM
@@ -39,11 +39,12 @@ def cost_contracts(conn: Connection, contracts: Collection[str]) -> Costed:
     """
     keys = sorted(store.widened(conn, contracts))
     billing_events.lock_contracts(conn, keys)
-    chosen = policies.load(conn).costing
+    stated = policies.load(conn)
+    chosen = stated.costing
     labor = facts.labor_of_contracts(conn, keys, chosen)
-    target = pl.concat([labor_as_costs(labor.costs), facts.purchases(conn, keys)])
+    target = pl.concat([labor_as_costs(labor.costs), facts.purchases(conn, keys, stated.rating)])
     rates = labor.costs.select(pl.col("entry").alias("source"), "rate", "burden")
-    scope = booking.Scope((LABOR, SUBCONTRACT), "contract", keys)
+    scope = booking.Scope((LABOR, EXPENSE, SUBCONTRACT, PASS_THROUGH), "contract", keys)
     booked = booking.book(conn, target, facts.owners(conn, keys), scope, chosen, rates)
     found = pl.concat([labor.findings, booked.findings]).select(COST_FINDINGS.names())
     opened, resolved = findings.settle(conn, KIND, keys, found, "contract")
