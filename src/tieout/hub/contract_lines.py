@@ -75,6 +75,14 @@ def _part(terms: Mapping[str, Kind], *needed: str) -> Kind:
     return lambda value: _one(value, terms, needed)
 
 
+def _client_rules(value: Any) -> list[str]:
+    from tieout.hub.billing.client_rules import (
+        rules,  # the expressions' library is only needed where there are any
+    )
+
+    return rules(value)
+
+
 _PERIODS = _one_of("month", "quarter", "year")
 SCHEDULE_ITEM: Mapping[str, Kind] = {
     "item": converters.text, "due_on": converters.civil_date, "amount": _not_negative, "share": _share,
@@ -135,7 +143,7 @@ RETENTION: Mapping[str, Kind] = {
 PAYER: Mapping[str, Kind] = {"customer": converters.text, "share": _part_of_one}
 INVOICING_TERMS: Mapping[str, Kind] = {
     "group": _one_of("contract", "project", "purchase_order", "customer"), "consolidate": converters.boolean,
-    "retention": _part(RETENTION, "share"), "split": _list(PAYER, "customer", "share"), "rules": _texts, "tax_code": converters.text,
+    "retention": _part(RETENTION, "share"), "split": _list(PAYER, "customer", "share"), "rules": _client_rules, "tax_code": converters.text,
 }  # fmt: skip
 CAP_TERMS: Mapping[str, Kind] = {
     "cap": converters.text, "lines": _texts, "includes": _texts, "amount": converters.decimal,

@@ -37,6 +37,12 @@ _ALL = (
         ("write down or off what still applies", "waive it with the reason"),
     ),
     ExceptionKind(
+        "client-rule",
+        "blocking",
+        _PREPARER,
+        ("correct what the rule asks for and bill again", "amend the contract's rules"),
+    ),
+    ExceptionKind(
         "outside-contract", "blocking", _PREPARER, ("amend the contract dates", "correct the entry's date")
     ),
     ExceptionKind(

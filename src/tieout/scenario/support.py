@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tieout.scenario.model import Contract
 from tieout.scenario.parsing import Scenario
 from tieout.scenario.reading import BadScenario
 
@@ -119,7 +118,8 @@ def refuse_unsupported(scenario: Scenario) -> None:
         if entity.month_end != "calendar":
             raise no(("entities", number, "month_end"), f"month_end {entity.month_end}")
     for number, contract in enumerate(header.contracts):
-        _contract(contract, ("contracts", number), no)
+        if contract.invoicing.group == "customer" or contract.invoicing.consolidate:
+            raise no(("contracts", number, "invoicing"), "one invoice of several contracts")
     for policy, value in header.policies.items():
         if policy not in POLICIES:
             raise no(("policies", policy), f"policy {policy}: {value}")
@@ -140,8 +140,3 @@ def refuse_unsupported(scenario: Scenario) -> None:
             raise no(expectation.place, f"the measure {sorted(other)[0]} of a worker or project")
         if unknown := set(expectation.where) - SELECTORS:
             raise no(expectation.place, f"the selector {sorted(unknown)[0]}")
-
-
-def _contract(contract: Contract, place: tuple[Any, ...], no: Any) -> None:
-    if contract.rules:
-        raise no(place, "client rules")

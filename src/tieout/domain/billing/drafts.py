@@ -30,12 +30,6 @@ from tieout.model.decimals import WIDE, widen
 
 _HEADER = ["customer", "entity", "currency", "purchase_order", "terms_days", "tax_category"]
 _TOTALS = ["net_amount", "tax_amount", "gross_amount"]
-_GROUPS = {
-    "contract": ["contract"],
-    "project": ["contract", "project"],
-    "purchase_order": ["contract", "purchase_order"],
-    "customer": ["customer"],
-}
 
 
 @dataclass(frozen=True)
@@ -48,13 +42,10 @@ class DraftSet:
     waiting: pl.DataFrame
 
 
-def draft_invoices(
-    events: pl.DataFrame, terms: pl.DataFrame, *, through: date, group: str = "contract"
-) -> DraftSet:
+def draft_invoices(events: pl.DataFrame, terms: pl.DataFrame, *, through: date) -> DraftSet:
     """Draft what is due on or before `through` from the unbilled part of each event (BILLABLE, INVOICE_TERMS).
 
-    An event stands once for each payer of it, with the payer's part. One draft per group, currency, tax category and
-    bill-to: the terms whose `customer` is the payer. A contract line without tax treatment keeps its events
+    An event stands once for each payer of it, with the payer's part. One draft per contract (and project, where the terms' `grouping` says so), currency, tax category and bill-to: the terms whose `customer` is the payer. A contract line without tax treatment keeps its events
     waiting. Deposits stand on invoices of their own. What is `untaxed` (paid in the customer's name) is outside the tax base, category O; EN 16931 (BR-O-11 to 14)
     keeps it off invoices with other categories. A draft that would be negative waits too: corrections go to the next
     invoice that carries them. The draft
@@ -69,7 +60,7 @@ def draft_invoices(
     joined = due.join(billed_to, on=["contract", "line", "payer"], how="left")
     joined = joined.with_columns(unit_price(), *_tax())
     ready = joined.filter(pl.col("customer").is_not_null() & pl.col("tax_category").is_not_null())
-    ready = ready.with_columns(_draft_key(group, through))
+    ready = ready.with_columns(_draft_key(through))
     total = pl.col("amount").sum().over("draft")
     negative = ready.filter(total < 0)
     lines, links = _lines(ready.filter(total >= 0))
@@ -101,9 +92,9 @@ def unit_price() -> pl.Expr:
     return price.round(6, mode="half_away_from_zero").cast(PRICE).alias("unit_price")
 
 
-def _draft_key(group: str, through: date) -> pl.Expr:
+def _draft_key(through: date) -> pl.Expr:
     columns = [
-        *_GROUPS[group],
+        "contract",
         "customer",
         "entity",
         "currency",
@@ -112,8 +103,13 @@ def _draft_key(group: str, through: date) -> pl.Expr:
         "terms_days",
     ]
     parts = [pl.col(c).cast(pl.String).fill_null("-") for c in columns]
+    by_project = (
+        pl.when(pl.col("grouping") == "project").then(pl.col("project").fill_null("-")).otherwise(pl.lit("-"))
+    )
     in_advance = pl.when(pl.col("kind") == DEPOSIT).then(pl.lit("prepayment")).otherwise(pl.lit("work"))
-    return pl.concat_str([*parts, in_advance, pl.lit(through.isoformat())], separator="|").alias("draft")
+    return pl.concat_str([*parts, by_project, in_advance, pl.lit(through.isoformat())], separator="|").alias(
+        "draft"
+    )
 
 
 def _lines(ready: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -36,7 +36,7 @@ BILLABLE = schema(
     payer=_S, untaxed=_B,
 )  # fmt: skip
 INVOICE_TERMS = schema(
-    contract=_S, line=_S, customer=_S, entity=_S, purchase_order=_S, terms_days=_I, tax_category=_S, tax_rate=SHARE,
+    grouping=_S,     contract=_S, line=_S, customer=_S, entity=_S, purchase_order=_S, terms_days=_I, tax_category=_S, tax_rate=SHARE,
 )  # fmt: skip
 DRAFTS = schema(
     draft=_S, contract=_S, customer=_S, entity=_S, currency=_S, purchase_order=_S, terms_days=_I, through=_D,

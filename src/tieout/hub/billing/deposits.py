@@ -18,30 +18,37 @@ _MICRO = Decimal("0.000001")
 _ZERO = Decimal(0)
 
 
-def deducted(rows: Sequence[dict[str, Any]], through: date) -> list[dict[str, Any]]:
+def deducted(
+    rows: Sequence[dict[str, Any]], through: date, *, by_project: bool = False
+) -> list[dict[str, Any]]:
     """Billable rows with as much of the deposits taken off as the work of each payer and currency carries.
 
-    The rest of a deposit waits for the next invoice. Domain rules §3.
+    The rest of a deposit waits for the next invoice. With an invoice for each project the first of them takes first.
+    Domain rules §3.
     """
-    work: dict[tuple[str, ...], Decimal] = {}
-    for row in rows:
-        if row["kind"] not in (KIND, DEDUCTION) and not row["untaxed"]:
-            work[_place(row)] = work.get(_place(row), _ZERO) + row["amount"]
-    held = {(*_place(row), row["event"]): row for row in rows if row["kind"] == DEDUCTION}
+    held = [row for row in rows if row["kind"] == DEDUCTION]
     if not held:
         return list(rows)
+    work: dict[tuple[str, str], Decimal] = {}
+    for row in rows:
+        if row["kind"] not in (KIND, DEDUCTION) and not row["untaxed"]:
+            place = _payer(row), str(row["project"] or "") if by_project else ""
+            work[place] = work.get(place, _ZERO) + row["amount"]
     invoices = [
-        {"invoice": "|".join(place), "contract": "|".join(place), "currency": place[-1], "issued_on": through,
-         "net_amount": max(amount, _ZERO)} for place, amount in work.items()
+        {"invoice": project, "contract": payer, "currency": payer.rpartition("|")[2], "issued_on": through,
+         "net_amount": max(amount, _ZERO)} for (payer, project), amount in work.items()
     ]  # fmt: skip
     balances = [
-        {"deposit": row["event"], "contract": "|".join(key[:-1]), "currency": row["currency"],
-         "asked_on": row["work_date"], "amount": -row["amount"]} for key, row in held.items()
+        {"deposit": row["event"], "contract": _payer(row), "currency": row["currency"], "asked_on": row["work_date"],
+         "amount": -row["amount"]} for row in held
     ]  # fmt: skip
-    found = deduct_deposits(frame(invoices, FINAL_INVOICES), frame(balances, DEPOSIT_BALANCES)).deductions
-    taken = {(row["contract"], row["deposit"]): row["amount"] for row in found.iter_rows(named=True)}
-    parts = [_part(row, taken.get(("|".join(key[:-1]), row["event"]), _ZERO)) for key, row in held.items()]
-    return [row for row in rows if row["kind"] != DEDUCTION] + [part for part in parts if part["amount"]]
+    taken = deduct_deposits(frame(invoices, FINAL_INVOICES), frame(balances, DEPOSIT_BALANCES)).deductions
+    by_event = {(_payer(row), row["event"]): row for row in held}
+    parts = [
+        _part(by_event[one["contract"], one["deposit"]], one["amount"], one["invoice"] or None)
+        for one in taken.iter_rows(named=True)
+    ]
+    return [row for row in rows if row["kind"] != DEDUCTION] + parts
 
 
 def asks_in_advance(rows: Sequence[Mapping[str, Any]]) -> bool:
@@ -49,12 +56,15 @@ def asks_in_advance(rows: Sequence[Mapping[str, Any]]) -> bool:
     return bool(rows) and all(row["kind"] == KIND for row in rows)
 
 
-def _place(row: Mapping[str, Any]) -> tuple[str, ...]:
-    return str(row["contract"]), str(row["payer"]), str(row["currency"])
+def _payer(row: Mapping[str, Any]) -> str:
+    return "|".join((str(row["contract"]), str(row["payer"]), str(row["currency"])))
 
 
-def _part(row: dict[str, Any], taken: Decimal) -> dict[str, Any]:
-    if taken == -row["amount"]:
-        return row
-    quantity = (row["quantity"] * taken / -row["amount"]).quantize(_MICRO, ROUND_HALF_UP)
-    return {**row, "amount": -taken, "quantity": quantity}
+def _part(row: dict[str, Any], taken: Decimal, project: str | None) -> dict[str, Any]:
+    whole = taken == -row["amount"]
+    quantity = (
+        row["quantity"]
+        if whole
+        else (row["quantity"] * taken / -row["amount"]).quantize(_MICRO, ROUND_HALF_UP)
+    )
+    return {**row, "amount": -taken, "quantity": quantity, "project": project or row["project"]}

@@ -19,7 +19,7 @@ from tieout.domain.billing import DraftSet, draft_invoices
 from tieout.domain.frames import BILLABLE, INVOICE_TERMS, TAX_QUESTIONS, frame
 from tieout.domain.tax import determine_tax
 from tieout.hub import audit, canonical, exceptions, policies
-from tieout.hub.billing import corrections, deposits, e_invoices, payers, retained, waiting
+from tieout.hub.billing import client_rules, corrections, deposits, e_invoices, payers, retained, waiting
 from tieout.hub.billing.documents import SIGNS, announce_draft, reference_of
 from tieout.hub.billing.waiting import Work
 from tieout.hub.refusals import NotFound
@@ -90,7 +90,7 @@ def _propose(conn: Connection, works: list[Work], through: date, only_deposits: 
     if policies.load(conn).correction == corrections.POLICY:
         _note_corrections(conn, works, held, shares)
     for work in works:
-        work.rows = deposits.deducted(work.rows, through)
+        work.rows = deposits.deducted(work.rows, through, by_project=work.grouping == "project")
     ready = [work for work in works if work.rows and not work.stopped]
     proposed = draft_invoices(
         frame([row for work in ready for row in work.rows], BILLABLE), _terms(conn, ready), through=through
@@ -104,12 +104,34 @@ def _propose(conn: Connection, works: list[Work], through: date, only_deposits: 
         of_work = [one for one in work.drafts if one["row"]["purpose"] != deposits.PURPOSE]
         retained.keep_back(of_work, work.contract, work.terms, reached, through)
         work.waiting = proposed.waiting.filter(pl.col("contract") == work.contract).to_dicts()
+        _hold_back(work)
     asked = (
         {} if only_deposits else retained.asked_back(conn, [work.contract for work in works], through, held)
     )
     for work in works:
         work.drafts += asked.get(work.contract, [])
     return shares
+
+
+def _hold_back(work: Work) -> None:
+    """Drafts that break a client rule are not made: their work waits."""
+    stated = (work.terms.get("invoicing") or {}).get("rules") or []
+    if not stated:
+        return
+    rows = {row["event"]: row for row in work.rows}
+    kept = []
+    for document in work.drafts:
+        payer = document["row"]["customer"]
+        said = client_rules.broken(stated, document, rows, work.payers.get(payer, {}))
+        if not said:
+            kept.append(document)
+            continue
+        work.broken += [rule for rule in said if rule not in work.broken]
+        work.waiting += [
+            {"event": link["event"], "contract": work.contract, "payer": payer, "quantity": link["quantity"],
+             "amount": link["amount"], "reason": waiting.RULE} for link in document["links"]
+        ]  # fmt: skip
+    work.drafts = kept
 
 
 def _place(conn: Connection, works: list[Work], shares: payers.Shares) -> None:
@@ -159,7 +181,7 @@ def _terms(conn: Connection, works: list[Work]) -> pl.DataFrame:
     rows = [
         {
             "contract": work.contract, "line": line, "customer": payer, "entity": work.entity,
-            "purchase_order": work.terms.get("purchase_order"), "terms_days": _days(work, known),
+            "grouping": work.grouping, "purchase_order": work.terms.get("purchase_order"), "terms_days": _days(work, known),
             **{name: tax.get(f"{work.contract}/{payer}/{code}", {}).get(name) for name in ("tax_category", "tax_rate")},
         }
         for work in works for payer, known in work.payers.items() for line, code in _tax_codes(work).items()

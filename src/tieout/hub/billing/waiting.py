@@ -18,7 +18,7 @@ from tieout.store import exceptions as exception_store
 from tieout.telemetry.failpoints import fp
 
 TAX, ORDER, NOT_SET_UP = "tax-undetermined", "purchase-order-missing", "incomplete-setup"
-UNAPPROVED, STRANGER = "not-approved", "unknown-payer"
+UNAPPROVED, STRANGER, RULE = "not-approved", "unknown-payer", "client-rule"
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Work:
 
     `payers`: what is known of its customer and of those of its split; `rows`: what is billable, once for each payer of
     it. `notes` and `drafts` are documents to be: {row, lines, links}; `sellers`: the legal entity of each that was
-    drafted.
+    drafted; `broken`: client rules that a draft did not meet.
     """
 
     contract: str
@@ -39,6 +39,7 @@ class Work:
     notes: list[dict[str, Any]] = field(default_factory=list)
     drafts: list[dict[str, Any]] = field(default_factory=list)
     waiting: list[dict[str, Any]] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     voided: list[str] = field(default_factory=list)
     drafted: list[str] = field(default_factory=list)
@@ -48,6 +49,11 @@ class Work:
     def entity(self) -> str | None:
         """The legal entity that bills: of the work itself, else of the contract."""
         return self.rows[0]["entity"] if self.rows else self.terms.get("legal_entity")
+
+    @property
+    def grouping(self) -> str:
+        """What stands on one invoice: everything of the contract, or of a project."""
+        return (self.terms.get("invoicing") or {}).get("group") or "contract"
 
     @property
     def lacks_order(self) -> bool:
@@ -89,13 +95,18 @@ def report(conn: Connection, works: list[Work]) -> None:
             where = " and to ".join(sorted(countries))
             cause = f"no tax rule fits a sale of {work.entity} to {where} on {work.through}"
             found.append(_finding(work, TAX, untaxed, cause))
+    found += [
+        _finding(work, RULE, [row for row in work.waiting if row["reason"] == RULE],
+                 f"a draft does not meet what the customer asks for: {'; '.join(work.broken)}")
+        for work in works if work.broken
+    ]  # fmt: skip
     found += _unapproved(conn, works)
     exceptions.open_exceptions(conn, found)
     keys = [work.contract for work in works]
     exceptions.resolve_where_healed(
         conn, UNAPPROVED, keys, [one.key for one in found if one.kind == UNAPPROVED]
     )
-    for kind in (TAX, STRANGER):
+    for kind in (TAX, STRANGER, RULE):
         exceptions.resolve_where_healed(conn, kind, keys, [one.key for one in found if one.kind == kind])
     exceptions.resolve_where_healed(conn, ORDER, keys, [work.contract for work in works if work.lacks_order])
     fp("billing.draft.reported")
