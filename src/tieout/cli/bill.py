@@ -200,6 +200,56 @@ def unhold(
     print_json({"ended": True}) if json else note("It is billed by the next run.")
 
 
+Number = Annotated[str, typer.Argument(metavar="INVOICE", help="Its number, INV-2601.", show_default=False)]
+
+
+@app.command(
+    epilog="Example: tieout bill dispute INV-2601 --concession 200.00 --reason 'hours contested' --as pat@meridian.example"
+)
+def dispute(
+    invoice: Number,
+    who: As,
+    reason: Annotated[str, typer.Option(help="What the customer says.", show_default=False)],
+    amount: Annotated[
+        str | None, typer.Option(help="What is contested, gross; all of it unless given.")
+    ] = None,
+    concession: Annotated[str | None, typer.Option(help="What is expected to be given up, net.")] = None,
+    json: Json = False,
+) -> None:
+    """Note that a customer contests an invoice; the concession that is expected leaves revenue until it is over."""
+    with existing_database() as engine, engine.begin() as conn:
+        claim = billing.dispute(
+            conn, person(conn, who), invoice, reason, amount=_number(amount, "amount"),
+            expected_concession=_number(concession, "concession") or Decimal(0),
+        )  # fmt: skip
+    print_json({"claim": claim}) if json else note("It is contested from now on.")
+
+
+@app.command(epilog="Example: tieout bill end-dispute INV-2601 --as pat@meridian.example")
+def end_dispute(invoice: Number, who: As, json: Json = False) -> None:
+    """The customer contests an invoice no more; a credit note ends a dispute by itself."""
+    with existing_database() as engine, engine.begin() as conn:
+        billing.end_dispute(conn, person(conn, who), invoice)
+    print_json({"ended": True}) if json else note("It is contested no more.")
+
+
+@app.command(
+    epilog="Example: tieout bill credit-loss INV-2601 500.00 --reason 'insolvent' --as ann@meridian.example"
+)
+def credit_loss(
+    invoice: Number,
+    amount: Annotated[str, typer.Argument(help="What he is not expected to pay, gross.", show_default=False)],
+    who: As,
+    reason: Annotated[str, typer.Option(help="Why.", show_default=False)],
+    json: Json = False,
+) -> None:
+    """Provide for what of an invoice a customer cannot pay; revenue stays."""
+    with existing_database() as engine, engine.begin() as conn:
+        value = _number(amount, "amount") or Decimal(0)
+        claim = billing.credit_loss(conn, person(conn, who), invoice, value, reason)
+    print_json({"claim": claim}) if json else note("It is provided for.")
+
+
 @app.command(epilog="Example: tieout bill holds --contract C-2601")
 def holds(contract: OnContract = None, json: Json = False) -> None:
     """What is kept back from billing now, by whom and why."""

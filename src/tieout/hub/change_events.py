@@ -15,7 +15,7 @@ from tieout.store import affected, canonical, costing
 Contracts = Mapping[str, tuple[str | None, str | None]]
 """(contract, legal entity) of each project."""
 _WORK = ("time_entry", "expense", "subcontract")
-_SIGNED = frozenset({"signed", "active"})
+_SIGNED = frozenset({"signed", "active", "suspended"})
 _NOT_TERMS = frozenset({"state", "signed_on", "region"})
 
 
@@ -109,9 +109,9 @@ _JUDGES = {
     "customer": lambda change: [e.CUSTOMER_CHANGED],
 }
 _PERFORMANCE = frozenset(
-    {"milestone", "usage_reading", "delivery", "progress", "variable_estimate", "deposit"}
+    {"milestone", "usage_reading", "delivery", "progress", "variable_estimate", "deposit", "contract_cost"}
 )
-"""What was delivered or measured of a contract line, and estimated of a contract or asked for in advance."""
+"""What was delivered or measured of a contract line, and estimated of, asked for or paid for a contract."""
 _APPROVED = {
     "time_entry": (e.TIMESHEET_APPROVED, e.TIMESHEET_CORRECTED),
     "expense": (e.EXPENSE_APPROVED, e.EXPENSE_CORRECTED),

@@ -33,6 +33,7 @@ DEFAULTS: dict[str, str] = {
     "usage_reading": "kantata",
     "variable_estimate": "salesforce",
     "deposit": "salesforce",
+    "contract_cost": "netsuite",
     "customer.receivables": "netsuite",
     "invoice.posting": "netsuite",
     "payment": "netsuite",

@@ -16,7 +16,7 @@ from tieout.scenario import costs, measures
 from tieout.scenario.measures import Asked
 from tieout.scenario.model import Expectation
 from tieout.scenario.parsing import Scenario
-from tieout.store import retainers
+from tieout.store import claims, retainers
 from tieout.store import scenarios as store
 
 
@@ -63,6 +63,7 @@ _NUMBERS: Mapping[str, Callable[[Asked], Decimal]] = {
     "held": lambda a: a.events("held"),
     "retention": lambda a: store.retained(a.conn, **a.of, at=a.at),
     "on_hold": lambda a: a.events("on_hold"),
+    "disputed": lambda a: claims.disputed(a.conn, **a.of, at=a.at),
     "written_off": lambda a: a.events("written_off"),
     "prepaid_balance": lambda a: (
         retainers.balance(a.conn, **a.of, at=a.at) + retainers.deposits(a.conn, **a.of, at=a.at)

@@ -17,6 +17,7 @@ from tieout.scenario.parsing import DEFAULT_WORKER, Scenario
 from tieout.scenario.terms import amend_line, as_json, contract_document, modification, terms_of
 from tieout.scenario.verbs import (
     Amend,
+    ContractCost,
     Correct,
     Deposit,
     Estimate,
@@ -199,6 +200,17 @@ class Facts:
         }  # fmt: skip
         self.entries[key] = {"object": "deposit", **document}
         return self.change("deposit", key, document, moment, version=body.version)
+
+    def contract_cost(self, body: ContractCost, at: date, moment: datetime) -> Change:
+        """What obtaining or fulfilling a contract cost."""
+        contract = self.scenario.contract(body.contract)
+        key = body.id or self.number("CC")
+        told = body.model_dump(exclude={"contract", "arrives", "version", "again"})
+        document = told | {
+            "id": key, "contract": contract.number, "day": at, "currency": body.currency or contract.currency,
+        }  # fmt: skip
+        self.entries[key] = {"object": "contract_cost", **document}
+        return self.change("contract_cost", key, document, moment, version=body.version)
 
     def fx(self, pair: str, type: str, rate: Any, day: date, moment: datetime) -> Change:
         """An exchange rate: what one unit of the pair's first currency is worth in its second."""

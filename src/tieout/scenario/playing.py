@@ -56,6 +56,8 @@ _FACTS = frozenset(
         "payroll",
         "subcontract",
         "fx",
+        "contract_cost",
+        "suspend",
     ]
 )
 
@@ -225,6 +227,14 @@ class Player:
     def _subcontract(self, event: Event) -> None:
         self._fact(event, people.subcontract(self.facts, event.body, event.at, self.moment))
 
+    def _contract_cost(self, event: Event) -> None:
+        self._fact(event, self.facts.contract_cost(event.body, event.at, self.moment))
+
+    def _suspend(self, event: Event) -> None:
+        self._fact(
+            event, self.facts.state(self._number(event), self.moment, event.body.version, state="suspended")
+        )
+
     def _fx(self, event: Event) -> None:
         rate = event.body
         self._fact(event, self.facts.fx(rate.pair, rate.type, rate.rate, event.at, self.moment))
@@ -306,6 +316,29 @@ class Player:
         reason = event.body.reason
         self._begin(lambda conn: billing.hold(conn, PREPARER_ACTOR, reason, **self._held(event)))
         run_due(self.environment, KINDS)
+
+    def _dispute(self, event: Event) -> None:
+        body, number = event.body, self._released(event)
+        self._begin(
+            lambda conn: billing.dispute(
+                conn,
+                PREPARER_ACTOR,
+                number,
+                body.reason,
+                amount=body.amount,
+                expected_concession=body.expected_concession,
+            )
+        )
+
+    def _credit_loss(self, event: Event) -> None:
+        body, number = event.body, self._released(event)
+        self._begin(lambda conn: billing.credit_loss(conn, APPROVER_ACTOR, number, body.amount, body.reason))
+
+    def _released(self, event: Event) -> str:
+        document = self._begin(lambda conn: scenarios.released(conn, event.body.invoice))
+        if document is None:
+            raise self.scenario.source.bad(event.place, f"there is no released invoice {event.body.invoice}")
+        return str(document["number"])
 
     def _unhold(self, event: Event) -> None:
         self._begin(lambda conn: billing.unhold(conn, PREPARER_ACTOR, **self._held(event)))

@@ -38,6 +38,10 @@ VERBS = frozenset(
         "estimate",
         "fx",
         "deposit",
+        "contract_cost",
+        "suspend",
+        "dispute",
+        "credit_loss",
     ]
 )
 MEASURES = frozenset(
@@ -60,6 +64,7 @@ MEASURES = frozenset(
         "deferred",
         "refund_liability",
         "fx_gain",
+        "disputed",
         "transaction_price",
         "allocated_price",
         "remaining_price",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -194,6 +195,27 @@ class Payroll(Verb):
     entity: Text | None = None
 
 
+class ContractCost(OnContract):
+    id: Text | None = None
+    amount: Number
+    kind: Literal["commission", "set_up", "other"] = "commission"
+    currency: Text | None = None
+    service_start: Day | None = None
+    service_end: Day | None = None
+    creates_service: bool | None = None
+
+
+class Dispute(OnInvoice):
+    amount: Number | None = None
+    expected_concession: Number = Decimal(0)
+    reason: Text = "stated by the scenario"
+
+
+class CreditLoss(OnInvoice):
+    amount: Number
+    reason: Text = "stated by the scenario"
+
+
 class Deposit(OnContract):
     id: Text | None = None
     amount: Number
@@ -245,8 +267,9 @@ VERBS: dict[str, type[Verb]] = {
     "hold": Hold, "unhold": Hold, "write": Write, "milestone": MilestoneState, "progress": Progress,
     "usage": Usage, "deliver": Quantity, "estimate": Estimate, "payroll": Payroll, "subcontract": Subcontract,
     "expense": Expense, "fx": FxRate, "deposit": Deposit,
+    "contract_cost": ContractCost, "dispute": Dispute, "credit_loss": CreditLoss,
     **dict.fromkeys(
-        ("request", "staff", "dispute", "contract_cost", "credit_loss", "system"),
+        ("request", "staff", "system"),
         Anything,
     ),
 }  # fmt: skip

@@ -185,6 +185,33 @@ def insert_revenue(conn: Connection, rows: pl.DataFrame) -> None:
     copy_frame(conn, "obligation_revenue", rows)
 
 
+def contract_costs(conn: Connection, contracts: Collection[str]) -> list[dict[str, Any]]:
+    """What obtaining and fulfilling the contracts cost, as it stands now, in the contract's currency unless stated.
+
+    {cost, contract, line (the first), currency, kind, incurred_on, amount, service_start, service_end, creates_service}.
+    """
+    query = text("""
+        SELECT x.key AS cost, x.contract, coalesce(c.lines->0->>'line', '1') AS line, coalesce(x.currency, c.currency) AS currency,
+               x.kind, x.day AS incurred_on, x.amount, coalesce(x.service_start, c.start_date, x.day) AS service_start,
+               coalesce(x.service_end, c.terminated_on, c.end_date) AS service_end, x.creates_service,
+               c.legal_entity AS entity
+        FROM contract_cost x JOIN contract c ON c.key = x.contract AND c.superseded_at IS NULL
+        WHERE x.superseded_at IS NULL AND x.contract = ANY(:keys) AND c.legal_entity IS NOT NULL ORDER BY x.contract, x.key
+    """)
+    return [dict(row) for row in conn.execute(query, {"keys": list(contracts)}).mappings()]
+
+
+def contract_cost_moves(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
+    """What is booked of them, by day of the event and account; the money spent apart (MOVES)."""
+    query = """
+        SELECT l.contract, l.line, l.legal_entity, l.currency, j.event_date, l.account, sum(l.amount)
+        FROM journal_line l JOIN journal j ON j.id = l.journal
+        WHERE l.contract = ANY(%(keys)s) AND j.cause_type = 'contract_cost' AND l.account <> 'expense_clearing'
+        GROUP BY 1, 2, 3, 4, 5, 6
+    """
+    return _read(conn, query, contracts, MOVES)
+
+
 def provisions(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
     """What moved the loss provisions of the contracts, by day of the event (MOVES)."""
     query = """

@@ -591,6 +591,19 @@ deposit = _canonical(
     extra=(Index("ix_deposit_contract", "contract", postgresql_where=text("superseded_at IS NULL")),),
 )
 
+contract_cost = _canonical(
+    "contract_cost",
+    Column("contract", String),
+    Column("day", Date, comment="on which it was incurred"),
+    Column("kind", String, comment="commission | set_up | other: expensed at once"),
+    Column("amount", MONEY),
+    Column("currency", String),
+    Column("service_start", Date, comment="null: the contract's first day"),
+    Column("service_end", Date, comment="null: the contract's last day"),
+    Column("creates_service", Boolean, comment="of a set-up: the customer gets something by it"),
+    extra=(Index("ix_contract_cost_contract", "contract", postgresql_where=text("superseded_at IS NULL")),),
+)
+
 exchange_rate = _canonical(
     "exchange_rate",
     Column("base", String, comment="one unit of this currency"),
@@ -610,7 +623,7 @@ CANONICAL = {
     for t in (
         legal_entity, period, customer, opportunity, quote, quote_line, contract, project, project_task, worker,
         time_entry, expense, subcontract, payroll, milestone, usage_reading, delivery, progress, variable_estimate,
-        deposit, exchange_rate, erp_document, payment,
+        deposit, contract_cost, exchange_rate, erp_document, payment,
     )
 }  # fmt: skip
 
@@ -892,6 +905,24 @@ billing_hold = Table(
     ),
 )  # fmt: skip
 
+invoice_claim = Table(
+    "invoice_claim",
+    metadata,
+    Column("id", UUID(as_uuid=False), primary_key=True),
+    Column("invoice", UUID(as_uuid=False), ForeignKey("invoice.id"), nullable=False),
+    Column("kind", String, nullable=False, comment="dispute: the customer contests it | credit_loss: he cannot pay it"),
+    Column("amount", MONEY, nullable=False, comment="gross"),
+    Column("expected_concession", MONEY, nullable=False, comment="of a dispute: what is expected to be given up, net"),
+    Column("reason", String, nullable=False),
+    Column("made_by", String, nullable=False),
+    Column("made_at", MOMENT, nullable=False),
+    Column("ended_by", String),
+    Column("ended_at", MOMENT, comment="null: it stands"),
+    CheckConstraint("kind IN ('dispute', 'credit_loss') AND amount > 0 AND expected_concession BETWEEN 0 AND amount",
+                    name="kind"),
+    Index("ix_invoice_claim", "invoice"),
+)  # fmt: skip
+
 billing_write = Table(
     "billing_write",
     metadata,
@@ -1093,7 +1124,7 @@ journal = Table(
     Column("id", UUID(as_uuid=False), primary_key=True),
     Column(
         "cause_type", String, nullable=False,
-        comment="revenue | release | credit | payment | reversal | cost | transfer | payroll | labor_variance | position | adjustment",
+        comment="revenue | release | credit | payment | reversal | cost | transfer | payroll | labor_variance | position | adjustment | contract_cost | dispute | credit_loss | remeasurement",
     ),
     Column("cause", String, nullable=False),
     Column("contract", String, comment="null: payroll beyond the standard, which is of no contract"),

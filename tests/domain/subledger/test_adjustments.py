@@ -3,10 +3,11 @@
 from datetime import date
 from decimal import Decimal
 
+import polars as pl
 import pytest
 
 from tieout.domain.frames import BALANCE_CAUSES, CLOSED_PERIODS, frame
-from tieout.domain.subledger import Books, journal_for_balances, journal_for_capitalised
+from tieout.domain.subledger import Books, journal_for_balances, journal_for_contract_costs
 
 D = Decimal
 BOOKS = Books(CLOSED_PERIODS.to_frame(), {"US01": "USD"})
@@ -35,10 +36,14 @@ def test_only_the_difference_is_booked_against_the_other_side(
     assert dict(lines.select("account", "amount").iter_rows()) == {k: D(v) for k, v in expected.items()}
 
 
-def test_a_capitalised_cost_leaves_expense_clearing() -> None:
-    lines = journal_for_capitalised(frame([cause("contract_cost_asset", 730)], BALANCE_CAUSES), BOOKS)
+def test_what_a_contract_cost_comes_out_of_expense_clearing() -> None:
+    rows = [cause("contract_cost_asset", 700), cause("contract_cost_amortisation", 30)]
+    moves = frame(rows, BALANCE_CAUSES).with_columns(
+        pl.col("balance").alias("amount"), pl.lit("K").alias("cause")
+    )
+    lines = journal_for_contract_costs(moves, BOOKS)
     assert dict(lines.select("account", "amount").iter_rows()) == {
-        "contract_cost_asset": D(730), "expense_clearing": D(-730)}  # fmt: skip
+        "contract_cost_asset": D(700), "contract_cost_amortisation": D(30), "expense_clearing": D(-730)}  # fmt: skip
 
 
 def test_an_account_without_a_rule_is_refused() -> None:

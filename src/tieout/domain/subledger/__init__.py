@@ -2,8 +2,10 @@
 
 from tieout.domain.subledger.accounts import ACCOUNTS
 from tieout.domain.subledger.adjustments import (
+    CLAIMS,
     journal_for_balances,
-    journal_for_capitalised,
+    journal_for_claims,
+    journal_for_contract_costs,
     journal_for_positions,
     journal_for_remeasurement,
     journal_for_retention,
@@ -22,12 +24,14 @@ from tieout.domain.subledger.journals import (
 
 __all__ = [
     "ACCOUNTS",
+    "CLAIMS",
     "MONETARY",
     "Books",
     "Exchange",
     "NoRate",
     "journal_for_balances",
-    "journal_for_capitalised",
+    "journal_for_claims",
+    "journal_for_contract_costs",
     "journal_for_credit",
     "journal_for_earned",
     "journal_for_payment",

@@ -87,8 +87,7 @@ def journal_for_balances(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
 
     Revenue journals leave a position as unbilled receivable or contract liability: a contract asset is taken from the
     first, a refund liability from the second (IFRS 15.55, 107). A loss provision is cost of the period (IAS 37.66), a
-    contract-cost asset what of the cost is not yet amortised (IFRS 15.99). Capitalising a cost is
-    `journal_for_capitalised`.
+    contract-cost asset what of the cost is not yet amortised (IFRS 15.99).
     """
     check_frame("balance causes", causes, BALANCE_CAUSES)
     unknown = set(causes["account"].unique().to_list()) - set(AGAINST)
@@ -99,16 +98,6 @@ def journal_for_balances(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
         pl.col("account").replace_strict(AGAINST, return_dtype=pl.String), -pl.col("amount")
     )
     return books.write(_lines([moved, other]), "adjustment")
-
-
-def journal_for_capitalised(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
-    """Costs put on the balance sheet (BALANCE_CAUSES on `contract_cost_asset`): Dr the asset, Cr expense clearing."""
-    check_frame("balance causes", causes, BALANCE_CAUSES)
-    if (causes["account"] != a.CONTRACT_COST_ASSET).any():
-        raise ValueError("only contract costs are capitalised")
-    moved = causes.with_columns((pl.col("balance") - pl.col("booked")).alias("amount"))
-    other = moved.with_columns(pl.lit(a.EXPENSE_CLEARING).alias("account"), -pl.col("amount"))
-    return books.write(_lines([moved, other]), "capitalisation")
 
 
 def _lines(parts: list[pl.DataFrame]) -> pl.DataFrame:
@@ -124,3 +113,29 @@ def journal_for_remeasurement(causes: pl.DataFrame, books: Books) -> pl.DataFram
     if books.exchange is None:
         raise ValueError("these books know no exchange rates")
     return books.write(books.exchange.remeasured(causes, books.currencies), "remeasurement")
+
+
+def journal_for_contract_costs(moves: pl.DataFrame, books: Books) -> pl.DataFrame:
+    """Costs of obtaining and fulfilling contracts (POSITION_MOVES with their `cause`) out of expense clearing.
+
+    Each cause moves what is expensed, capitalised and amortised of a line; the rest of it was spent (IFRS 15.91-99).
+    """
+    rest = (
+        moves.group_by(_LINE)
+        .agg(-pl.col("amount").sum())
+        .with_columns(pl.lit(a.EXPENSE_CLEARING).alias("account"))
+    )
+    return books.write(_lines([moves, rest]), "contract_cost")
+
+
+CLAIMS = {"dispute": (a.REVENUE, a.REFUND_LIABILITY), "credit_loss": (a.CREDIT_LOSS, a.CREDIT_LOSS_ALLOWANCE)}
+"""What a claim about an invoice debits and credits: a concession that is expected lowers revenue (IFRS 15.55), a customer
+who cannot pay is a loss and never revenue (IFRS 15.107)."""
+
+
+def journal_for_claims(causes: pl.DataFrame, books: Books, kind: str) -> pl.DataFrame:
+    """Claims of one kind about invoices (POSITION_MOVES with their `cause`; the account is the kind's)."""
+    debit, credit = CLAIMS[kind]
+    sides = [causes.with_columns(pl.lit(debit).alias("account")),
+             causes.with_columns(pl.lit(credit).alias("account"), -pl.col("amount"))]  # fmt: skip
+    return books.write(_lines(sides), kind)

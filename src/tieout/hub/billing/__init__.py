@@ -1,5 +1,6 @@
 """From billable events to documents: runs draft, a second person approves, release numbers and books, credits undo."""
 
+from tieout.hub.billing.claims import credit_loss, dispute, end_dispute
 from tieout.hub.billing.credits import request_credit
 from tieout.hub.billing.decisions import approve, reject, void
 from tieout.hub.billing.drafts import draft
@@ -15,6 +16,9 @@ __all__ = [
     "approve",
     "approve_write",
     "backup_sheet",
+    "credit_loss",
+    "dispute",
+    "end_dispute",
     "document",
     "draft",
     "draft_partition",

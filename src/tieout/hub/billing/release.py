@@ -15,8 +15,8 @@ from tieout.domain.frames import CREDIT_CAUSES, DOCUMENT_CAUSES, EARNED_CAUSES, 
 from tieout.domain.revenue import passed_on
 from tieout.domain.subledger import journal_for_credit, journal_for_earned, journal_for_release
 from tieout.hub import audit, books, events, exchange, ownership, policies, retention, revenue, work
-from tieout.hub.actors import Actor, require
-from tieout.hub.billing import e_invoices, retained
+from tieout.hub.actors import SYSTEM, Actor, require
+from tieout.hub.billing import claims, e_invoices, retained
 from tieout.hub.billing.decisions import locked, refuse_preparer, refuse_stale
 from tieout.hub.billing.documents import (
     NAMES,
@@ -183,6 +183,7 @@ def _credit(conn: Connection, done: Release) -> None:
     if not row["rebill"]:
         _give_up(conn, done)
     retention.book(conn, [row["contract"]])
+    claims.settled_by_credit(conn, original, SYSTEM.name)
     kept = retention.kept_of(conn, original)
     state = state_after(original, paid, credited + row["gross_amount"], kept)
     if state != original["state"]:

@@ -17,6 +17,7 @@ from tieout.store import billing_runs as runs
 from tieout.store import exceptions as exception_store
 from tieout.telemetry.failpoints import fp
 
+SUSPENDED = "suspended"
 TAX, ORDER, NOT_SET_UP = "tax-undetermined", "purchase-order-missing", "incomplete-setup"
 UNAPPROVED, STRANGER, RULE = "not-approved", "unknown-payer", "client-rule"
 
@@ -70,6 +71,8 @@ class Work:
     @property
     def stopped(self) -> str | None:
         """Why nothing of the contract is drafted."""
+        if self.rows and self.terms.get("state") == "suspended":
+            return SUSPENDED
         if self.rows and self.stranger is not None:
             return STRANGER
         return ORDER if self.rows and self.lacks_order else None
@@ -86,7 +89,7 @@ def report(conn: Connection, works: list[Work]) -> None:
             work, work.stopped, work.rows, _cause(work, work.stopped), is_counted=work.contract in counted
         )
         for work in works
-        if work.stopped
+        if work.stopped and work.stopped != SUSPENDED  # somebody has decided that: it is no exception
     ]
     for work in works:
         untaxed = [row for row in work.waiting if row["reason"] == TAX]

@@ -7,6 +7,7 @@ their price. Domain rules §4; IAS 37.66-69, ASC 605-35-25-45.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection
@@ -16,6 +17,7 @@ from tieout.domain.revenue import costs_at_completion, expected_losses
 from tieout.domain.subledger import accounts as a
 from tieout.domain.subledger import journal_for_balances, unbooked_moves
 from tieout.hub import books
+from tieout.hub.revenue import contract_costs
 from tieout.hub.revenue.booking import books_of
 from tieout.hub.revenue.plan import Facts, Planned, days_of
 from tieout.hub.revenue.terms import Unit
@@ -25,9 +27,9 @@ from tieout.telemetry.failpoints import fp
 _LINE = ["contract", "line"]
 
 
-def book(conn: Connection, facts: Facts, planned: Planned) -> int:
-    """Bring the loss provisions of the units to what is expected on each day; how many journals."""
-    targets = _targets(facts, provisions(facts, planned))
+def book(conn: Connection, facts: Facts, losses: pl.DataFrame) -> int:
+    """Bring the loss provisions of the units to what is expected on each day (LOSSES); how many journals."""
+    targets = _targets(facts, losses)
     booked = conform("provisions", store.provisions(conn, facts.keys), POSITION_MOVES)
     lacking = unbooked_moves(targets, booked)
     if lacking.is_empty():
@@ -42,9 +44,13 @@ def book(conn: Connection, facts: Facts, planned: Planned) -> int:
     return len(ids)
 
 
-def provisions(facts: Facts, planned: Planned) -> pl.DataFrame:
-    """LOSSES of the units on their days, as far as their cost at completion is estimated."""
-    costs = costs_at_completion(days_of(facts, facts.today), facts.performance)
+def expected(facts: Facts, planned: Planned, costs_of: list[dict[str, Any]]) -> pl.DataFrame:
+    """LOSSES of the units on their days, as far as their cost at completion is estimated.
+
+    `costs_of`: what obtaining and fulfilling the contracts cost; what of it is an asset is impaired first (IAS 37.69).
+    """
+    days = days_of(facts, facts.today)
+    costs = costs_at_completion(days, facts.performance)
     sums = planned.to_date.group_by("unit", *_LINE, "day").agg(pl.col("allocated_price", "revenue").sum())
     known = costs.join(sums, on=["unit", *_LINE, "day"], how="inner").group_by("unit", "day").agg(
         pl.col("estimated_cost", "revenue").sum(), pl.col("cost").sum().alias("cost_to_date"),
@@ -54,7 +60,9 @@ def provisions(facts: Facts, planned: Planned) -> pl.DataFrame:
         [(unit.key, *_rule(facts.contracts, unit)) for unit in facts.units],
         schema=dict.fromkeys(("unit", "framework", "loss_scope"), pl.String), orient="row",
     )  # fmt: skip
-    told = known.join(rules, on="unit").with_columns(pl.lit(None).alias("cost_asset"))
+    told = known.join(rules, on="unit").join(
+        contract_costs.assets(costs_of, days, facts.unit_of), on=["unit", "day"]
+    )
     return expected_losses(conform("loss input", told, LOSS_INPUT))
 
 

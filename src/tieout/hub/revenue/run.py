@@ -11,10 +11,12 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tieout.hub import events, work
-from tieout.hub.revenue import booking, findings, losses, positions
+from tieout.hub.revenue import booking, contract_costs, findings, losses, positions
 from tieout.hub.revenue.plan import Facts, Planned, gather, next_month_end, planned
 from tieout.store import revenue as store
 from tieout.telemetry.failpoints import fp
+
+_NOT_IMPAIRED = pl.Schema([("contract", pl.String()), ("day", pl.Date()), ("impairment", pl.Decimal(20, 4))])
 
 
 @dataclass(frozen=True)
@@ -30,15 +32,21 @@ class Recognised:
 def recognise_contracts(conn: Connection, contracts: Collection[str]) -> Recognised:
     """Bring revenue, positions and findings of contracts that earn by a plan to what the facts say today.
 
-    Contracts combined with them go along; those that only invoice by right cost one question. The caller holds the
-    contracts' locks and commits.
+    Contracts combined with them go along; those that only invoice by right cost two questions, and what obtaining them
+    cost is booked. The caller holds the contracts' locks and commits.
     """
     facts = gather(conn, contracts)
     if facts is None or not facts.units:
-        return Recognised()
+        costs = contract_costs.stated(conn, contracts)
+        return Recognised(journals=contract_costs.book(conn, contracts, costs, _NOT_IMPAIRED.to_frame()))
+    keys = sorted({*contracts, *facts.keys})
+    costs = contract_costs.stated(conn, keys)
     found = planned(facts)
     new = booking.book(conn, facts, found)
-    moved = positions.book(conn, facts, found) + losses.book(conn, facts, found)
+    expected = losses.expected(facts, found, costs)
+    moved = positions.book(conn, facts, found) + losses.book(conn, facts, expected)
+    impaired = expected.select(pl.col("unit").alias("contract"), "day", "impairment")
+    moved += contract_costs.book(conn, keys, costs, impaired)
     opened, resolved = findings.settle(conn, facts, found)
     _tell(conn, facts, new)
     _ask_again(conn, facts, found)
