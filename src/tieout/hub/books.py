@@ -13,7 +13,8 @@ from sqlalchemy import Connection
 from tieout.domain.frames import CLOSED_PERIODS, JOURNAL_LINES, POSITION_INPUT, check_frame, frame
 from tieout.domain.subledger import Books, Exchange
 from tieout.domain.subledger import accounts as a
-from tieout.hub import exchange, work
+from tieout.hub import exceptions, exchange, policies, work
+from tieout.hub.exceptions import NewException
 from tieout.model.periods import period_bounds, period_of
 from tieout.store import clock
 from tieout.store import exchange as exchange_store
@@ -22,7 +23,7 @@ from tieout.store.ids import new_id
 from tieout.telemetry.failpoints import fp
 
 _ZERO = Decimal(0)
-REMEASUREMENT = "remeasurement"
+REMEASUREMENT, MATERIAL = "remeasurement", "prior-period-material"
 STATUS = (
     "recognised", "billed", "credited", "paid", "receivable", "unbilled_receivable", "contract_liability", "unbilled",
     "drafted", "over_cap", "held", "written_off", "tax",
@@ -49,8 +50,33 @@ def write_journals(conn: Connection, lines: pl.DataFrame) -> dict[str, str]:
     )
     store.insert_journals(conn, heads, named)
     _ask_remeasurement(conn, lines)
+    _question_late(conn, lines)
     fp("books.journals")
     return ids
+
+
+def _question_late(conn: Connection, lines: pl.DataFrame) -> None:
+    """Revenue of a closed period that is booked into an open one is looked at by somebody when it is material."""
+    late = lines.filter(pl.col("prior_period") & (pl.col("account") == a.REVENUE))
+    if late.is_empty():
+        return
+    limit = policies.load(conn).prior_period_material
+    sums = late.group_by("contract", "entity", "currency", "period").agg(
+        -pl.col("amount").sum(), pl.col("event_date").min()
+    )
+    material = sums.filter(pl.col("amount").abs() > limit).sort("contract", "period")
+    exceptions.open_exceptions(
+        conn,
+        [
+            NewException(
+                MATERIAL, f"{row['contract']}/{row['period']}",
+                f"revenue of {row['amount']:f} {row['currency']} since {row['event_date']} is of a closed period and is booked"
+                f" in {row['period']}", contract=row["contract"], legal_entity=row["entity"], amount=row["amount"],
+                currency=row["currency"], evidence={"group": MATERIAL},
+            )
+            for row in material.iter_rows(named=True)
+        ],
+    )  # fmt: skip
 
 
 def _ask_remeasurement(conn: Connection, lines: pl.DataFrame) -> None:

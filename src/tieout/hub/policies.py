@@ -61,6 +61,9 @@ class Policies:
     zones: Mapping[str, ZoneInfo] = field(default_factory=dict)
     invoicing: Mapping[str, Invoicing] = field(default_factory=dict)
     usage_tolerance: Decimal = Decimal(0)
+    prior_period_material: Decimal = Decimal(0)
+    accrue_unapproved: bool = True
+    expedient: str = "warn"
     overtime_cost: str = CAPACITY
     labor_variance: str = PROJECTS
     transfer_margin: Decimal = Decimal(0)
@@ -142,6 +145,9 @@ def parse(document: Mapping[str, Any], version: int = 0) -> Policies:
         tie_out_tolerance=Decimal(str(billing.get("tie_out_tolerance") or 0)),
         write_limit=Decimal(str(billing.get("write_limit") or 0)),
         usage_tolerance=Decimal(str(billing.get("usage_tolerance") or 0)),
+        prior_period_material=Decimal(str(billing.get("prior_period_material") or 0)),
+        accrue_unapproved=billing.get("accrue_unapproved") is not False,
+        expedient=billing.get("expedient") or "warn",
         zones={code: ZoneInfo(e["time_zone"]) for code, e in entities.items() if e.get("time_zone")},
         invoicing={code: _invoicing(e["invoices"]) for code, e in entities.items() if e.get("invoices")},
         overtime_cost=billing.get("overtime_cost") or CAPACITY,

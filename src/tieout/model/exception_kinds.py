@@ -107,6 +107,12 @@ _ALL = (
     ),
     ExceptionKind("purchase-order-exhausted", "blocking", _PREPARER, ("raise the purchase order's amount",)),
     ExceptionKind("expedient-questioned", "warning", _REVENUE, ("review the revenue method",)),
+    ExceptionKind(
+        "expedient-unavailable",
+        "blocking",
+        _REVENUE,
+        ("give the line a measure of progress", "amend the term that breaks the right to invoice"),
+    ),
     # revenue
     ExceptionKind(
         "estimate-exhausted",
@@ -144,6 +150,12 @@ _ALL = (
     # close
     ExceptionKind(
         "closed-period", "blocking", _REVENUE, ("post to the next open period", "reopen the period")
+    ),
+    ExceptionKind(
+        "prior-period-material",
+        "warning",
+        _REVENUE,
+        ("accept: waive it with the reason", "reopen the period", "restate"),
     ),
     ExceptionKind(
         "unexplained-difference", "blocking", _REVENUE, ("correct in the system that is wrong", "waive")

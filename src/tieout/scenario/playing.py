@@ -15,7 +15,7 @@ from tieout.connectors.kit.interface import Change
 from tieout.flows import reactions
 from tieout.flows.durable import run_due
 from tieout.flows.environment import Environment
-from tieout.hub import billing, inbox, ownership, rates, rating, remeasuring, revenue
+from tieout.hub import billing, closing, inbox, ownership, rates, rating, revenue
 from tieout.hub.actors import APPROVER, PREPARER, Actor
 from tieout.hub.price_list import RatePrice
 from tieout.hub.rating.plans import BY_PERIOD
@@ -254,7 +254,7 @@ class Player:
         starts = [c.start for c in self.scenario.header.contracts if c.start]
         for code in periods_through(min([first, *starts]), event.body.period):
             with self.engine.begin() as conn:
-                remeasuring.remeasure(conn, entity, code)
+                closing.prepare(conn, entity, code)
             self._hear([self.facts.period(entity, code, "closed", self.moment)])
         self._flush()
 
@@ -429,6 +429,9 @@ def workspace_document(scenario: Scenario) -> dict[str, Any]:
         "week_start": header.policies.get("week_start", "monday"),
         "tie_out_tolerance": str(header.policies.get("tie_out_tolerance", 0)),
         "write_limit": str(header.policies.get("write_limit", 0)),
+        "prior_period_material": str(header.policies.get("prior_period_material", 0)),
+        "accrue_unapproved": header.policies.get("accrue_unapproved", True),
+        "expedient": header.policies.get("expedient", "warn"),
         "usage_tolerance": str(header.policies.get("usage_tolerance", 0)),
         "overtime_cost": header.policies.get("overtime_cost", "capacity"),
         "labor_variance": header.policies.get("labor_variance", "projects"),

@@ -104,6 +104,9 @@ POLICIES = frozenset(
         "labor_variance",
         "transfer_margin",
         "usage_tolerance",
+        "prior_period_material",
+        "accrue_unapproved",
+        "expedient",
     ]
 )
 AMENDED = frozenset({"lines", "end", "collectible", "remove", "billing", "revenue", "price", "past_change"})

@@ -1124,7 +1124,7 @@ journal = Table(
     Column("id", UUID(as_uuid=False), primary_key=True),
     Column(
         "cause_type", String, nullable=False,
-        comment="revenue | release | credit | payment | reversal | cost | transfer | payroll | labor_variance | position | adjustment | contract_cost | dispute | credit_loss | remeasurement",
+        comment="revenue | release | credit | payment | reversal | cost | transfer | payroll | labor_variance | position | adjustment | contract_cost | dispute | credit_loss | remeasurement | accrual",
     ),
     Column("cause", String, nullable=False),
     Column("contract", String, comment="null: payroll beyond the standard, which is of no contract"),

@@ -109,6 +109,9 @@ class BillingFile(Shape):
     correction: Literal["next_invoice", "credit_note"] = "next_invoice"
     tie_out_tolerance: Decimal = Field(default=Decimal(0), ge=0)
     write_limit: Decimal = Field(default=Decimal(0), ge=0)
+    prior_period_material: Decimal = Field(default=Decimal(0), ge=0)
+    accrue_unapproved: bool = True
+    expedient: Literal["warn", "strict"] = "warn"
     usage_tolerance: Decimal = Field(default=Decimal(0), ge=0)
     overtime_cost: Literal["capacity", "effective_rate"] = "capacity"
     labor_variance: Literal["projects", "period"] = "projects"

@@ -68,6 +68,7 @@ class Facts:
     spending: Spending
     performed: Performed
     usage: UsagePolicies
+    expedient: str
     today: date
 
 
@@ -103,6 +104,7 @@ def gather(conn: Connection, keys: Collection[str], policies: Policies) -> Facts
         spending=spending_of(spent, plans, contracts),
         performed=_performed(conn, plans),
         usage=policies.usage,
+        expedient=policies.expedient,
         today=today,
     )
 

@@ -12,7 +12,9 @@ from tieout.hub import exceptions
 from tieout.hub.exceptions import NewException
 from tieout.hub.rating.caps import CONTRACT
 from tieout.hub.rating.deciding import Decision
+from tieout.hub.rating.expedient import REFUSED
 from tieout.hub.rating.facts import Facts
+from tieout.hub.rating.revenue import refused_lines
 from tieout.store import exceptions as exception_store
 from tieout.store import rating as store
 
@@ -44,6 +46,7 @@ def settle(
     drafts = [_stale(row) for row in stale]
     unwritten = [_unwritten(row, facts) for row in decision.unwritten.iter_rows(named=True)]
     charges = [_of_charge(row, facts) for row in decision.charges.findings.iter_rows(named=True)]
+    charges += [_refused(row, facts) for row in refused_lines(facts, decision.events).iter_rows(named=True)]
     opened = exceptions.open_exceptions(conn, [*found, *over, *drafts, *unwritten, *charges])
     mended = _mend(conn, facts, _PLANS, charges)
     mended += _mend(conn, facts, _EXPENSES, [one for one in found if one.kind in _OF_RECORDS])
@@ -113,6 +116,14 @@ def _of_charge(row: Mapping[str, Any], facts: Facts) -> NewException:
         kind, row["record"], cause, contract=row["contract"],
         legal_entity=contract["legal_entity"], amount=row["amount"],
         currency=contract["currency"] if row["amount"] is not None else None,
+        evidence=_evidence(row["contract"], _PLANS) | {"line": row["line"]},
+    )  # fmt: skip
+
+
+def _refused(row: Mapping[str, Any], facts: Facts) -> NewException:
+    entity = facts.contracts[row["contract"]]["legal_entity"]
+    return NewException(
+        REFUSED, f"{row['contract']}/{row['line']}", row["detail"], contract=row["contract"], legal_entity=entity,
         evidence=_evidence(row["contract"], _PLANS) | {"line": row["line"]},
     )  # fmt: skip
 

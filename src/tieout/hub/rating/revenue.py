@@ -24,6 +24,7 @@ from tieout.domain.revenue import passed_on, recognise_as_invoiced
 from tieout.domain.subledger import journal_for_earned
 from tieout.hub import books
 from tieout.hub.exchange import covered
+from tieout.hub.rating import expedient
 from tieout.hub.rating.deciding import Decision, looked_up
 from tieout.hub.rating.expenses import KINDS
 from tieout.hub.rating.facts import Facts
@@ -102,7 +103,9 @@ def _by_right(facts: Facts, events: pl.DataFrame) -> pl.DataFrame:
     spent = pl.col("source_kind").is_in(list(KINDS))
     by_time = pl.col("source_kind").is_in(list(NOT_EARNED))
     nothing = pl.col("over_cap_amount") + pl.col("written_off_amount") + pl.col("reversed_amount")
-    otherwise = ~spent & (by_time | pl.col("event").is_in(_measured(facts, events)))
+    otherwise = ~spent & (
+        by_time | pl.col("event").is_in([*_measured(facts, events), *_refused(facts, events)])
+    )
     earned = pl.when(otherwise).then(nothing).otherwise("amount")
     return events.with_columns(earned.cast(EARNED_EVENTS["amount"]).alias("amount"))
 
@@ -119,6 +122,21 @@ def _measured(facts: Facts, events: pl.DataFrame) -> list[str]:
     schema = {"contract": pl.String, "line": pl.String, "first": pl.Date, "last": pl.Date}
     measured = events.join(pl.DataFrame(spans, schema=schema, orient="row"), on=["contract", "line"])
     return measured.filter(pl.col("work_date").is_between("first", "last"))["event"].to_list()
+
+
+def _refused(facts: Facts, events: pl.DataFrame) -> list[str]:
+    """The events of lines whose right to invoice the firm's policy does not accept as a measure: they earn nothing."""
+    if facts.expedient != expedient.STRICT:
+        return []
+    lines = refused_lines(facts, events).select("contract", "line")
+    return events.join(lines, on=["contract", "line"], how="semi")["event"].to_list()
+
+
+def refused_lines(facts: Facts, events: pl.DataFrame) -> pl.DataFrame:
+    """REVENUE_FINDINGS of lines that are doubtful under the policy `expedient: strict`; none under `warn`."""
+    over = events.filter(pl.col("over_cap_amount") != 0).select("contract", "line").unique()
+    found = expedient.doubtful(facts.plans, over.iter_rows(), facts.today)
+    return found if facts.expedient == expedient.STRICT else found.clear()
 
 
 def _collectible_from(contract: Mapping[str, Any]) -> date | None:
