@@ -15,12 +15,15 @@ os.environ.setdefault(
 
 import psycopg
 import pytest
+from hypothesis import settings
 from sqlalchemy import Connection, Engine
 
 from tieout.store.database import clone_database, connect, create_database, drop_database, prepare
 from tieout.store.postgres import EmbeddedPostgres
 
 TEMPLATE = "tieout_template"
+settings.register_profile("suite", deadline=None)  # how long an example takes says nothing: the cores are shared
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ _FIELDS = (
     "released_at", "posted_at", "stale_reason", "void_reason", "credit_kind", "reason", "rebill", "version", "run",
     "recorded_at",
 )  # fmt: skip
+_PAYMENT = ("payment", "version", "paid_on", "amount")
 
 
 def listed(
@@ -110,7 +111,9 @@ def _payments(conn: Connection, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         return []
     documents = settlement.documents_under(conn, row["external_key"])
     return [
-        {"document": one, **payment} for one in documents for payment in settlement.applications(conn, one)
+        {"document": one, **{name: payment[name] for name in _PAYMENT}}
+        for one in documents
+        for payment in settlement.applications(conn, one)
     ]
 
 

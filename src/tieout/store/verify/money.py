@@ -137,8 +137,10 @@ _CONSERVED = f"""
     ), planned AS (
         SELECT contract, currency, sum(amount) AS amount FROM obligation_revenue GROUP BY contract, currency
     ), booked AS (
-        SELECT contract, currency, -sum(amount) AS amount FROM journal_line WHERE account = 'revenue'
-        GROUP BY contract, currency
+        SELECT l.contract, l.currency, -sum(l.amount) AS amount FROM journal_line l JOIN journal j ON j.id = l.journal
+        WHERE l.account = 'revenue' AND j.cause_type NOT IN ('dispute', 'accrual')
+          AND NOT (j.cause_type = 'reversal' AND starts_with(j.cause, 'accrual:'))
+        GROUP BY l.contract, l.currency
     ), invoiced AS (
         SELECT contract, currency, sum(CASE kind WHEN 'invoice' THEN net_amount ELSE -net_amount END) AS amount
         FROM invoice WHERE number IS NOT NULL AND purpose <> 'retention' GROUP BY contract, currency
@@ -186,11 +188,12 @@ _COSTS = """
     SELECT concat_ws('/', contract, legal_entity) AS key, concat(account, ' in the books ', coalesce(k.amount, 0), ' ',
            currency, ', of its cost entries ', coalesce(c.amount, 0)) AS seen
     FROM (SELECT contract, legal_entity, currency, CASE kind WHEN 'subcontract' THEN 'subcontract_cost'
+                 WHEN 'expense' THEN 'expense_cost' WHEN 'pass_through' THEN 'pass_through'
                  ELSE 'labor_cost' END AS account, sum(amount) AS amount
           FROM cost_entry WHERE kind <> 'payroll' GROUP BY 1, 2, 3, 4) AS c
     FULL JOIN (SELECT l.contract, l.legal_entity, l.currency, l.account, sum(l.amount) AS amount
           FROM journal_line l JOIN journal j ON j.id = l.journal
-          WHERE j.cause_type IN ('cost', 'labor_variance') AND l.account IN ('labor_cost', 'subcontract_cost')
+          WHERE j.cause_type IN ('cost', 'labor_variance') AND l.account IN ('labor_cost', 'subcontract_cost', 'expense_cost', 'pass_through')
           GROUP BY 1, 2, 3, 4) AS k USING (contract, legal_entity, currency, account)
     WHERE coalesce(k.amount, 0) <> coalesce(c.amount, 0)
     UNION ALL
