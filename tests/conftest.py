@@ -22,7 +22,9 @@ from tieout.store.database import clone_database, connect, create_database, drop
 from tieout.store.postgres import EmbeddedPostgres
 
 TEMPLATE = "tieout_template"
-settings.register_profile("suite", deadline=None)  # how long an example takes says nothing: the cores are shared
+settings.register_profile(
+    "suite", deadline=None
+)  # how long an example takes says nothing: the cores are shared
 settings.load_profile("suite")
 
 

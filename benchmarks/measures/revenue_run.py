@@ -29,8 +29,8 @@ _LINES = (
     " 'revenue_to', '2026-12-31', 'project', 'P' || t.contract || '-' || n)) FROM generate_series(1, :lines) AS n"
 )
 _FACTS = (
-    "UPDATE contract_terms t SET billing_method = NULL, rate_card = NULL, start_date = '2025-01-01', end_date ="
-    f" '2026-12-31', lines = ({_LINES})",  # noqa: S608
+    "UPDATE contract_terms t SET billing_method = NULL, rate_card = NULL, start_date = '2025-01-01', end_date ="  # noqa: S608
+    " '2026-12-31', lines = (" + _LINES + ")",
     "UPDATE contract SET start_date = '2025-01-01', end_date = '2026-12-31', lines = ("
     " SELECT t.lines FROM contract_terms t WHERE t.contract = contract.key)",
 )

@@ -57,9 +57,9 @@ def write_journals(conn: Connection, lines: pl.DataFrame) -> dict[str, str]:
 
 def _question_late(conn: Connection, lines: pl.DataFrame) -> None:
     """Revenue of a closed period that is booked into an open one is looked at by somebody when it is material."""
-    late = lines.filter(pl.col("prior_period") & (pl.col("account") == a.REVENUE))
-    if late.is_empty():
+    if not lines["prior_period"].any():
         return
+    late = lines.filter(pl.col("prior_period") & (pl.col("account") == a.REVENUE))
     limit = policies.load(conn).prior_period_material
     sums = late.group_by("contract", "entity", "currency", "period").agg(
         -pl.col("amount").sum(), pl.col("event_date").min()
@@ -81,6 +81,8 @@ def _question_late(conn: Connection, lines: pl.DataFrame) -> None:
 
 def _ask_remeasurement(conn: Connection, lines: pl.DataFrame) -> None:
     """What was booked in another currency is measured again when its period is over."""
+    if (lines["amount"] == lines["functional_amount"]).all():
+        return
     moved = lines.filter(
         (pl.col("amount") != pl.col("functional_amount")) & (pl.col("cause_type") != REMEASUREMENT)
     )

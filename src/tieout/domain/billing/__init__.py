@@ -1,7 +1,7 @@
 """From rated events to documents: caps, corrections, drafts, credits, totals."""
 
 from tieout.domain.billing.caps import apply_caps
-from tieout.domain.billing.changes import Changes, gone_entries, reconcile_events
+from tieout.domain.billing.changes import Changes, gone_entries, nothing_changed, reconcile_events
 from tieout.domain.billing.charges import Adjusted, Charged, Planned, adjust_charges
 from tieout.domain.billing.corrections import CorrectionNotes, credit_corrections
 from tieout.domain.billing.credits import Credit, CreditItem, CreditRefused, CreditRequest, credit_lines
@@ -21,6 +21,7 @@ from tieout.domain.billing.units import unit_charges
 from tieout.domain.billing.usage import Reconciled, UsagePolicies, reconcile_usage
 
 __all__ = [
+    "nothing_changed",
     "Adjusted",
     "Changes",
     "Charged",

@@ -58,6 +58,10 @@ def apply_caps(events: pl.DataFrame, caps: pl.DataFrame) -> pl.DataFrame:
     """
     check_frame("cap events", events, CAP_EVENTS)
     check_frame("caps", caps, CAPS)
+    if caps.is_empty():
+        split = _all_billable(events).sort("event")
+        _check_split(events, split)
+        return split
     reachable = pl.col("contract").is_in(_reachable(events, caps).to_list())
     free, bound = events.filter(~reachable), events.filter(reachable)
     plain = pl.col("contract").is_in(_plain(bound, caps).to_list())

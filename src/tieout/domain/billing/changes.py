@@ -68,14 +68,15 @@ def reconcile_events(
     )
     check_frame("gone", gone, GONE)
     if live.is_empty():
-        first = rated.sort("work_date", "entry")
-        return Changes(first, empty(SET_BACK), empty(REVERSALS), empty(RELINKED), empty(FINDINGS))
+        return nothing_changed(rated)
     target = target.with_columns(pl.lit(False).alias("is_gone"), pl.lit("").alias("effect"))
     absent = gone.with_columns(pl.lit(True).alias("is_gone"))
     target = pl.concat([target, absent], how="diagonal")
     parts = _live_parts(live, kind).join(target, on="entry", suffix="_now")
     parts = parts.with_columns(_same_terms().alias("same")).with_columns(_unchanged(), _is_correction())
     parts = parts.filter((pl.col("effect") != "keep") | pl.col("correction"))
+    if parts["unchanged"].all() and (parts["version_now"] == parts["version"]).all():
+        return nothing_changed(rated.join(parts.select("entry"), on="entry", how="anti"))
     return Changes(
         new=_new(rated, parts),
         set_back=_set_back(parts),
@@ -83,6 +84,12 @@ def reconcile_events(
         relinked=_relinked(parts),
         true_ups=_true_ups(parts, target, kind),
     )
+
+
+def nothing_changed(rated: pl.DataFrame) -> Changes:
+    """All that is rated is new, nothing of what is stored changes."""
+    first = rated.sort("work_date", "entry")
+    return Changes(first, empty(SET_BACK), empty(REVERSALS), empty(RELINKED), empty(FINDINGS))
 
 
 def gone_entries(rating: RatingResult | ExpenseResult) -> pl.DataFrame:

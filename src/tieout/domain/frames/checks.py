@@ -32,13 +32,14 @@ class FrameMismatch(TypeError):
 
 def check_frame(name: str, df: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     """The frame itself with its columns in declared order; raises `FrameMismatch` that names what differs."""
-    if df.schema == schema:
+    held = df.schema
+    if held == schema:
         return df
-    wrong = [f"{column} is missing" for column in schema if column not in df.columns]
+    wrong = [f"{column} is missing" for column in schema if column not in held]
     wrong += [
-        f"{column} is {df.schema[column]}, expected {dtype}"
+        f"{column} is {held[column]}, expected {dtype}"
         for column, dtype in schema.items()
-        if column in df.columns and df.schema[column] != dtype
+        if column in held and held[column] != dtype
     ]
     if wrong:
         raise FrameMismatch(f"frame {name}: " + "; ".join(wrong))
@@ -47,16 +48,16 @@ def check_frame(name: str, df: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
 
 def conform(name: str, df: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     """The frame cast to its schema without losing a digit; a decimal that does not fit raises."""
-    if df.schema == schema:
-        return df
+    held = df.schema
+    other = {column: dtype for column, dtype in schema.items() if column in held and held[column] != dtype}
     lossy = [
         column
-        for column, dtype in schema.items()
-        if column in df.columns and isinstance(dtype, pl.Decimal) and _loses_digits(df[column], dtype)
+        for column, dtype in other.items()
+        if isinstance(dtype, pl.Decimal) and _loses_digits(df[column], dtype)
     ]
     if lossy:
         raise FrameMismatch(f"frame {name}: {', '.join(lossy)} has more decimals than its scale")
-    cast = df.with_columns(pl.col(column).cast(schema[column]) for column in schema if column in df.columns)
+    cast = df.with_columns(pl.col(column).cast(dtype) for column, dtype in other.items()) if other else df
     return check_frame(name, cast, schema)
 
 

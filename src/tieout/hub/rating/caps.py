@@ -80,7 +80,7 @@ def cap_events(facts: Facts, standing: pl.DataFrame) -> Capped:
         pl.format("{}/{}", "contract", "line").alias("line"), "work_date", "entry",
         *sizes.values(), "sequence", "currency",
     )  # fmt: skip
-    lines = dict(
+    lines = {} if not limits else dict(
         events.select(standing["contract"].alias("of"), "line").unique().sort("of", "line").group_by("of", maintain_order=True)
         .agg("line").iter_rows()
     )  # fmt: skip

@@ -160,7 +160,8 @@ def _fresh(
         entity, pl.col("charge").alias("entry"), pl.col("due_on").alias("work_date"),
         pl.lit(1, pl.Int64).alias("version"), pl.lit(1).alias("multiplier"), pl.lit(0).alias("discount"),
     )  # fmt: skip
-    return pl.concat(map(_new_rows, (undone, hours, fees, spent)))
+    parts = [rows for rows in (undone, hours, fees, spent) if not rows.is_empty()]
+    return pl.concat(map(_new_rows, parts or [undone]))
 
 
 def _standing(stored: pl.DataFrame, set_back: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import polars as pl
 
-from tieout.domain.billing import Changes
+from tieout.domain.billing import Changes, nothing_changed
 from tieout.domain.frames import (
     EARNED_MOVES,
     EXPENSE_LIMITS,
     EXPENSE_TERMS,
     EXPENSES,
+    MONEY,
     RATED_EXPENSES,
     check_frame,
     conform,
@@ -95,6 +97,8 @@ def spend(
     lookups: Lookups | None = None,
 ) -> Spent:  # fmt: skip
     """Rate the expenses and compare them with the stored events (EVENT_COLUMNS), kind by kind."""
+    if spending.expenses.is_empty() and not events["source_kind"].is_in(KINDS).any():
+        return _nothing_spent()
     result = rate(spending, policies, lookups)
     rated = as_items(result.events)
     changes = together(
@@ -104,6 +108,15 @@ def spend(
         )
     )  # fmt: skip
     return Spent(result, changes, _new(changes.new, result.events))
+
+
+@cache
+def _nothing_spent() -> Spent:
+    nothing = rate_expenses(
+        empty(EXPENSES), empty(EXPENSE_TERMS), empty(EXPENSE_LIMITS), policies=RatingPolicies()
+    )
+    changes = nothing_changed(as_items(nothing.events))
+    return Spent(nothing, changes, _new(changes.new, nothing.events))
 
 
 def _new(items_: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
@@ -118,6 +131,10 @@ def _new(items_: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
 
 def with_passed_on(rows: pl.DataFrame, key: str) -> pl.DataFrame:
     """Adds `pass_through_amount` of `amount`, in the proportion of `whole_passed` to `whole`; one row for each key."""
+    if not (rows["whole_passed"].fill_null(0) != 0).any():
+        return rows.drop("whole", "whole_passed").with_columns(
+            pl.lit(0).cast(MONEY).alias("pass_through_amount")
+        )
     moves = rows.select(
         pl.col(key).alias("event"), "currency", pl.col("whole").alias("amount"),
         pl.col("whole_passed").alias("pass_through_amount"), pl.lit(0).alias("before"), pl.col("amount").alias("after"),

@@ -17,7 +17,10 @@ from tieout.domain.frames import (
     EARNED_CAUSES,
     EARNED_EVENTS,
     EARNED_MOVES,
+    MONEY,
+    REVENUE_FINDINGS,
     conform,
+    empty,
     frame,
 )
 from tieout.domain.revenue import passed_on, recognise_as_invoiced
@@ -80,6 +83,8 @@ def existence(contracts: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]
 
 def _with_passed_on(recognised: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     """Adds `pass_through_amount`: what of each amount is another party's (IFRS 15.B36)."""
+    if not (events["pass_through_amount"] != 0).any():
+        return recognised.with_columns(pl.lit(0).cast(MONEY).alias("pass_through_amount"))
     whole = events.select(
         "event",
         pl.col("amount").alias("whole"),
@@ -126,17 +131,18 @@ def _measured(facts: Facts, events: pl.DataFrame) -> list[str]:
 
 def _refused(facts: Facts, events: pl.DataFrame) -> list[str]:
     """The events of lines whose right to invoice the firm's policy does not accept as a measure: they earn nothing."""
-    if facts.expedient != expedient.STRICT:
-        return []
     lines = refused_lines(facts, events).select("contract", "line")
+    if lines.is_empty():
+        return []
     return events.join(lines, on=["contract", "line"], how="semi")["event"].to_list()
 
 
 def refused_lines(facts: Facts, events: pl.DataFrame) -> pl.DataFrame:
     """REVENUE_FINDINGS of lines that are doubtful under the policy `expedient: strict`; none under `warn`."""
+    if facts.expedient != expedient.STRICT:
+        return empty(REVENUE_FINDINGS)
     over = events.filter(pl.col("over_cap_amount") != 0).select("contract", "line").unique()
-    found = expedient.doubtful(facts.plans, over.iter_rows(), facts.today)
-    return found if facts.expedient == expedient.STRICT else found.clear()
+    return expedient.doubtful(facts.plans, over.iter_rows(), facts.today)
 
 
 def _collectible_from(contract: Mapping[str, Any]) -> date | None:
