@@ -6,14 +6,21 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+import polars as pl
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from tieout.store import payers
+from tieout.store.copying import copy_frame
 from tieout.store.tables import approval, invoice, invoice_line, invoice_line_event, number_series
 
 RELEASED = ("released", "posted", "part_paid", "paid", "credited")
 _MEASURES = ("quantity", "amount")
+
+
+LINK_COLUMNS: dict[str, Any] = {
+    "line": pl.Int64, "event": pl.String, "quantity": pl.Decimal(20, 6), "amount": pl.Decimal(20, 4), "notes": pl.String,
+}  # fmt: skip
 
 
 def insert_document(
@@ -25,8 +32,9 @@ def insert_document(
     """Write one draft with its lines and the events of each; its draft number."""
     number = conn.execute(insert(invoice).values(**row).returning(invoice.c.draft_number)).scalar_one()
     conn.execute(insert(invoice_line), [{"invoice": row["id"], **line} for line in lines])
-    if events:
-        conn.execute(insert(invoice_line_event), [{"invoice": row["id"], **event} for event in events])
+    told = {name: [event.get(name) for event in events] for name in LINK_COLUMNS}
+    linked = pl.DataFrame(told, schema=LINK_COLUMNS).with_columns(pl.lit(row["id"]).alias("invoice"))
+    copy_frame(conn, "invoice_line_event", linked)
     return int(number)
 
 
