@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tieout.hub.billing.client_rules import LONGEST, broken, rules
+from tieout.hub.client_rules import LONGEST, broken, rules
 from tieout.hub.converters import Unfit
 
 D = Decimal

@@ -16,7 +16,7 @@ from typing import Any
 from tieout.domain.billing import judge_split
 from tieout.domain.frames import PAYER_SHARES, frame
 from tieout.domain.rating.gates import BY_HOUR
-from tieout.hub import converters
+from tieout.hub import client_rules, converters
 from tieout.hub.converters import Unfit
 
 LINE = "1"
@@ -73,14 +73,6 @@ def _list(terms: Mapping[str, Kind], *needed: str) -> Kind:
 
 def _part(terms: Mapping[str, Kind], *needed: str) -> Kind:
     return lambda value: _one(value, terms, needed)
-
-
-def _client_rules(value: Any) -> list[str]:
-    from tieout.hub.billing.client_rules import (
-        rules,  # the expressions' library is only needed where there are any
-    )
-
-    return rules(value)
 
 
 _PERIODS = _one_of("month", "quarter", "year")
@@ -143,7 +135,7 @@ RETENTION: Mapping[str, Kind] = {
 PAYER: Mapping[str, Kind] = {"customer": converters.text, "share": _part_of_one}
 INVOICING_TERMS: Mapping[str, Kind] = {
     "group": _one_of("contract", "project", "purchase_order", "customer"), "consolidate": converters.boolean,
-    "retention": _part(RETENTION, "share"), "split": _list(PAYER, "customer", "share"), "rules": _client_rules, "tax_code": converters.text,
+    "retention": _part(RETENTION, "share"), "split": _list(PAYER, "customer", "share"), "rules": client_rules.rules, "tax_code": converters.text,
 }  # fmt: skip
 CAP_TERMS: Mapping[str, Kind] = {
     "cap": converters.text, "lines": _texts, "includes": _texts, "amount": converters.decimal,

@@ -18,8 +18,8 @@ from sqlalchemy import Connection
 from tieout.domain.billing import DraftSet, draft_invoices
 from tieout.domain.frames import BILLABLE, INVOICE_TERMS, TAX_QUESTIONS, frame
 from tieout.domain.tax import determine_tax
-from tieout.hub import audit, canonical, exceptions, policies
-from tieout.hub.billing import client_rules, corrections, deposits, e_invoices, payers, retained, waiting
+from tieout.hub import audit, canonical, client_rules, exceptions, policies
+from tieout.hub.billing import corrections, deposits, e_invoices, payers, retained, waiting
 from tieout.hub.billing.documents import SIGNS, announce_draft, reference_of
 from tieout.hub.billing.waiting import Work
 from tieout.hub.refusals import NotFound

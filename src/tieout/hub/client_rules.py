@@ -11,9 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Any
-
-import cel
 
 from tieout.hub.converters import Unfit
 from tieout.model.money import minor_unit
@@ -52,13 +51,20 @@ def _sound(rule: str) -> str:
     if _nests(_QUOTED.sub("''", rule)):
         raise Unfit(f"a rule goes over a list, not over lists within lists: {rule}")
     try:
-        program = cel.compile(rule)
+        program = _program(rule)
     except ValueError as error:
         raise Unfit(f"{rule}: {str(error).splitlines()[0]}") from None
     strange = set(program.variables()) - NAMES - _own(rule)
     if strange:
         raise Unfit(f"{rule}: {', '.join(sorted(strange))} is none of {', '.join(sorted(NAMES))}")
     return rule
+
+
+@cache
+def _program(rule: str) -> Any:
+    import cel  # a third of a second, which only who states rules has to wait
+
+    return cel.compile(rule)
 
 
 def _own(rule: str) -> set[str]:
@@ -80,7 +86,7 @@ def _nests(rule: str) -> bool:
 
 def _judge(rule: str, seen: Mapping[str, Any]) -> str | None:
     try:
-        met = cel.compile(rule).execute(dict(seen))
+        met = _program(rule).execute(dict(seen))
     except (KeyError, RuntimeError, TypeError, ValueError, ArithmeticError) as error:
         return f"{rule} (cannot be judged: {str(error).splitlines()[0]})"
     return None if met is True else rule
