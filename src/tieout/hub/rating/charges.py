@@ -322,18 +322,25 @@ def _text(row: Mapping[str, object], name: str | None, milestones: Mapping[str, 
     return f"Adjustment: {text}" if row["kind"] == ADJUSTMENT else text
 
 
+def _edges(today: date, anchor: date | None) -> list[date]:
+    """The days on which periods may end and begin in this month and the next two: the anchor's (else the first), the day before."""
+    month, found = today.replace(day=1), []
+    for _ in range(3):
+        following = (month + timedelta(days=32)).replace(day=1)
+        begins = min(month + timedelta(days=anchor.day - 1 if anchor else 0), following - timedelta(days=1))
+        found += [begins - timedelta(days=1), begins]
+        month = following
+    return found
+
+
 def _next_due(lines: Sequence[Line], planned: Sequence[Planned], today: date) -> dict[str, date]:
     """Per contract the next day on which something falls due by date alone: a planned part, or a period's edge."""
     found: dict[str, date] = {}
     later = pl.concat([one.later.select("contract", "due_on") for one in planned]).drop_nulls()
     days = [(str(contract), day) for contract, day in later.rows()]
-    first = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
     for line in (one for method in BY_PERIOD for one in in_force(lines, method, today)):
-        days += [
-            (line.contract, day)
-            for day in (first - timedelta(days=1), first, line.last, line.ended_on)
-            if day
-        ]
+        edges = [*_edges(today, line.terms.get("anchor")), line.last, line.ended_on]
+        days += [(line.contract, day) for day in edges if day]
     for contract, day in days:
         if day > today:
             found[contract] = min(day, found.get(contract, day))
