@@ -35,6 +35,7 @@ VALID = {
     "invoice 380": invoice(),
     "credit note 381": credit_note(),
     "self-billed 389": invoice(type_code="389"),
+    "prepayment 386": invoice(type_code="386"),
     "self-billed credit note 261": credit_note(type_code="261"),
     "out of scope, dollars": untaxed("O", currency="USD"),
     "reverse charge to France": untaxed("AE", buyer=FRENCH),

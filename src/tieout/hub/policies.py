@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from tieout.domain.billing import UsagePolicies
 from tieout.domain.costing.policies import CAPACITY, PROJECTS, CostPolicies
-from tieout.domain.frames import TREATMENTS, empty, frame
+from tieout.domain.frames import HOLIDAYS, TREATMENTS, empty, frame
 from tieout.domain.rating.policies import RatingPolicies
 from tieout.store import workspace as store
 
@@ -69,6 +69,7 @@ class Policies:
     transfer_margin: Decimal = Decimal(0)
     week_start: str = "monday"
     holidays: tuple[date, ...] = ()
+    local_holidays: Mapping[str, tuple[date, ...]] = field(default_factory=dict)
 
     def series(self, entity: str, kind: str) -> str:
         """Prefix of the numbers of one kind of document (`invoice`, `credit_note`) of a legal entity."""
@@ -99,6 +100,12 @@ class Policies:
     def usage(self) -> UsagePolicies:
         """How far the sources of a meter may differ, in its units."""
         return UsagePolicies(tolerance=self.usage_tolerance)
+
+    @property
+    def calendars(self) -> pl.DataFrame:
+        """Holidays of legal entities (HOLIDAYS), beside those that count for all."""
+        rows = [{"entity": code, "day": one} for code, days in self.local_holidays.items() for one in days]
+        return frame(rows, HOLIDAYS)
 
     @property
     def rating(self) -> RatingPolicies:
@@ -155,6 +162,9 @@ def parse(document: Mapping[str, Any], version: int = 0) -> Policies:
         transfer_margin=Decimal(str(billing.get("transfer_margin") or 0)),
         week_start=billing.get("week_start") or "monday",
         holidays=tuple(sorted(day(each) for each in billing.get("holidays") or [])),
+        local_holidays={
+            code: tuple(sorted(map(day, e["holidays"]))) for code, e in entities.items() if e.get("holidays")
+        },
     )
 
 

@@ -120,6 +120,11 @@ class Tax(Part):
     note: Text | None = None
 
 
+class Calendar(Part):
+    entity: Text
+    holidays: list[Day]
+
+
 class Fx(Part):
     at: Day
     pair: Text
@@ -405,7 +410,7 @@ class Header(Part):
     entities: list[Entity] = []
     customers: list[Customer] = []
     workers: list[Worker] = []
-    calendars: Any_ = None
+    calendars: list[Calendar] = []
     leave: Any_ = None
     rate_cards: list[RateCard] = []
     taxes: list[Tax] = []

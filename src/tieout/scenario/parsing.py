@@ -11,7 +11,7 @@ from typing import Any
 
 from tieout.hub import contract_lines
 from tieout.hub.converters import Unfit
-from tieout.model.money import UnknownCurrency, minor_unit
+from tieout.model.money import UnknownCurrency, is_currency, minor_unit
 from tieout.scenario.model import (
     MEASURES,
     POLICIES,
@@ -193,6 +193,11 @@ def _check_references(scenario: Scenario) -> None:
         if name is not None and name not in known[kind]:
             raise source.bad(place, f"there is no {kind.replace('_', ' ')} {name}")
 
+    for number, calendar in enumerate(header.calendars):
+        need("entity", calendar.entity, ("calendars", number, "entity"))
+    for number, fx in enumerate(header.fx):
+        if not all(map(is_currency, fx.pair.partition("/")[::2])):
+            raise source.bad(("fx", number, "pair"), f"{fx.pair} is no pair of currencies such as EUR/USD")
     for number, contract in enumerate(header.contracts):
         place = ("contracts", number)
         need("customer", contract.customer, (*place, "customer"))

@@ -437,7 +437,11 @@ def workspace_document(scenario: Scenario) -> dict[str, Any]:
         "labor_variance": header.policies.get("labor_variance", "projects"),
         "transfer_margin": str(header.policies.get("transfer_margin", 0)),
     }
-    zones = {entity.code: {"time_zone": entity.time_zone} for entity in header.entities}
+    holidays = {one.entity: [day.isoformat() for day in one.holidays] for one in header.calendars}
+    zones = {
+        entity.code: {"time_zone": entity.time_zone, "holidays": holidays.get(entity.code, [])}
+        for entity in header.entities
+    }
     return {"name": "scenario", "ownership": owned, "tax": rules, "billing": billing_rules, "entities": zones}
 
 

@@ -119,7 +119,7 @@ def refuse_unsupported(scenario: Scenario) -> None:
     def no(place: tuple[Any, ...], what: str) -> BadScenario:
         return source.bad(place, f"{what} is not supported yet", "not-supported")
 
-    for key in ("calendars", "leave"):
+    for key in ("leave",):
         if getattr(header, key):
             raise no((key,), key)
     for number, entity in enumerate(header.entities):

@@ -185,7 +185,7 @@ def _entities(folder: Path, loaded: Loaded) -> None:
     for file in _each(folder, "entities"):
         shape, wrong = parse(file, EntityFile)
         loaded.findings += [*file.misnamed("legal entity"), *wrong, *_tax_number(file, shape)]
-        entities[Path(file.name).stem] = shape.model_dump(exclude_none=True) if shape else {}
+        entities[Path(file.name).stem] = shape.model_dump(mode="json", exclude_none=True) if shape else {}
     loaded.document["entities"] = entities
 
 

@@ -117,7 +117,7 @@ class BillingFile(Shape):
     labor_variance: Literal["projects", "period"] = "projects"
     transfer_margin: Decimal = Field(default=Decimal(0), ge=0, le=100, decimal_places=6)
     week_start: Literal[WEEKDAYS] = "monday"  # type: ignore[valid-type]
-    holidays: list[date] = []
+    holidays: list[date] | None = None
 
 
 class Invoices(Shape):
@@ -147,6 +147,7 @@ class EntityFile(Shape):
 
     time_zone: TimeZone
     invoices: Invoices | None = None
+    holidays: list[date] | None = None
 
 
 class CardFile(Shape):

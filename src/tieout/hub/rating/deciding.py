@@ -74,7 +74,7 @@ class _Written:
 
 def decide(facts: Facts, policies: RatingPolicies, moment: datetime) -> Decision:
     """Rate the entries, compare with what is stored, and apply the caps to what stands then."""
-    lookups = Lookups(exchange_rates=facts.exchange_rates)
+    lookups = Lookups(exchange_rates=facts.exchange_rates, holidays=facts.holidays)
     rating = rate_time(
         facts.entries.select(ENTRIES.names()),
         facts.lines,

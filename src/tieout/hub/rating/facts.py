@@ -47,7 +47,7 @@ class Facts:
     """Frames of the domain; `entries` holds neighbours of the same worker-days too, `scope` names those to judge.
 
     `terms` are the segments of each contract in order, `foreign` the contracts in another currency than their
-    entity's books without a rate for today, `exchange_rates` those that may be asked for; `events` are the stored events with their balances (EVENT_COLUMNS), `holds` what people keep back (HOLDS), `writes` what they
+    entity's books without a rate for today, `exchange_rates` those that may be asked for; `holidays` of legal entities (HOLIDAYS); `events` are the stored events with their balances (EVENT_COLUMNS), `holds` what people keep back (HOLDS), `writes` what they
     wrote down or off (WRITES); `plans` the lines of every segment, `spending` what was spent under them, `performed`
     what was reached, used and delivered.
     """
@@ -64,6 +64,7 @@ class Facts:
     writes: pl.DataFrame
     foreign: Mapping[str, str]
     exchange_rates: pl.DataFrame
+    holidays: pl.DataFrame
     plans: Sequence[Line]
     spending: Spending
     performed: Performed
@@ -100,6 +101,7 @@ def gather(conn: Connection, keys: Collection[str], policies: Policies) -> Facts
         writes=check_frame("writes", writes.of_contracts(conn, keys), WRITES),
         foreign=foreign,
         exchange_rates=exchange_rates,
+        holidays=policies.calendars,
         plans=plans,
         spending=spending_of(spent, plans, contracts),
         performed=_performed(conn, plans),

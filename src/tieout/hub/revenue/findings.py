@@ -15,7 +15,7 @@ from tieout.store import rating as store
 
 KINDS = (
     "estimate-exhausted", "progress-invalid", "obligation-measures-differ", "series-catch-up", "variable-invalid",
-    "residual-rejected",
+    "residual-rejected", "financing-significant",
 )  # fmt: skip
 
 

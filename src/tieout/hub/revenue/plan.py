@@ -31,6 +31,7 @@ from tieout.hub import exchange
 from tieout.hub.rating.facts import segments
 from tieout.hub.rating.revenue import existence
 from tieout.hub.revenue.credits import NOTHING, Given, notes_of
+from tieout.hub.revenue.financing import flagged
 from tieout.hub.revenue.readings import reached, readings_of
 from tieout.hub.revenue.terms import Unit, units_of
 from tieout.hub.revenue.variable import outcomes_of
@@ -96,7 +97,7 @@ def gather(conn: Connection, keys: Collection[str]) -> Facts | None:
         outcomes=outcomes,
         documents=store.documents(conn, list(contracts)),
         values=store.entitled(conn, list(contracts)),
-        findings=pl.concat([invalid, unplaced]),
+        findings=pl.concat([invalid, unplaced, flagged(units, terms)]),
         exchange_rates=rates,
         today=today,
     )
