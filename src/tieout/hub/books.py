@@ -15,6 +15,7 @@ from tieout.domain.subledger import Books, Exchange
 from tieout.domain.subledger import accounts as a
 from tieout.hub import exceptions, exchange, policies, work
 from tieout.hub.exceptions import NewException
+from tieout.model.money import shown
 from tieout.model.periods import period_bounds, period_of
 from tieout.store import clock
 from tieout.store import exchange as exchange_store
@@ -70,7 +71,7 @@ def _question_late(conn: Connection, lines: pl.DataFrame) -> None:
         [
             NewException(
                 MATERIAL, f"{row['contract']}/{row['period']}",
-                f"revenue of {row['amount']:f} {row['currency']} since {row['event_date']} is of a closed period and is booked"
+                f"revenue of {shown(row['amount'], row['currency']):f} {row['currency']} since {row['event_date']} is of a closed period and is booked"
                 f" in {row['period']}", contract=row["contract"], legal_entity=row["entity"], amount=row["amount"],
                 currency=row["currency"], evidence={"group": MATERIAL},
             )
