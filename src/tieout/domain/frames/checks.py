@@ -43,7 +43,7 @@ def check_frame(name: str, df: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     ]
     if wrong:
         raise FrameMismatch(f"frame {name}: " + "; ".join(wrong))
-    return df.select(schema.names())
+    return df[schema.names()]
 
 
 def conform(name: str, df: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:

@@ -35,10 +35,11 @@ def apply_increments(entries: pl.DataFrame) -> pl.DataFrame:
     worked = millionths("worked_hours")
     billable = pl.when(per_entry).then(_rounded(_ticks(worked))).otherwise(worked)
     counted = entries.with_columns(billable.alias("counted"), whole_day.alias("whole_day"))
-    alone = counted.filter(~pl.col("whole_day"))
-    days = _spread_over_day(counted.filter("whole_day"), by_day)
-    both = pl.concat([alone, days.select(alone.columns)])
-    return both.with_columns(to_hours(pl.col("counted")).alias("billable_hours")).drop("counted", "whole_day")
+    if counted["whole_day"].any():
+        alone = counted.filter(~pl.col("whole_day"))
+        days = _spread_over_day(counted.filter("whole_day"), by_day)
+        counted = pl.concat([alone, days[alone.columns]])
+    return counted.with_columns(to_hours(pl.col("counted")).alias("billable_hours")).drop("counted", "whole_day")
 
 
 def _ticks(count: pl.Expr) -> pl.Expr:

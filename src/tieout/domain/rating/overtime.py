@@ -27,9 +27,11 @@ def apply_overtime(entries: pl.DataFrame, policies: RatingPolicies) -> pl.DataFr
         pl.col("overtime_daily_after").is_not_null() | pl.col("overtime_weekly_after").is_not_null() | whole
     )
     marked = entries.with_columns(any_rule.alias("any_rule"), whole.alias("whole"))
+    if not marked["any_rule"].any():
+        return entries.with_columns(zero.alias("premium_hours"))
     none = marked.filter(~pl.col("any_rule")).with_columns(zero.alias("premium_hours"))
     some = _premium(marked.filter("any_rule"), policies.week_start)
-    return pl.concat([none, some.select(none.columns)]).drop("any_rule", "whole")
+    return pl.concat([none, some[none.columns]]).drop("any_rule", "whole")
 
 
 def _premium(entries: pl.DataFrame, week_start: str) -> pl.DataFrame:

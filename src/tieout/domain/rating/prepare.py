@@ -64,13 +64,17 @@ def prepare_checked(
         )
     )
     billable = judged.filter(pl.col("rule").is_null()).drop(_JUDGED_BY)
+    billable = apply_overtime(apply_increments(with_day_types(billable, policies, lookups)), policies)
+    if billable.height == judged.height:
+        none = SET_ASIDE.to_frame()
+        return Prepared(billable, FINDINGS.to_frame(), none, none, none, none)
     aside = gates.explained(
         judged.filter(pl.col("rule").is_not_null()),
         {IMPLAUSIBLE: _hours_said(), gates.OTHERWISE: _otherwise_said()},
     )
     refused = aside.filter(pl.col("place") == gates.FINDING)
     return Prepared(
-        billable=apply_overtime(apply_increments(with_day_types(billable, policies, lookups)), policies),
+        billable=billable,
         findings=_findings(refused),
         waiting=_aside(aside, "waiting"),
         non_billable=_aside(aside, "non_billable"),

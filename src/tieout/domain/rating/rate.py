@@ -56,12 +56,16 @@ def rate_time(
     parts = {name: [vars(one)[name] for one in rated] for name in vars(rated[0])}
     result = RatingResult(
         **{
-            name: pl.concat(rows).sort(orders.get(name, ["work_date", "entry"]))
-            for name, rows in parts.items()
+            name: _together(rows, orders.get(name, ["work_date", "entry"])) for name, rows in parts.items()
         }
     )
     _check_conservation(entries, result)
     return result
+
+
+def _together(parts: list[pl.DataFrame], order: list[str]) -> pl.DataFrame:
+    rows = pl.concat(parts)
+    return rows if rows.is_empty() else rows.sort(order)
 
 
 def _whole_contracts(entries: pl.DataFrame) -> list[pl.DataFrame]:
@@ -116,9 +120,9 @@ def _kept_out(*parts: pl.DataFrame) -> pl.DataFrame:
     columns = [*dict.fromkeys([*FINDINGS, *SET_ASIDE])]
     rows = [
         part.with_columns(pl.lit(None, FINDINGS["amount"]).alias("amount"), pl.col("kind").alias("reason")).select(columns)
-        for part in parts
+        for part in parts if not part.is_empty()
     ]  # fmt: skip
-    return pl.concat(rows)
+    return pl.concat(rows) if rows else pl.DataFrame(schema={**FINDINGS, **SET_ASIDE})
 
 
 def _events(valued: pl.DataFrame) -> pl.DataFrame:

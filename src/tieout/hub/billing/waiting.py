@@ -83,7 +83,8 @@ def report(conn: Connection, works: list[Work]) -> None:
 
     The money of a contract that is not set up stands on `incomplete-setup` already and is not stated twice.
     """
-    counted = exception_store.open_keys(conn, [NOT_SET_UP])[NOT_SET_UP]
+    standing = exception_store.open_keys(conn, [NOT_SET_UP, UNAPPROVED, TAX, STRANGER, RULE, ORDER])
+    counted = standing[NOT_SET_UP]
     found = [
         _finding(
             work, work.stopped, work.rows, _cause(work, work.stopped), is_counted=work.contract in counted
@@ -105,13 +106,11 @@ def report(conn: Connection, works: list[Work]) -> None:
     ]  # fmt: skip
     found += _unapproved(conn, works)
     exceptions.open_exceptions(conn, found)
-    keys = [work.contract for work in works]
-    exceptions.resolve_where_healed(
-        conn, UNAPPROVED, keys, [one.key for one in found if one.kind == UNAPPROVED]
-    )
-    for kind in (TAX, STRANGER, RULE):
-        exceptions.resolve_where_healed(conn, kind, keys, [one.key for one in found if one.kind == kind])
-    exceptions.resolve_where_healed(conn, ORDER, keys, [work.contract for work in works if work.lacks_order])
+    judged = {work.contract for work in works}
+    still = {kind: [one.key for one in found if one.kind == kind] for kind in standing if kind != NOT_SET_UP}
+    still[ORDER] = [work.contract for work in works if work.lacks_order]
+    for kind, keys in still.items():
+        exceptions.resolve_where_healed(conn, kind, standing[kind] & judged, keys)
     fp("billing.draft.reported")
 
 

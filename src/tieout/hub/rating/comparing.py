@@ -21,7 +21,7 @@ def compare(
     """
     mine = work.filter(pl.col("contract").is_in(list(contracts)))
     here = mine.select("entry", pl.col("contract").alias("now"))
-    of_kind = events.filter(pl.col("source_kind") == kind).select(LIVE_EVENTS.names())
+    of_kind = events.filter(pl.col("source_kind") == kind)[LIVE_EVENTS.names()]
     live = of_kind.join(here, on="entry", how="left")
     stayed = (pl.col("now") == pl.col("contract")).fill_null(False)
     rated = rated.join(here, on="entry", how="semi")

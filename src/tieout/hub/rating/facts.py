@@ -177,6 +177,8 @@ def with_lines(entries: pl.DataFrame, terms: Mapping[str, Sequence[Mapping[str, 
 
     The last terms that name a project decide. A contract's only line takes every project when it names none.
     """
+    if entries.is_empty():
+        return entries
     places = {
         (key, line.get("project")): line["line"]
         for key, versions in terms.items()
