@@ -47,6 +47,11 @@ SETTINGS = {
 }
 
 
+SMALLEST_BUFFERS, LARGEST_BUFFERS = 128, 1024
+"""Megabytes of pages that the server keeps in memory, at an eighth of the machine's between them: where the indexes of a
+month fit, a run reads none of them back."""
+
+
 class PostgresFailed(RuntimeError):
     """The embedded server could not be made or started; the text says what to do."""
 
@@ -154,7 +159,7 @@ class EmbeddedPostgres:
     def _launch(self) -> None:
         _make_private(self.socket_folder())
         command = [str(_binaries() / "postgres"), "-D", str(self.data), "-k", str(self.socket_folder())]
-        for name, value in SETTINGS.items():
+        for name, value in {**SETTINGS, "shared_buffers": _buffers()}.items():
             command += ["-c", f"{name}={value}"]
         with self.log_file.open("ab") as output:
             self._child = subprocess.Popen(
@@ -288,6 +293,11 @@ def _server_user() -> pwd.struct_passwd | None:
     raise PostgresFailed(
         "PostgreSQL refuses to run as root: add a user for it with: useradd --system pgserver"
     )
+
+
+def _buffers() -> str:
+    eighth = psutil.virtual_memory().total // 8 // 2**20
+    return f"{min(max(eighth, SMALLEST_BUFFERS), LARGEST_BUFFERS)}MB"
 
 
 def _as_server_user() -> list[str]:
