@@ -72,6 +72,8 @@ def _loses_digits(column: pl.Series, dtype: pl.Decimal) -> bool:
 def frame(rows: Iterable[Mapping[str, Any]], schema: pl.Schema) -> pl.DataFrame:
     """Rows of Python values as a frame of that schema; columns a row leaves out are null."""
     rows = list(rows)
+    if not rows:
+        return empty(schema)
     return pl.DataFrame({c: pl.Series(c, [row.get(c) for row in rows], dtype=t) for c, t in schema.items()})
 
 
