@@ -40,6 +40,11 @@ POSITION_MOVES = schema(
 HELD_LINES = schema(
     contract=_S, line=_S, entity=_S, account=_S, currency=_S, amount=MONEY, functional_amount=MONEY,
 )  # fmt: skip
+# what moved an account in one currency, by cause type; null: before the period
+ACCOUNT_MOVES = schema(entity=_S, account=_S, currency=_S, cause_type=_S, amount=MONEY)
+ROLL_FORWARD = schema(
+    entity=_S, account=_S, currency=_S, opening=MONEY, billed=MONEY, recognised=MONEY, adjustments=MONEY, closing=MONEY,
+)  # fmt: skip
 CLOSED_PERIODS = schema(entity=_S, period=_S)
 JOURNAL_LINES = schema(
     journal=_S, cause_type=_S, cause=_S, number=_I, contract=_S, line=_S, entity=_S, account=_S, currency=_S,
