@@ -275,6 +275,8 @@ def _announce(conn: Connection, done: Release, actor: Actor) -> None:
     fp("billing.release.recorded")
     wanted = {("post", done.number)} if row["purpose"] != retained.PURPOSE else set()
     wanted |= revenue.affected(conn, row["contract"])
+    if row["kind"] != "invoice" and not row["rebill"]:
+        wanted.add(("rate", row["contract"]))  # a fee of a period that is given up earns less
     crm = ownership.load(conn).owner("opportunity", entity, done.issued)
     if crm is not None:
         wanted.add(("status_back", crm))
