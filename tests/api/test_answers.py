@@ -153,6 +153,9 @@ def read_all(firm: Firm) -> None:
                 b"<?xml"
             )
     firm.get("/v1/financial-status/K-1")
+    rolled = "/v1/roll-forwards/2026-12?filter[entity]=US01"
+    assert firm.get(f"{rolled}&known_at=2020-01-01T00:00:00Z")["accounts"] == []
+    assert firm.get(f"{rolled}&functional=true") == firm.get(rolled)
     firm.get("/v1/exceptions?filter[all]=true")
     invoice = f"/v1/invoices/{found['/v1/invoices'][0]['reference']}"
     held = firm.ask("GET", invoice).headers["etag"]
@@ -241,7 +244,7 @@ def test_problems_are_declared_and_have_their_shape(firm: Firm) -> None:
     for path, told in document()["paths"].items():
         for method in (one.upper() for one in told):
             known = path.format(key="x\u00e9", ref="D-999", run_id="x", exception_id="x", flow_id="x", contract="x",
-                                name="x", connection="x", secret="s")  # fmt: skip
+                                name="x", connection="x", secret="s", period="x")  # fmt: skip
             who: tuple[str | None, ...] = (None, "narrow", "bob", "pat")
             for one in who:
                 for content in ("{}", "{", "[" * 20_000) if method == "POST" else ("",):

@@ -13,6 +13,7 @@ from tests.hub.builders import MOMENT, contract, take
 from tests.hub.rated import bill, close_period, hours, now, start
 from tieout.hub import books
 from tieout.hub.rating import rate_contracts
+from tieout.hub.roll_forwards import roll_forward
 from tieout.store import tables
 from tieout.store.ids import new_id
 
@@ -43,10 +44,10 @@ def test_what_is_late_books_in_the_next_open_period_and_says_so(hub: Connection)
     ]  # fmt: skip
     assert books.balances(hub, "K-1", at=date(2026, 2, 28))["revenue"] == {"USD": D(-1600)}
     assert books.balances(hub, "K-1", at=march)["revenue"] == {"USD": D(-1200)}
-    rows = {row["account"]: row for row in books.roll_forward(hub, "K-1", "2026-03")}
+    rows = {row["account"]: row for row in roll_forward(hub, "2026-03", contract="K-1")}
     assert rows["revenue"] == {
-        "account": "revenue", "currency": "USD", "opening": D(-1600), "movements": {"revenue": D(400)},
-        "closing": D(-1200),
+        "entity": "US01", "account": "revenue", "currency": "USD", "opening": D(-1600), "billed": D(0),
+        "recognised": D(400), "adjustments": D(0), "closing": D(-1200), "movements": {"revenue": D(400)},
     }  # fmt: skip
     close_period(hub, state="open", version="2")
     assert books.closed_periods(hub).is_empty()

@@ -19,15 +19,26 @@ from tieout.api.desk_schemas import (
     FlowRecord,
     Measure,
     Replays,
+    RollForward,
     SyncRequested,
     TieOut,
     TieOutRequested,
 )
 from tieout.api.invoices import Strict
-from tieout.api.requests import PageQuery, Who, chosen_by, fields_of, filters_of
+from tieout.api.requests import PageQuery, Who, chosen_by, fields_of, filters_of, moment_of
 from tieout.api.schemas import page_of
 from tieout.api.shapes import replays
-from tieout.hub import books, connections, exceptions, flows, measures, reading, tie_out, work
+from tieout.hub import (
+    books,
+    connections,
+    exceptions,
+    flows,
+    measures,
+    reading,
+    roll_forwards,
+    tie_out,
+    work,
+)
 from tieout.hub.actors import Actor, require
 from tieout.hub.exceptions import Page
 from tieout.hub.refusals import Invalid, NotFound
@@ -203,6 +214,25 @@ def financial_status(request: Request, who: Who, contract: str) -> Response:
         reading.show(conn, "contracts", contract, who.actor)
         rows = books.statement(conn, contract)
     return answers.record(request, FinancialStatus, {"contract": contract, "by_currency": rows})
+
+
+@routes.get("/roll-forwards/{period}", tags=["journals"], operation_id="get_roll_forward",
+            responses=answers.gives(RollForward),
+            openapi_extra=chosen_by("entity", "contract"))  # fmt: skip
+def roll_forward(
+    request: Request, who: Who, period: str, known_at: str | None = None, functional: bool = False
+) -> Response:
+    """How each account moved in a period, as known at a moment. Scope `journals:read`. Filters: entity, contract."""
+    require(who.actor, "journals:read")
+    chosen = filters_of(request)
+    if unknown := set(chosen) - {"entity", "contract"}:
+        raise Invalid("Filter by entity, contract.", fields=dict.fromkeys(unknown, "unknown filter"))
+    moment = moment_of(known_at, "known_at")
+    with who.reading() as conn:
+        rows = roll_forwards.roll_forward(conn, period, **chosen, known_at=moment, functional=functional)
+    shown = [row for row in rows if who.actor.sees(row["entity"])]
+    told = {"period": period, "known_at": moment, "accounts": shown}
+    return answers.record(request, RollForward, told, fields_of(request))
 
 
 @routes.get(

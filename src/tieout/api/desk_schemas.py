@@ -175,6 +175,28 @@ class FinancialStatus(Shown):
     by_currency: list[StatusAmounts]
 
 
+class AccountMoves(Shown):
+    """How an account moved in a period: opening + billed + recognised + adjustments = closing; debits are positive."""
+
+    entity: str
+    account: str
+    currency: Currency
+    opening: Decimals
+    billed: Decimals = Field(description="invoices, credit notes and what they retain")
+    recognised: Decimals = Field(description="what was earned and what it cost")
+    adjustments: Decimals = Field(description="cash, reclassifications, remeasurement and all else")
+    closing: Decimals
+    movements: dict[str, Decimals] = Field(description="what moved it, by cause type")
+
+
+class RollForward(Shown):
+    """How the accounts moved in a period; with `known_at` the same answer for ever."""
+
+    period: str
+    known_at: AwareDatetime | None = Field(description="null: as known now")
+    accounts: list[AccountMoves]
+
+
 class Measure(Shown):
     """A measure with its one definition."""
 

@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "exceptions": ("exceptions", "What is stuck, and putting it right."),
     "flows": ("flows", "Flows across the systems, step by step."),
     "bill": ("bill", "Runs, approval, release and credit notes."),
+    "books": ("books", "What the subledger says, by period."),
     "tie-out": ("tie_out", "Our figures against the other system's."),
     "verify": ("verify", "Whether every invariant holds."),
     "audit": ("audit", "The sealed chain of who did what."),

@@ -195,21 +195,3 @@ def _row(rows: dict[tuple[str, str], dict[str, Any]], named: Mapping[str, Any]) 
 def statement(conn: Connection, contract: str) -> list[dict[str, Any]]:
     """The financial status of one contract, one row per currency."""
     return financial_status(conn, [contract])[contract]
-
-
-def roll_forward(conn: Connection, contract: str, period: str) -> list[dict[str, Any]]:
-    """How each account of a contract moved in a period: {account, currency, opening, movements by cause, closing}."""
-    first, last = period_bounds(period)
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in store.movements(conn, contract, first, last):
-        line = rows.setdefault(
-            (row["account"], row["currency"]),
-            {"account": row["account"], "currency": row["currency"], "opening": _ZERO, "movements": {}},
-        )
-        if row["cause_type"] is None:
-            line["opening"] += row["amount"]
-        else:
-            line["movements"][row["cause_type"]] = row["amount"]
-    for line in rows.values():
-        line["closing"] = line["opening"] + sum(line["movements"].values(), _ZERO)
-    return list(rows.values())

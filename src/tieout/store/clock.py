@@ -14,6 +14,10 @@ NOW = "coalesce((SELECT now FROM clock), now())"
 """The present moment inside a statement: a statement that says it itself saves its caller a question."""
 _NOW = text(f"SELECT {NOW}")
 _ASKED = "business_moment"
+_SETTLED = text(
+    "SELECT coalesce((SELECT now FROM clock), least(now(), min(xact_start))) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+)
 
 
 def now(conn: Connection) -> datetime:
@@ -23,6 +27,12 @@ def now(conn: Connection) -> datetime:
         moment = conn.execute(_NOW).scalar_one().astimezone(timezone.utc)
         conn.info[_ASKED] = (conn.get_transaction(), moment)
     return cast(datetime, moment)
+
+
+def settled(conn: Connection) -> datetime:
+    """The moment before which nothing more is recorded: every transaction that began before it has ended."""
+    moment: datetime = conn.execute(_SETTLED).scalar_one()
+    return moment.astimezone(timezone.utc)
 
 
 def injected(conn: Connection) -> datetime | None:

@@ -15,9 +15,10 @@ RATE_COLUMNS = {
     "base": _S, "quote": _S, "rate_type": _S, "day": pl.Date, "rate": pl.Decimal(20, 10),
     "known_from": pl.Datetime("us", "UTC"),
 }  # fmt: skip
-HELD_COLUMNS = {
+MONETARY_COLUMNS = {
     "contract": _S, "line": _S, "entity": _S, "account": _S, "currency": _S, "amount": _M, "functional_amount": _M,
 }  # fmt: skip
+HELD_COLUMNS = {**MONETARY_COLUMNS, "event_date": pl.Date}
 
 
 def rates(conn: Connection, currencies: Collection[str]) -> pl.DataFrame:
@@ -32,7 +33,7 @@ def rates(conn: Connection, currencies: Collection[str]) -> pl.DataFrame:
 def held(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
     """Every line booked for the contracts in another currency than the books' (HELD_COLUMNS), in the order it was."""
     query = """
-        SELECT l.contract, l.line, l.legal_entity, l.account, l.currency, l.amount, l.functional_amount
+        SELECT l.contract, l.line, l.legal_entity, l.account, l.currency, l.amount, l.functional_amount, j.event_date
         FROM journal_line l JOIN journal j ON j.id = l.journal
             JOIN legal_entity e ON e.key = l.legal_entity AND e.superseded_at IS NULL AND e.currency <> l.currency
         WHERE l.contract = ANY(%(contracts)s) ORDER BY l.recorded_at, j.event_date, j.id, l.number
@@ -41,7 +42,7 @@ def held(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
 
 
 def monetary(conn: Connection, entity: str, through: date, accounts: Collection[str]) -> pl.DataFrame:
-    """Balances of an entity in other currencies than its books', booked on or before a day (HELD_COLUMNS)."""
+    """Balances of an entity in other currencies than its books', booked on or before a day (MONETARY_COLUMNS)."""
     query = """
         SELECT l.contract, l.line, l.legal_entity, l.account, l.currency, sum(l.amount), sum(l.functional_amount)
         FROM journal_line l
@@ -50,7 +51,7 @@ def monetary(conn: Connection, entity: str, through: date, accounts: Collection[
         GROUP BY 1, 2, 3, 4, 5 HAVING sum(l.amount) <> 0 OR sum(l.functional_amount) <> 0 ORDER BY 1, 2, 4, 5
     """
     told = {"entity": entity, "through": through, "accounts": list(accounts)}
-    return read_frame(conn, query, told, HELD_COLUMNS)
+    return read_frame(conn, query, told, MONETARY_COLUMNS)
 
 
 def foreign_contracts(conn: Connection, currencies: Collection[str]) -> set[str]:

@@ -183,10 +183,11 @@ def short_of(conn: Connection, document: str) -> int:
 def give_up_revenue(conn: Connection, document: str, moment: datetime) -> list[dict[str, Any]]:
     """Take the credited part of work out of what is recognised of each event; what was taken.
 
-    {event, line, currency, amount, before (recognised until now), whole (the event's amount), whole_passed}.
+    {event, line, currency, origin (the day of the work), amount, before (recognised until now), whole (the event's amount),
+    whole_passed}.
     """
     statement = text(
-        "WITH parts AS (SELECT l.event, e.line, e.currency, e.amount AS whole, e.pass_through_amount AS whole_passed,"
+        "WITH parts AS (SELECT l.event, e.line, e.currency, e.work_date AS origin, e.amount AS whole, e.pass_through_amount AS whole_passed,"
         "  b.recognised_amount AS before, CASE WHEN sum(l.amount) >= 0"
         "   THEN least(sum(l.amount), greatest(b.recognised_amount, 0))"
         "   ELSE greatest(sum(l.amount), least(b.recognised_amount, 0)) END AS amount"
@@ -195,7 +196,7 @@ def give_up_revenue(conn: Connection, document: str, moment: datetime) -> list[d
         "  WHERE l.invoice = CAST(:document AS uuid) GROUP BY l.event, e.id, b.recognised_amount)"
         " UPDATE billing_balance b SET recognised_amount = b.recognised_amount - p.amount, updated_at = :moment"
         " FROM parts p WHERE b.event = p.event AND p.amount <> 0"
-        " RETURNING CAST(p.event AS text) AS event, p.line, p.currency, p.amount, p.before, p.whole, p.whole_passed"
+        " RETURNING CAST(p.event AS text) AS event, p.line, p.currency, p.origin, p.amount, p.before, p.whole, p.whole_passed"
     )
     rows = conn.execute(statement, {"document": document, "moment": moment})
     return sorted((dict(row) for row in rows.mappings()), key=lambda r: (r["line"], r["event"]))

@@ -26,6 +26,7 @@ DOCUMENTS: dict[str, Any] = {
     "number": _S, "kind": _S, "credit_kind": _S, "contract": _S, "line": _S, "currency": _S, "released_on": _D,
     "due_on": _D, "net_amount": _M,
 }  # fmt: skip
+GIVEN_UP: dict[str, Any] = {"charge": _S, "kind": _S, "day": _D, "amount": _M}
 BOOKED: dict[str, Any] = {
     "contract": _S, "line": _S, "obligation": _S, "entity": _S, "currency": _S, "event_date": _D, "amount": _M,
 }  # fmt: skip
@@ -151,6 +152,20 @@ def booked(conn: Connection, contracts: Collection[str], *, by_period: bool = Fa
         WHERE contract = ANY(%(keys)s) AND (obligation = '{BY_PERIOD}') = {by_period} GROUP BY 1, 2, 3, 4, 5, 6
     """  # noqa: S608
     return _read(conn, query, contracts, BOOKED)
+
+
+def given_up(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
+    """What credit notes that are not billed again, and writes, took of the contracts' charges for periods (GIVEN_UP)."""
+    query = """
+        SELECT e.entry, n.credit_kind, n.issue_date, sum(l.amount) FROM invoice n
+        JOIN invoice_line_event l ON l.invoice = n.id
+        JOIN billing_event e ON e.id = l.event AND e.kind <> 'reversal' AND e.source_kind IN ('period', 'retainer')
+        WHERE n.contract = ANY(%(keys)s) AND n.kind = 'credit_note' AND n.number IS NOT NULL AND NOT n.rebill
+        GROUP BY 1, 2, 3
+        UNION ALL SELECT entry, 'concession', (effective_at AT TIME ZONE 'UTC')::date, sum(amount) FROM billing_write
+        WHERE contract = ANY(%(keys)s) AND effective_at IS NOT NULL AND kind <> 'up' GROUP BY 1, 2, 3
+    """
+    return _read(conn, query, contracts, GIVEN_UP)
 
 
 def settled_contracts(conn: Connection) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any
 
@@ -131,15 +131,33 @@ def event_sums(conn: Connection, contracts: Collection[str]) -> list[dict[str, A
     return [dict(row) for row in conn.execute(query, {"keys": list(contracts)}).mappings()]
 
 
-def movements(conn: Connection, contract: str, first: date, last: date) -> list[dict[str, Any]]:
-    """Per account and currency of a contract: what was booked before `first`, and by cause type up to `last`.
+def movements(
+    conn: Connection,
+    period: str,
+    *,
+    entity: str | None,
+    contract: str | None,
+    known_at: datetime | None,
+    functional: bool,
+) -> list[dict[str, Any]]:
+    """What moved each account before a period and in it, by cause type, as known at a moment.
 
-    {account, currency, cause_type (null: before), amount}.
+    {entity, account, currency, cause_type (null: before), amount}. `functional`: as the books have it, in the currency of the entity where it is stated. A reversal has the type of what it
+    reverses.
     """
-    query = text(
-        "SELECT l.account, l.currency, CASE WHEN l.booking_date < :first THEN NULL ELSE j.cause_type END"
-        " AS cause_type, sum(l.amount) AS amount FROM journal_line l JOIN journal j ON j.id = l.journal"
-        " WHERE l.contract = :contract AND l.booking_date <= :last GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    measured, currency = (
+        ("functional_amount", "coalesce(e.currency, l.currency)") if functional else ("amount", "l.currency")
     )
-    params: Mapping[str, Any] = {"contract": contract, "first": first, "last": last}
-    return [dict(row) for row in conn.execute(query, params).mappings()]
+    query = text(
+        f"SELECT l.legal_entity AS entity, l.account, {currency} AS currency,"  # noqa: S608 - no value stands in it
+        " CASE WHEN j.period < :period THEN NULL WHEN j.cause_type = 'reversal' THEN split_part(j.cause, ':', 1)"
+        f" ELSE j.cause_type END AS cause_type, sum(l.{measured}) AS amount"
+        " FROM journal_line l JOIN journal j ON j.id = l.journal"
+        " LEFT JOIN legal_entity e ON e.key = l.legal_entity AND e.superseded_at IS NULL"
+        " WHERE j.period <= :period AND (CAST(:entity AS text) IS NULL OR l.legal_entity = :entity)"
+        " AND (CAST(:contract AS text) IS NULL OR l.contract = :contract)"
+        " AND (CAST(:known_at AS timestamptz) IS NULL OR l.recorded_at <= :known_at)"
+        f" GROUP BY 1, 2, 3, 4 HAVING sum(l.{measured}) <> 0 ORDER BY 1, 2, 3, 4"
+    )
+    told = {"period": period, "entity": entity, "contract": contract, "known_at": known_at}
+    return [dict(row) for row in conn.execute(query, told).mappings()]

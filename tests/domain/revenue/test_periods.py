@@ -10,15 +10,21 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tieout.domain.frames import PERIOD_FEES, REVENUE_STEPS, frame
-from tieout.domain.revenue import earn_periods
+from tieout.domain.frames import FEE_CREDITS, PERIOD_FEES, REVENUE_STEPS, frame
+from tieout.domain.revenue import earn_periods, give_up
 
 D = Decimal
 KEY = {"contract": "C-1", "line": "1", "currency": "USD"}
 
 
 def fee(first: date, last: date, amount: str) -> dict[str, Any]:
-    return KEY | {"first_day": first, "last_day": last, "amount": D(amount)}
+    return KEY | {
+        "charge": f"{first}",
+        "first_day": first,
+        "last_day": last,
+        "since": None,
+        "amount": D(amount),
+    }
 
 
 def earned(fees: list[Any], steps: list[Any], *days: date) -> list[Decimal]:
@@ -63,3 +69,25 @@ def test_never_more_than_the_fee_and_never_less_than_before(length: int, amount:
     assert 0 <= before <= now <= amount
     if day >= length - 1:
         assert before == amount
+
+
+def conceded(kind: str, day: date, amount: str) -> dict[str, Any]:
+    return {"charge": "2026-01-01", "kind": kind, "day": day, "amount": D(amount)}
+
+
+def test_what_is_given_up_of_a_fee_leaves_its_price_whatever_the_kind_and_day() -> None:
+    """31.00 for 31 days; 3.10 conceded on the 10th: 9.00; cancelled: 10.00 stay; both and 30.00 more: nothing is left."""
+    month = fee(date(2026, 1, 1), date(2026, 1, 31), "31")
+    tenth, last = date(2026, 1, 10), date(2026, 1, 31)
+    for credits, on_the_tenth, in_the_end in (
+        ([conceded("concession", tenth, "3.10")], "9", "27.90"),
+        ([conceded("cancellation", tenth, "3.10")], "10", "27.90"),
+        ([conceded("cancellation", tenth, "25")], "6", "6"),
+        ([conceded("concession", tenth, "3.10"), conceded("cancellation", tenth, "27.90")], "0", "0"),
+        ([conceded("concession", last, "3.10")], "10", "27.90"),
+        ([conceded("cancellation", date(2025, 12, 1), "3.10")], "9", "27.90"),
+    ):
+        fees, steps = give_up(frame([month], PERIOD_FEES), frame(credits, FEE_CREDITS))
+        grid = pl.DataFrame({"contract": ["C-1"] * 2, "day": [tenth, last]})
+        told = earn_periods(fees, steps, grid)["revenue"].to_list()
+        assert told == [D(on_the_tenth), D(in_the_end)], credits

@@ -155,3 +155,21 @@ def test_a_balance_that_comes_back_to_nothing_is_worth_nothing(
     assert worth(lines, account) == 0
     sums = lines.group_by("journal").agg(pl.col("amount", "functional_amount").sum())
     assert set(sums["amount"]) == set(sums["functional_amount"]) == {D(0)}
+
+
+def test_revenue_is_taken_back_at_what_it_was_booked_at() -> None:
+    """100 on DAY at 1.20 and 100 ten days later at 1.30; of an unknown origin half of each, of a known one its own."""
+    later = DAY + timedelta(days=10)
+    last = later + timedelta(days=5)
+    origin = pl.Schema({**LINES, "origin": pl.Date()})
+    known = rates((DAY, "1.20"), (later, "1.30"), (last, "1.50"))
+    earned = written(
+        known,
+        ("revenue", entry("R1", DAY, unbilled_receivable=100, revenue=-100)),
+        ("revenue", entry("R2", later, unbilled_receivable=100, revenue=-100)),
+    )
+    for day, expected in ((None, "62.50"), (DAY, "60.00"), (later, "65.00")):
+        rows = [{**row, "origin": day} for row in entry("R3", last, unbilled_receivable=-50, revenue=50)]
+        back = books(known, earned.select(HELD_LINES.names())).write(frame(rows, origin), "revenue")
+        assert (worth(back, "revenue"), worth(back, "unbilled_receivable")) == (D(expected), D("-62.50"))
+        assert worth(back, "fx_gain") == D("62.50") - D(expected)

@@ -16,7 +16,8 @@ EARNED_MOVES = schema(
     event=_S, currency=_S, amount=MONEY, pass_through_amount=MONEY, before=MONEY, after=MONEY,
 )  # fmt: skip
 PASSED_ON = schema(event=_S, pass_through_amount=MONEY)
-EARNED_CAUSES = pl.Schema({**REVENUE_CAUSES, "pass_through_amount": MONEY})
+# `origin`: of what is taken back the day on which it was earned, where that is known
+EARNED_CAUSES = pl.Schema({**REVENUE_CAUSES, **schema(pass_through_amount=MONEY, origin=_D)})
 DOCUMENT_CAUSES = schema(
     cause=_S, contract=_S, line=_S, entity=_S, currency=_S, event_date=_D, net_amount=MONEY, tax_amount=MONEY,
     opening=MONEY,
@@ -38,7 +39,12 @@ POSITION_MOVES = schema(
 )  # fmt: skip
 # what is booked in another currency than the books', line by line or as balances
 HELD_LINES = schema(
-    contract=_S, line=_S, entity=_S, account=_S, currency=_S, amount=MONEY, functional_amount=MONEY,
+    contract=_S, line=_S, entity=_S, account=_S, currency=_S, amount=MONEY, functional_amount=MONEY, event_date=_D,
+)  # fmt: skip
+# what moved an account in one currency, by cause type; null: before the period
+ACCOUNT_MOVES = schema(entity=_S, account=_S, currency=_S, cause_type=_S, amount=MONEY)
+ROLL_FORWARD = schema(
+    entity=_S, account=_S, currency=_S, opening=MONEY, billed=MONEY, recognised=MONEY, adjustments=MONEY, closing=MONEY,
 )  # fmt: skip
 CLOSED_PERIODS = schema(entity=_S, period=_S)
 JOURNAL_LINES = schema(

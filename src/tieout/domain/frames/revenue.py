@@ -20,7 +20,12 @@ POSITIONS = schema(
     contract_liability=MONEY,
 )  # fmt: skip
 # fees earned as their days pass, and amounts earned at once, of lines recognised as invoiced
-PERIOD_FEES = schema(contract=_S, line=_S, currency=_S, first_day=_D, last_day=_D, amount=MONEY)
+# `since`: the day from which a fee counts, null: from its first day on
+PERIOD_FEES = schema(
+    charge=_S, contract=_S, line=_S, currency=_S, first_day=_D, last_day=_D, since=_D, amount=MONEY,
+)  # fmt: skip
+# what is given up of the fee of a charge: by a concession (a write-down too), a correction or a cancellation
+FEE_CREDITS = schema(charge=_S, kind=_S, day=_D, amount=MONEY)
 REVENUE_STEPS = schema(contract=_S, line=_S, currency=_S, day=_D, amount=MONEY)
 PERIOD_REVENUE = schema(contract=_S, line=_S, currency=_S, day=_D, revenue=MONEY)
 # an accounting contract (`unit`) is a contract, or several combined (IFRS 15.17); `change` 0 is its signing

@@ -5,7 +5,7 @@ One file per family of rules; each docstring names its paragraphs.
 | rule | file | IFRS 15 |
 | --- | --- | --- |
 | right to invoice, and where it is doubtful | `as_invoiced`, `expedient` | B16 |
-| fees of periods, prepaid hours | `periods` | B16, B18, B44-B47 |
+| fees of periods, prepaid hours, what is given up of them | `periods` | B16, B18, B44–B47; 18, 51, 87 |
 | what an agent earns for another party | `agency` | B34–B38 |
 | transaction price over obligations; bundles, residual | `allocation` | 73–86 |
 | variable consideration, constraint; its changes | `variable`, `resharing` | 50–59, 84–90 |
@@ -40,7 +40,7 @@ from tieout.domain.revenue.expedient import question_expedient
 from tieout.domain.revenue.financing import accreted, flag_financing, present_value
 from tieout.domain.revenue.losses import expected_losses
 from tieout.domain.revenue.modifications import RevenuePlan, plan_revenue
-from tieout.domain.revenue.periods import earn_periods
+from tieout.domain.revenue.periods import earn_periods, give_up
 from tieout.domain.revenue.progress import Performance, costs_at_completion, valid_readings
 from tieout.domain.revenue.recognise import Recognition, existing, recognise_to_date, unbooked
 from tieout.domain.revenue.refunds import expected_refunds
@@ -65,6 +65,7 @@ __all__ = [
     "expected_losses",
     "expected_refunds",
     "flag_financing",
+    "give_up",
     "net_by_contract",
     "passed_on",
     "plan_revenue",

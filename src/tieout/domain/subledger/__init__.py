@@ -21,6 +21,7 @@ from tieout.domain.subledger.journals import (
     journal_for_revenue,
     reverse,
 )
+from tieout.domain.subledger.roll_forwards import roll_forward
 
 __all__ = [
     "ACCOUNTS",
@@ -41,5 +42,6 @@ __all__ = [
     "journal_for_retention",
     "journal_for_revenue",
     "reverse",
+    "roll_forward",
     "unbooked_moves",
 ]

@@ -2,7 +2,8 @@
 
 Domain rules §4: a monetary balance is carried at the rates it arose at and what leaves it leaves at what it is carried
 at; a contract liability is not monetary, each of its layers keeps the rate of its day and the oldest is drawn first;
-what is earned out of them is worth what they were. All differences are `fx_gain`.
+what is earned out of them is worth what they were, and revenue that is taken back what it was booked at. All differences
+are `fx_gain`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ MONETARY = (a.RECEIVABLE, a.UNBILLED_RECEIVABLE, a.CONTRACT_ASSET, a.RETENTION_R
 """What is remeasured at the end of a period."""
 _CARRIED = frozenset({*MONETARY, a.TAX_PAYABLE, a.UNAPPLIED_CASH, a.CONTRACT_LIABILITY})
 """What leaves at the value that it is carried at, not at that of the day."""
+_INCOME = frozenset({a.REVENUE, a.PASS_THROUGH})
 _EARNED, _REGROUPED = "revenue", frozenset({"position", "retention", "unbilled_retention"})
 _PLACE = ("contract", "line", "entity", "account", "currency")
 _LINE = pl.Schema({
@@ -102,6 +104,7 @@ class _Carried:
     currencies: Mapping[str, str]
     rates: Mapping[tuple[str, str, date], tuple[Decimal, bool]]
     parts: dict[tuple[Any, ...], list[tuple[Decimal, Decimal]]] = field(default_factory=dict)
+    income: dict[tuple[Any, ...], dict[date, tuple[Decimal, Decimal]]] = field(default_factory=dict)
 
     def at_rate(self, row: _Row, amount: Decimal) -> Decimal:
         """An amount at the rate of the row's day."""
@@ -134,14 +137,36 @@ class _Carried:
         if row["account"] in _CARRIED:
             self._add(row, row["amount"], worth)
 
+    def taken_back(self, row: _Row) -> Decimal:
+        """What income that is taken back was booked at: that of its day of origin, else that of all of its line."""
+        days = self.income.get(_place(row), {})
+        amount, worth = days.get(row.get("origin") or date.max, (_ZERO, _ZERO))
+        if -amount < row["amount"]:
+            amount, worth = (
+                sum((a for a, _ in days.values()), _ZERO),
+                sum((w for _, w in days.values()), _ZERO),
+            )
+        if -amount < row["amount"]:
+            return self.at_rate(row, row["amount"])
+        with localcontext(prec=60):
+            return round_to_minor(worth * row["amount"] / amount, self.currencies[row["entity"]])
+
     def take_up(self, row: _Row) -> None:
         """A line that is booked: what it drew and what it added."""
+        if row["account"] in _INCOME:
+            self.earn(row, row["functional_amount"])
         if row["amount"] == 0:
             self._revalue(row)
             return
         left, drawn = self._draw(row)
         if left:
             self._add(row, left, row["functional_amount"] - drawn)
+
+    def earn(self, row: _Row, worth: Decimal) -> None:
+        """Income of a day and what it is worth."""
+        days = self.income.setdefault(_place(row), {})
+        amount, held = days.get(row["event_date"], (_ZERO, _ZERO))
+        days[row["event_date"]] = (amount + row["amount"], held + worth)
 
     def _draw(self, row: _Row) -> tuple[Decimal, Decimal]:
         """Take the row out of the parts of the other sign: what of it is left over, and what was drawn is worth."""
@@ -176,6 +201,45 @@ def _place(row: _Row) -> tuple[Any, ...]:
 
 def _valued(lines: Sequence[_Row], cause_type: str, carried: _Carried) -> Iterable[_Row]:
     """The lines of one cause, entity and currency with their worth, and the difference they leave."""
+    told = (
+        _taken_back(lines, carried) if _takes_back(lines, cause_type) else _moved(lines, cause_type, carried)
+    )
+    for row in told:
+        if row["account"] in _INCOME:
+            carried.earn(row, row["functional_amount"])
+    over = sum((row["functional_amount"] for row in told), _ZERO)
+    if over:
+        told.append({**lines[0], "account": a.FX_GAIN, "amount": _ZERO, "functional_amount": -over})
+    return told
+
+
+def _takes_back(lines: Sequence[_Row], cause_type: str) -> bool:
+    """Whether a cause takes income back and earns none."""
+    income = [row["amount"] for row in lines if row["account"] in _INCOME]
+    return cause_type == _EARNED and bool(income) and min(income) > 0
+
+
+def _taken_back(lines: Sequence[_Row], carried: _Carried) -> list[dict[str, Any]]:
+    """Income at what it was booked at; what leaves a balance at what it is carried at, what comes to one at its share."""
+    income = [
+        {**row, "functional_amount": carried.taken_back(row)} for row in lines if row["account"] in _INCOME
+    ]
+    told = list(income)
+    for row in (row for row in lines if row["account"] not in _INCOME):
+        if carried.leaves(row):
+            worth = carried.worth(row)
+        else:
+            own = [one for one in income if one["line"] == row["line"]]
+            whole, all_ = (sum((one[name] for one in own), _ZERO) for name in ("amount", "functional_amount"))
+            with localcontext(prec=60):
+                worth = round_to_minor(row["amount"] * all_ / whole, carried.currencies[row["entity"]])
+            carried.add(row, worth)
+        told.append({**row, "functional_amount": worth})
+    return told
+
+
+def _moved(lines: Sequence[_Row], cause_type: str, carried: _Carried) -> list[dict[str, Any]]:
+    """What leaves or comes to a balance first; what follows it is worth what the other side is."""
     follows = [_follows(row, cause_type, carried) for row in lines]
     first = [row for row, later in zip(lines, follows, strict=True) if not later]
     rest = [row for row, later in zip(lines, follows, strict=True) if later]
@@ -192,9 +256,6 @@ def _valued(lines: Sequence[_Row], cause_type: str, carried: _Carried) -> Iterab
         told += [{**row, "functional_amount": carried.at_rate(row, row["amount"])} for row in rest]
     for row in told[len(first) :]:
         carried.add(row, row["functional_amount"])
-    over = sum((row["functional_amount"] for row in told), _ZERO)
-    if over:
-        told.append({**lines[0], "account": a.FX_GAIN, "amount": _ZERO, "functional_amount": -over})
     return told
 
 

@@ -19,7 +19,6 @@ from tieout.domain.frames import (
     PAYMENT_CAUSES,
     REVENUE_CAUSES,
     check_frame,
-    conform,
 )
 from tieout.domain.subledger import accounts as a
 from tieout.domain.subledger.books import Books, check_balanced
@@ -34,7 +33,10 @@ def journal_for_revenue(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
     line are taken in (event date, cause) order. A negative amount takes revenue back the same way.
     """
     own = check_frame("revenue causes", causes, REVENUE_CAUSES)
-    return journal_for_earned(own.with_columns(pl.lit(0).cast(MONEY).alias("pass_through_amount")), books)
+    whole = own.with_columns(
+        pl.lit(0).cast(MONEY).alias("pass_through_amount"), pl.lit(None, pl.Date).alias("origin")
+    )
+    return journal_for_earned(whole, books)
 
 
 def journal_for_earned(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
@@ -140,6 +142,5 @@ def _position_lines(moved: pl.DataFrame) -> list[pl.DataFrame]:
 
 
 def _lines(rows: pl.DataFrame, account: str, amount: pl.Expr) -> pl.DataFrame:
-    chosen = rows.select(*_BASE, pl.lit(account).alias("account"), amount.cast(MONEY).alias("amount"))
-    schema = pl.Schema({c: JOURNAL_LINES[c] for c in (*_BASE, "account", "amount")})
-    return conform("lines", chosen, schema)
+    kept = [*_BASE, *(["origin"] if "origin" in rows.columns else [])]
+    return rows.select(*kept, pl.lit(account).alias("account"), amount.cast(MONEY).alias("amount"))

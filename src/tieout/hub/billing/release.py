@@ -38,7 +38,7 @@ from tieout.store import invoices as store
 from tieout.telemetry.failpoints import fp
 
 _ZERO = Decimal(0)
-_TAKEN = pl.Schema([("event", pl.String()), ("line", pl.String()), ("amount", MONEY)])
+_TAKEN = pl.Schema([("event", pl.String()), ("line", pl.String()), ("origin", pl.Date()), ("amount", MONEY)])
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,11 @@ def _give_up(conn: Connection, done: Release) -> None:
     row = done.row
     openings = _openings(conn, row["contract"])
     taken = _taken_back(store.give_up_revenue(conn, row["id"], done.moment))
-    sums = taken.group_by("line").agg(pl.col("amount", "pass_through_amount").sum()).sort("line")
+    sums = (
+        taken.group_by("line", "origin")
+        .agg(pl.col("amount", "pass_through_amount").sum())
+        .sort("line", "origin")
+    )
     causes = [
         {"cause": done.number, "contract": row["contract"], "entity": row["legal_entity"], "currency": row["currency"],
          "event_date": done.issued, "opening": openings.get(part["line"], _ZERO), **part}
@@ -271,6 +275,8 @@ def _announce(conn: Connection, done: Release, actor: Actor) -> None:
     fp("billing.release.recorded")
     wanted = {("post", done.number)} if row["purpose"] != retained.PURPOSE else set()
     wanted |= revenue.affected(conn, row["contract"])
+    if row["kind"] != "invoice" and not row["rebill"]:
+        wanted.add(("rate", row["contract"]))  # a fee of a period that is given up earns less
     crm = ownership.load(conn).owner("opportunity", entity, done.issued)
     if crm is not None:
         wanted.add(("status_back", crm))

@@ -257,8 +257,10 @@ def _earning(
         recurring_charges(plans.recurring_terms(lines).with_columns(begun), through=today),
         retainer_fees(retainers.filter(pl.col("kind") == "availability").with_columns(begun), through=today),
     ]  # fmt: skip
-    fees = pl.concat([one.charges for one in charged]).rename(
-        {"period_start": "first_day", "period_end": "last_day"}
+    fees = (
+        pl.concat([one.charges for one in charged])
+        .rename({"period_start": "first_day", "period_end": "last_day"})
+        .with_columns(pl.lit(None, pl.Date).alias("since"))
     )
     covered = drawn.split.filter(pl.col("covered_amount") != 0).join(draws.select("draw", "day"), on="draw")
     currency = retainers.filter(pl.col("kind") == "hours").select(*line, "currency").unique()

@@ -174,7 +174,13 @@ def book(conn: Connection, recognised: pl.DataFrame, before: pl.DataFrame) -> in
     """
     if recognised.is_empty():
         return 0
-    recognised = recognised.with_columns((pl.col("amount") < 0).alias("taken_back"))
+    back = pl.col("amount") < 0
+    worked = recognised.join(
+        before.select("event", "work_date"), on="event", how="left", maintain_order="left"
+    )
+    recognised = worked.with_columns(
+        back.alias("taken_back"), pl.when(back).then("work_date").cast(pl.Date).alias("origin")
+    )
     causes = _causes(conn, recognised)
     openings = before.group_by("contract", "line", "currency").agg(
         (pl.col("recognised_amount") - pl.col("billed_amount") + pl.col("credited_amount"))
@@ -194,14 +200,24 @@ def book(conn: Connection, recognised: pl.DataFrame, before: pl.DataFrame) -> in
         sound = now.assuming(dict.fromkeys(rows["entity"], str(currency)))
         ids |= books.write_journals(conn, journal_for_earned(rows, sound))
     fp("rating.booked")
-    _link(conn, recognised.join(causes.select(*_CAUSE, "cause"), on=_CAUSE), ids)
+    _link(conn, recognised.join(causes.select(*_CAUSE, "cause").unique(), on=_CAUSE), ids)
     return len(ids)
 
 
 def _causes(conn: Connection, recognised: pl.DataFrame) -> pl.DataFrame:
-    """One cause per contract line and day, what is taken back apart from what is earned: `CONTRACT/DAY/N`."""
-    sums = recognised.group_by(_CAUSE).agg(pl.col("amount", "pass_through_amount").sum()).sort(_CAUSE)
-    return books.numbered(conn, sums, "revenue", recognised["contract"].unique().to_list())
+    """One cause per contract line and day, what is taken back apart from what is earned: `CONTRACT/DAY/N`.
+
+    What is taken back has a row for each day on which it was earned.
+    """
+    of = [*_CAUSE, "origin"]
+    sums = recognised.group_by(of).agg(pl.col("amount", "pass_through_amount").sum()).sort(of)
+    heads = books.numbered(
+        conn,
+        sums.select(_CAUSE).unique(maintain_order=True),
+        "revenue",
+        recognised["contract"].unique().to_list(),
+    )
+    return sums.join(heads, on=_CAUSE, maintain_order="left")
 
 
 def _link(conn: Connection, shares: pl.DataFrame, ids: dict[str, str]) -> None:

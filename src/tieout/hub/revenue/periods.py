@@ -9,8 +9,15 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection
 
-from tieout.domain.frames import CONTRACT_EXISTENCE, LINE_REVENUE, REVENUE_TO_DATE, conform, frame
-from tieout.domain.revenue import earn_periods, existing, unbooked
+from tieout.domain.frames import (
+    CONTRACT_EXISTENCE,
+    FEE_CREDITS,
+    LINE_REVENUE,
+    REVENUE_TO_DATE,
+    conform,
+    frame,
+)
+from tieout.domain.revenue import earn_periods, existing, give_up, unbooked
 from tieout.hub import exchange
 from tieout.hub.rating.facts import Facts
 from tieout.hub.rating.revenue import existence
@@ -29,6 +36,8 @@ def recognise_periods(conn: Connection, facts: Facts, fees: pl.DataFrame, steps:
     contracts = sorted({*fees["contract"], *steps["contract"]})
     if not contracts:
         return 0
+    fees, late = give_up(fees, conform("given up", store.given_up(conn, contracts), FEE_CREDITS))
+    steps = pl.concat([steps, late])
     days = pl.DataFrame(
         [(key, day) for key in contracts for day in _days(facts.contracts[key], fees, steps, key, facts.today)],
         {"contract": pl.String, "day": pl.Date}, orient="row",
@@ -53,9 +62,10 @@ def recognise_periods(conn: Connection, facts: Facts, fees: pl.DataFrame, steps:
 def _days(
     contract: Mapping[str, Any], fees: pl.DataFrame, steps: pl.DataFrame, key: str, today: date
 ) -> list[date]:
-    """Ends of months since the first fee, days on which something is earned at once, and today."""
+    """Ends of months since the first fee, days on which something is earned or given up at once, and today."""
     mine = pl.col("contract") == key
     once = steps.filter(mine)["day"].to_list()
-    began = [*fees.filter(mine)["first_day"].to_list(), *once]
-    days = {today, *once, *month_ends(min(began), today)}
+    own = fees.filter(mine)
+    since = own["since"].drop_nulls().to_list()
+    days = {today, *once, *since, *month_ends(min([*own["first_day"].to_list(), *once]), today)}
     return sorted(day for day in days if day <= today)
