@@ -40,7 +40,7 @@ POSITION_MOVES = schema(
 HELD_LINES = schema(
     contract=_S, line=_S, entity=_S, account=_S, currency=_S, amount=MONEY, functional_amount=MONEY,
 )  # fmt: skip
-CLOSED_PERIODS = schema(entity=_S, period=_S)
+CLOSED_PERIODS = schema(entity=_S, first_day=_D, last_day=_D)
 JOURNAL_LINES = schema(
     journal=_S, cause_type=_S, cause=_S, number=_I, contract=_S, line=_S, entity=_S, account=_S, currency=_S,
     amount=MONEY, functional_amount=MONEY, event_date=_D, booking_date=_D, period=_S, prior_period=_B,

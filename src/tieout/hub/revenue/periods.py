@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection
 
 from tieout.domain.frames import CONTRACT_EXISTENCE, LINE_REVENUE, REVENUE_TO_DATE, conform, frame
 from tieout.domain.revenue import earn_periods, existing, unbooked
-from tieout.hub import exchange
+from tieout.hub import exchange, policies
 from tieout.hub.rating.facts import Facts
 from tieout.hub.rating.revenue import existence
 from tieout.hub.revenue.booking import write
-from tieout.hub.revenue.plan import month_ends
+from tieout.model.periods import Calendar, period_ends
 from tieout.store import revenue as store
 
 _LINE = ["contract", "line"]
@@ -29,8 +27,12 @@ def recognise_periods(conn: Connection, facts: Facts, fees: pl.DataFrame, steps:
     contracts = sorted({*fees["contract"], *steps["contract"]})
     if not contracts:
         return 0
+    stated = policies.load(conn)
     days = pl.DataFrame(
-        [(key, day) for key in contracts for day in _days(facts.contracts[key], fees, steps, key, facts.today)],
+        [
+            (key, day) for key in contracts
+            for day in _days(stated.calendar(facts.contracts[key]["legal_entity"]), fees, steps, key, facts.today)
+        ],
         {"contract": pl.String, "day": pl.Date}, orient="row",
     )  # fmt: skip
     days = exchange.covered(days, facts.contracts, facts.exchange_rates)
@@ -50,12 +52,10 @@ def recognise_periods(conn: Connection, facts: Facts, fees: pl.DataFrame, steps:
     return new.height
 
 
-def _days(
-    contract: Mapping[str, Any], fees: pl.DataFrame, steps: pl.DataFrame, key: str, today: date
-) -> list[date]:
-    """Ends of months since the first fee, days on which something is earned at once, and today."""
+def _days(calendar: Calendar, fees: pl.DataFrame, steps: pl.DataFrame, key: str, today: date) -> list[date]:
+    """Ends of periods since the first fee, days on which something is earned at once, and today."""
     mine = pl.col("contract") == key
     once = steps.filter(mine)["day"].to_list()
     began = [*fees.filter(mine)["first_day"].to_list(), *once]
-    days = {today, *once, *month_ends(min(began), today)}
+    days = {today, *once, *period_ends(min(began), today, calendar)}
     return sorted(day for day in days if day <= today)
