@@ -93,6 +93,7 @@ PLANTED: list[tuple[str, str, str, str]] = [
      " VALUES (gen_random_uuid(), 'US01/2026-03', 1, 'US01', '2026-03-01', '2026-03-31', 'closed', '{}', '2026-03-02')",
      "release:INV-", "when US01/2026-03 was closed"),
     ("I7", "UPDATE journal SET prior_period = true WHERE cause_type = 'release'", "release:INV-", "as a late one"),
+    ("I7", "UPDATE journal SET period = '2026-01' WHERE cause_type = 'release'", "US01/2026-01", "is booked on 2026-03"),
     ("I8", "UPDATE inbox SET state = 'held' WHERE source_id = '501'", "time_entry 501", "is held and nothing says why"),
     ("I8", "UPDATE inbox SET state = 'superseded' WHERE source_id = '501'", "time_entry 501", "is superseded"),
     ("I8", "UPDATE inbox SET state = 'new' WHERE source_id = '501'", "time_entry 501", "is new"),

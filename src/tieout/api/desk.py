@@ -69,11 +69,11 @@ class Replay(Strict):
 
 
 class TieOutRequest(Strict):
-    """One check of a legal entity and period (`2026-01`)."""
+    """One check of a legal entity and period (`2026-01`, of weeks `2026-P01`)."""
 
     check: str = Field(pattern="^[a-z_]{1,40}$")
     entity: str = Field(min_length=1, max_length=50, pattern="^[^/]+$")
-    period: str = Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")
+    period: str
 
 
 # --- exceptions -------------------------------------------------------------------------------------------------
@@ -196,7 +196,8 @@ def run_tie_out(request: Request, who: Who, body: TieOutRequest) -> Response:
         raise NotFound(f"There is no legal entity {body.entity}.")
 
     def act(conn: Connection) -> dict[str, Any]:
-        work.request(conn, "tie_out", f"{body.check}/{body.entity}/{body.period}")
+        asked, _ = tie_out.asked(conn, body.check, body.entity, body.period)
+        work.request(conn, "tie_out", asked.key)
         return body.model_dump()
 
     return answers.command(request, who, TieOutRequested, body.model_dump(), act, 202, "/v1/tie-outs")

@@ -19,7 +19,9 @@ Decimals = Annotated[
 ]
 """An exact number: money, hours, a price or a share."""
 Currency = Annotated[str, Field(description="ISO 4217", examples=["USD"])]
-Month = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$", description="fiscal period", examples=["2026-01"])]
+Month = Annotated[
+    str, Field(pattern=r"^\d{4}-P?\d{2}$", description="fiscal period", examples=["2026-01", "2026-P01"])
+]
 Count = Annotated[int, Field(ge=0)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="SHA-256 in hexadecimal")]
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from tieout.hub import canonical
 from tieout.hub.exceptions import CLOSED
-from tieout.model.periods import period_bounds
+from tieout.model.periods import MONTHS, period_bounds
 from tieout.sandbox.firm.planted import Planted, from_row
 from tieout.store import demo as store
 
@@ -75,7 +75,7 @@ def _right(
 
 def _late_time(conn: Connection, item: Planted) -> str:
     """Billed, and on an invoice after that of its own month."""
-    _, end = period_bounds(item.hints["period"])
+    _, end = period_bounds(item.hints["period"], MONTHS)
     return _when(_right(conn, item, lambda row: min(row["through"]) > end))
 
 
@@ -180,7 +180,7 @@ def _timeout(conn: Connection, item: Planted) -> str:
 
 def _credit(conn: Connection, item: Planted) -> str:
     """Credited on the invoice of its month, posted, and billed again."""
-    _, through = period_bounds(item.hints["period"])
+    _, through = period_bounds(item.hints["period"], MONTHS)
     notes = store.credit_notes(conn, item.hints["contract"], through)
     posted = bool(notes) and all(note["posted_at"] is not None for note in notes)
     return _when(posted and _right(conn, item, lambda row: len(row["through"]) > 1))

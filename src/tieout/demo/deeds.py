@@ -13,7 +13,7 @@ from tieout.demo.people import actor, address
 from tieout.hub import billing, exceptions, work
 from tieout.hub.actors import APPROVER, ENGINEER, PREPARER
 from tieout.hub.rates import import_rates
-from tieout.model.periods import period_bounds
+from tieout.model.periods import MONTHS, period_bounds
 from tieout.store import demo as store
 
 PRICE_LIST, CARD = "rates/2026-03.csv", "STANDARD"
@@ -75,7 +75,7 @@ class Deeds:
     def answer(self, request: Mapping[str, Any]) -> None:
         """A customer disputes hours: credit them on their invoice, and bill them again."""
         contract, reason = request["contract"], request["reason"]
-        _, through = period_bounds(request["period"])
+        _, through = period_bounds(request["period"], MONTHS)
         with self._engine.begin() as conn:
             invoice = store.invoice_of(conn, contract, through)
             if invoice is None:

@@ -19,7 +19,7 @@ from tieout.demo.people import Credential, welcome
 from tieout.demo.script import ZONE, Stop, script
 from tieout.demo.summary import summarise
 from tieout.hub.verify import verify
-from tieout.model.periods import period_of
+from tieout.model.periods import MONTHS, period_of
 
 Say = Callable[[str], None]
 
@@ -97,7 +97,7 @@ class Play:
         self._until = None
         with self._progress.phase("tie out"):
             self._deeds.tie_out(
-                sorted({period_of(stop.moment.astimezone(ZONE).date()) for stop in stops[1:]})
+                sorted({period_of(stop.moment.astimezone(ZONE).date(), MONTHS) for stop in stops[1:]})
             )
         summary = self._sum_up()
         self._progress.finished = True

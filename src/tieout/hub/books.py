@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy import Connection
 from tieout.domain.frames import CLOSED_PERIODS, JOURNAL_LINES, POSITION_INPUT, check_frame, frame
 from tieout.domain.subledger import Books, Exchange
 from tieout.domain.subledger import accounts as a
+from tieout.domain.subledger.books import closed_by_entity
 from tieout.hub import exceptions, exchange, policies, work
 from tieout.hub.exceptions import NewException
 from tieout.model.money import shown
@@ -84,11 +86,13 @@ def _ask_remeasurement(conn: Connection, lines: pl.DataFrame) -> None:
     """What was booked in another currency is measured again when its period is over."""
     if (lines["amount"] == lines["functional_amount"]).all():
         return
+    stated = policies.load(conn)
     moved = lines.filter(
         (pl.col("amount") != pl.col("functional_amount")) & (pl.col("cause_type") != REMEASUREMENT)
     )
     for entity, period in moved.select("entity", "period").unique().sort(pl.all()).iter_rows():
-        due = datetime.combine(period_bounds(period)[1] + timedelta(days=1), time(), tzinfo=timezone.utc)
+        last = period_bounds(period, stated.calendar(entity))[1]
+        due = datetime.combine(last + timedelta(days=1), time(), tzinfo=timezone.utc)
         work.request_all(conn, [("remeasure", f"{entity}/{period}")], due)
 
 
@@ -112,11 +116,28 @@ def numbered(
 
 def closed_periods(conn: Connection) -> pl.DataFrame:
     """The closed periods of every entity (CLOSED_PERIODS)."""
-    rows = [
-        {"entity": row["entity"], "period": period_of(row["start_date"])}
-        for row in store.closed_periods(conn)
-    ]
-    return frame(rows, CLOSED_PERIODS)
+    return frame(store.closed_periods(conn), CLOSED_PERIODS)
+
+
+def is_closed(conn: Connection, entity: str, day: date) -> bool:
+    """Whether nothing more is booked on a day of an entity."""
+    closed = closed_by_entity(closed_periods(conn)).get(entity, ())
+    return any(first <= day <= last for first, last in closed)
+
+
+def misplaced(conn: Connection) -> list[tuple[str, str]]:
+    """Bookings whose period is not that of their day in the calendar that was in force: {ENTITY/PERIOD, what was seen}."""
+    rows = store.booked_periods(conn)
+    versions = {row["version"]: policies.of_version(conn, row["version"] or 0) for row in rows}
+    found = []
+    for row in rows:
+        calendar = versions[row["version"]].calendar(row["entity"])
+        days = {day for day in (row["first"], row["last"]) if period_of(day, calendar) != row["period"]}
+        found += [
+            (f"{row['entity']}/{row['period']}", f"a journal of it is booked on {day}")
+            for day in sorted(days)
+        ]
+    return found
 
 
 def open_books(conn: Connection, contracts: Mapping[str, tuple[str, str]] | None = None) -> Books:
@@ -124,16 +145,17 @@ def open_books(conn: Connection, contracts: Mapping[str, tuple[str, str]] | None
 
     Of those of the `contracts` (entity and currency of each) that are in another currency: what they hold, and rates.
     """
-    currencies = store.currencies(conn)
+    now = Books(closed_periods(conn), store.currencies(conn), calendars=policies.load(conn).fiscal)
+    currencies = now.currencies
     stated = (contracts or {}).items()
     foreign = {key for key, (entity, currency) in stated if currencies.get(entity, currency) != currency}
     if not foreign:
-        return Books(closed_periods(conn), currencies)
+        return now
     named = {currency for _, (entity, own) in stated for currency in (own, currencies.get(entity))}
     known = Exchange(
         exchange.rates_between(conn, named), exchange_store.held(conn, foreign), exchange.MAX_AGE_DAYS
     )
-    return Books(closed_periods(conn), currencies, known)
+    return replace(now, exchange=known)
 
 
 def positions(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:

@@ -31,12 +31,13 @@ _LINE = ["contract", "line", "entity", "currency"]
 
 def prepare(conn: Connection, entity: str, period: str) -> None:
     """Book and say what the close of an entity's period asks for; run again it changes nothing that is right."""
-    if (entity, period) in set(books.closed_periods(conn).iter_rows()):
+    stated = policies.load(conn)
+    last = period_bounds(period, stated.calendar(entity))[1]
+    if books.is_closed(conn, entity, last):
         return
     remeasuring.remeasure(conn, entity, period)
     contracts = store.contracts_of(conn, entity)
-    last = period_bounds(period)[1]
-    if policies.load(conn).accrue_unapproved:
+    if stated.accrue_unapproved:
         accrue(conn, contracts, last)
     _question(conn, contracts)
 

@@ -16,6 +16,7 @@ from tieout.domain.billing import UsagePolicies
 from tieout.domain.costing.policies import CAPACITY, PROJECTS, CostPolicies
 from tieout.domain.frames import HOLIDAYS, TREATMENTS, empty, frame
 from tieout.domain.rating.policies import RatingPolicies
+from tieout.model.periods import MONTHS, Calendar, calendar_of
 from tieout.store import workspace as store
 
 CORRECTIONS = ("next_invoice", "credit_note")
@@ -59,6 +60,7 @@ class Policies:
     tie_out_tolerance: Decimal = Decimal(0)
     write_limit: Decimal = Decimal(0)
     zones: Mapping[str, ZoneInfo] = field(default_factory=dict)
+    fiscal: Mapping[str, Calendar] = field(default_factory=dict)
     invoicing: Mapping[str, Invoicing] = field(default_factory=dict)
     usage_tolerance: Decimal = Decimal(0)
     prior_period_material: Decimal = Decimal(0)
@@ -87,6 +89,10 @@ class Policies:
     def time_zone(self, entity: str | None) -> ZoneInfo:
         """Where a legal entity's days begin and end; UTC unless stated."""
         return self.zones.get(entity or "", _UTC)
+
+    def calendar(self, entity: str | None) -> Calendar:
+        """How a legal entity's fiscal periods are cut; calendar months unless stated."""
+        return self.fiscal.get(entity or "", MONTHS)
 
     def seller(self, entity: str) -> Invoicing:
         """How a legal entity appears on its documents."""
@@ -130,8 +136,13 @@ def load(conn: Connection, at: datetime | None = None) -> Policies:
         if len(_parsed) >= _KEPT:
             _parsed.clear()
         version, _ = key
-        _parsed[key] = parse(store.document(conn, version) if version else {}, version)
+        _parsed[key] = of_version(conn, version)
     return _parsed[key]
+
+
+def of_version(conn: Connection, version: int) -> Policies:
+    """The policies of a version of the workspace; 0 is before the first."""
+    return parse(store.document(conn, version) if version else {}, version)
 
 
 def parse(document: Mapping[str, Any], version: int = 0) -> Policies:
@@ -156,6 +167,7 @@ def parse(document: Mapping[str, Any], version: int = 0) -> Policies:
         accrue_unapproved=billing.get("accrue_unapproved") is not False,
         expedient=billing.get("expedient") or "warn",
         zones={code: ZoneInfo(e["time_zone"]) for code, e in entities.items() if e.get("time_zone")},
+        fiscal={code: calendar_of(e) for code, e in entities.items()},
         invoicing={code: _invoicing(e["invoices"]) for code, e in entities.items() if e.get("invoices")},
         overtime_cost=billing.get("overtime_cost") or CAPACITY,
         labor_variance=billing.get("labor_variance") or PROJECTS,

@@ -6,7 +6,7 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tieout.domain.subledger import MONETARY, NoRate, journal_for_remeasurement
-from tieout.hub import books, exceptions
+from tieout.hub import books, exceptions, policies
 from tieout.hub.exceptions import NewException
 from tieout.model.periods import period_bounds
 from tieout.store import billing_events
@@ -21,8 +21,8 @@ def remeasure(conn: Connection, entity: str, period: str) -> int:
 
     A closed period is left alone. Without a rate nothing is booked: `missing-fx` says so. Domain rules §4; IAS 21.23.
     """
-    last = period_bounds(period)[1]
-    if (entity, period) in set(books.closed_periods(conn).iter_rows()):
+    last = period_bounds(period, policies.load(conn).calendar(entity))[1]
+    if books.is_closed(conn, entity, last):
         return 0
     contracts = store.monetary(conn, entity, last, MONETARY)["contract"].unique().to_list()
     if not contracts:

@@ -20,7 +20,7 @@ from tieout.hub.actors import SYSTEM
 from tieout.hub.exceptions import NewException
 from tieout.hub.outbox import Outside
 from tieout.hub.refusals import Invalid, NotFound
-from tieout.model.periods import period_bounds, period_of
+from tieout.model.periods import Calendar, period_bounds, period_of
 from tieout.store import clock
 from tieout.store import exceptions as exception_store
 from tieout.store import invoices as documents
@@ -53,25 +53,27 @@ def run(outside: Outside, check: str, entity: str, period: str) -> str:
 
     A report that is cut short makes the run `incomplete`, never matched.
     """
-    asked, (first, last) = _asked(check, entity, period)
     with outside.engine.begin() as conn:
-        system = _system(conn, asked, last)
+        one, (first, last) = asked(conn, check, entity, period)
+        system = _system(conn, one, last)
+        calendar = policies.load(conn).calendar(entity)
     try:
         facts = outside.connector(system).report(check, entity, first, last)
-        theirs = frame([_fact(fact) for fact in facts], BILLED_THEIRS)
+        theirs = frame([_fact(fact, calendar) for fact in facts], BILLED_THEIRS)
     except ConnectorError as error:
         with outside.engine.begin() as conn:
-            return _incomplete(conn, asked, system, error)
+            return _incomplete(conn, one, system, error)
     fp("tie_out.reported")
     with outside.engine.begin() as conn:
-        return record(conn, asked, theirs)
+        return record(conn, one, theirs)
 
 
-def _asked(check: str, entity: str, period: str) -> tuple[Asked, tuple[date, date]]:
+def asked(conn: Connection, check: str, entity: str, period: str) -> tuple[Asked, tuple[date, date]]:
+    """What a run is of, with the first and last day of the period; Invalid for a check or period that there is not."""
     if check not in CHECKS:
         raise Invalid(f"There is no check {check!r} yet: {', '.join(CHECKS)}.", fields={"check": "unknown"})
     try:
-        return Asked(check, entity, period), period_bounds(period)
+        return Asked(check, entity, period), period_bounds(period, policies.load(conn).calendar(entity))
     except ValueError as error:
         raise Invalid(str(error), fields={"period": "not a period"}) from error
 
@@ -83,14 +85,22 @@ def _system(conn: Connection, asked: Asked, day: date) -> str:
     return owner
 
 
-def _fact(fact: ReportedFact) -> dict[str, Any]:
+def _fact(fact: ReportedFact, calendar: Calendar) -> dict[str, Any]:
     said = fact.attributes
     return {
         "document": said.get("target_id") or fact.key, "external_key": said.get("external_key"),
         "number": said.get("number"), "currency": fact.currency, "amount": fact.amount,
-        "tax_amount": Decimal(said.get("tax_amount", "0")), "period": fact.period,
+        "tax_amount": Decimal(said.get("tax_amount", "0")), "period": _period(fact.period, calendar),
         "document_date": date.fromisoformat(said["document_date"]) if said.get("document_date") else None,
     }  # fmt: skip
+
+
+def _period(theirs: str, calendar: Calendar) -> str:
+    """Our code of their period; one that is no calendar month is told by its first day."""
+    try:
+        return period_of(date.fromisoformat(theirs), calendar)
+    except ValueError:
+        return theirs
 
 
 def record(conn: Connection, asked: Asked, theirs: pl.DataFrame) -> str:
@@ -106,14 +116,15 @@ def record(conn: Connection, asked: Asked, theirs: pl.DataFrame) -> str:
 
 
 def _ours(conn: Connection, asked: Asked) -> pl.DataFrame:
-    first, last = period_bounds(asked.period)
+    calendar = policies.load(conn).calendar(asked.entity)
+    first, last = period_bounds(asked.period, calendar)
     rows = []
     for row in documents.released_in(conn, asked.entity, first, last):
         sign = 1 if row["kind"] == "invoice" else -1
         rows.append({
             "key": row["external_key"], "contract": row["contract"], "number": row["number"],
             "currency": row["currency"], "amount": sign * row["gross_amount"], "tax_amount": sign * row["tax_amount"],
-            "period": period_of(row["issue_date"]), "document_date": row["issue_date"],
+            "period": period_of(row["issue_date"], calendar), "document_date": row["issue_date"],
             "intent_state": row["intent_state"],
         })  # fmt: skip
     return frame(rows, BILLED_OURS)

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import Connection
 
 from tieout.hub import audit, revenue
-from tieout.model.periods import period_bounds, period_of
 from tieout.scenario import costs, measures
 from tieout.scenario.measures import Asked
 from tieout.scenario.model import Expectation
@@ -38,7 +37,7 @@ class Check:
 
 _NUMBERS: Mapping[str, Callable[[Asked], Decimal]] = {
     "revenue": lambda a: a.account("revenue", -1),
-    "revenue_in_period": lambda a: a.account("revenue", -1, period_bounds(period_of(a.at))[0]),
+    "revenue_in_period": lambda a: a.account("revenue", -1, a.period_start),
     "cost": costs.cost,
     "cost_in_period": costs.cost_in_period,
     "margin": costs.margin,
@@ -79,7 +78,11 @@ def check_expectation(conn: Connection, scenario: Scenario, expectation: Expecta
     where = expectation.where
     names = ("contract", "entity", "line", "worker", "project")
     asked = Asked(
-        conn, expectation.at, **{name: where.get(name) for name in names}, functional=expectation.functional
+        conn,
+        expectation.at,
+        **{name: where.get(name) for name in names},
+        functional=expectation.functional,
+        calendar=scenario.calendar(scenario.entity_of(where)),
     )
     lines = scenario.lines_of(where.get("contract"), where["obligation"]) if "obligation" in where else None
     found = []

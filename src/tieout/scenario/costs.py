@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from tieout.model.periods import period_bounds, period_of
 from tieout.scenario.measures import Asked
 from tieout.store import costing as store
 
@@ -21,7 +20,7 @@ def cost(asked: Asked, since: date | None = None) -> Decimal:
 
 def cost_in_period(asked: Asked) -> Decimal:
     """Cost booked in the period of the day."""
-    return cost(asked, period_bounds(period_of(asked.at))[0])
+    return cost(asked, asked.period_start)
 
 
 def margin(asked: Asked) -> Decimal:

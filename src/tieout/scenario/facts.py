@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from tieout.connectors.kit.interface import Change
-from tieout.model.periods import next_period, period_bounds
+from tieout.model.periods import Calendar, next_period, period_bounds, period_of
 from tieout.scenario import people
 from tieout.scenario.model import Contract, Entity, Line
 from tieout.scenario.parsing import DEFAULT_WORKER, Scenario
@@ -221,17 +221,17 @@ class Facts:
 
     def period(self, entity: str, code: str, state: str, moment: datetime) -> Change:
         """A fiscal period as the ERP states it."""
-        first, last = period_bounds(code)
+        first, last = period_bounds(code, self.scenario.calendar(entity))
         key = f"{entity}/{code}"
         document = {"key": key, "entity": entity, "start": first, "end": last, "state": state}
         return self.change("period", key, document, moment)
 
 
-def periods_through(first: date, code: str) -> list[str]:
+def periods_through(first: date, code: str, calendar: Calendar) -> list[str]:
     """Every period from that of a day to the given one."""
-    found = [f"{first.year:04d}-{first.month:02d}"]
+    found = [period_of(first, calendar)]
     while found[-1] < code:
-        found.append(next_period(found[-1]))
+        found.append(next_period(found[-1], calendar))
     return found
 
 

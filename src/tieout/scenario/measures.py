@@ -11,6 +11,7 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tieout.hub import revenue
+from tieout.model.periods import MONTHS, Calendar, period_bounds, period_of
 from tieout.store import scenarios as store
 
 _ZERO = Decimal(0)
@@ -36,11 +37,17 @@ class Asked:
     worker: str | None = None
     project: str | None = None
     functional: bool = False
+    calendar: Calendar = MONTHS
 
     @property
     def of(self) -> Of:
         """What the question is about."""
         return {"contract": self.contract, "entity": self.entity, "line": self.line}
+
+    @property
+    def period_start(self) -> date:
+        """The first day of the fiscal period of the day."""
+        return period_bounds(period_of(self.at, self.calendar), self.calendar)[0]
 
     def account(self, name: str, sign: int = 1, since: date | None = None) -> Decimal:
         """Balance of one account with its sign turned to the measure's."""

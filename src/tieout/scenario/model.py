@@ -6,8 +6,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from tieout.model.periods import MONTH_ENDS, WEEKDAYS, YEAR_ENDS, Calendar, calendar_of
 from tieout.scenario.reading import Source
 
 
@@ -52,7 +53,20 @@ class Entity(Part):
     time_zone: Text = "UTC"
     fiscal_year_start: int = Field(default=1, ge=1, le=12)
     framework: Literal["ifrs", "us_gaap"] = "ifrs"
-    month_end: Literal["calendar", "445", "454", "544", "4-week"] = "calendar"
+    month_end: Annotated[Literal[MONTH_ENDS], BeforeValidator(_text)] = "calendar"  # type: ignore[valid-type]
+    year_end: Literal[YEAR_ENDS] = "last"  # type: ignore[valid-type]
+    year_ends_on: Literal[WEEKDAYS] = "saturday"  # type: ignore[valid-type]
+    week_53: int | None = None
+
+    @property
+    def calendar(self) -> Calendar:
+        """How its fiscal periods are cut."""
+        return calendar_of(self.model_dump())
+
+    @model_validator(mode="after")
+    def _can_be(self) -> Entity:
+        self.calendar  # noqa: B018 - a calendar that cannot be is a ValueError
+        return self
 
 
 class Customer(Part):
@@ -120,7 +134,7 @@ class Tax(Part):
     note: Text | None = None
 
 
-class Calendar(Part):
+class Holidays(Part):
     entity: Text
     holidays: list[Day]
 
@@ -410,7 +424,7 @@ class Header(Part):
     entities: list[Entity] = []
     customers: list[Customer] = []
     workers: list[Worker] = []
-    calendars: list[Calendar] = []
+    calendars: list[Holidays] = []
     leave: Any_ = None
     rate_cards: list[RateCard] = []
     taxes: list[Tax] = []

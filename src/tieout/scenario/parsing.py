@@ -12,6 +12,7 @@ from typing import Any
 from tieout.hub import contract_lines
 from tieout.hub.converters import Unfit
 from tieout.model.money import UnknownCurrency, is_currency, minor_unit
+from tieout.model.periods import Calendar, period_bounds
 from tieout.scenario.model import (
     MEASURES,
     POLICIES,
@@ -66,6 +67,18 @@ class Scenario:
             return self.header.contracts[0]
         return next(c for c in self.header.contracts if c.number == number)
 
+    def calendar(self, entity: str | None) -> Calendar:
+        """The fiscal calendar of a legal entity; of the first when none is named."""
+        entities = self.header.entities
+        return next((one for one in entities if one.code == entity), entities[0]).calendar
+
+    def entity_of(self, where: Mapping[str, str]) -> str | None:
+        """The legal entity in whose periods an expectation is read: the one named, else the contract's or worker's."""
+        if {"entity", "worker"} & set(where):
+            workers = {one.id: one.entity for one in self.header.workers}
+            return where.get("entity") or workers.get(where["worker"])
+        return self.contract(where.get("contract")).entity
+
     def lines_of(self, contract: str | None, obligation: str) -> list[str]:
         """The lines of an obligation: those that name it, else the line of that id; added ones included."""
         added = [
@@ -92,6 +105,7 @@ def load_scenario(path: Path) -> Scenario:
     _check_policies(source, header)
     _check_references(scenario)
     _check_tasks(scenario)
+    _check_periods(scenario)
     _check_money(scenario)
     _check_expected_money(scenario)
     return scenario
@@ -335,6 +349,16 @@ def _check_contract_is_named(scenario: Scenario, event: Event, contracts: set[st
         raise scenario.source.bad(
             event.place, f"{event.verb} must name its contract: there are {len(contracts)}"
         )
+
+
+def _check_periods(scenario: Scenario) -> None:
+    """Periods that are closed or reopened are those of the entity's calendar."""
+    for event in scenario.timeline:
+        if event.verb in ("close", "reopen"):
+            try:
+                period_bounds(event.body.period, scenario.calendar(event.body.entity))
+            except ValueError as error:
+                raise scenario.source.bad((*event.place, "period"), str(error)) from None
 
 
 def _check_money(scenario: Scenario) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -252,7 +252,8 @@ class Player:
         self._flush()
         self._recognise()
         starts = [c.start for c in self.scenario.header.contracts if c.start]
-        for code in periods_through(min([first, *starts]), event.body.period):
+        calendar = self.scenario.calendar(entity)
+        for code in periods_through(min([first, *starts]), event.body.period, calendar):
             with self.engine.begin() as conn:
                 closing.prepare(conn, entity, code)
             self._hear([self.facts.period(entity, code, "closed", self.moment)])
@@ -439,7 +440,11 @@ def workspace_document(scenario: Scenario) -> dict[str, Any]:
     }
     holidays = {one.entity: [day.isoformat() for day in one.holidays] for one in header.calendars}
     zones = {
-        entity.code: {"time_zone": entity.time_zone, "holidays": holidays.get(entity.code, [])}
+        entity.code: {
+            **asdict(entity.calendar),
+            "time_zone": entity.time_zone,
+            "holidays": holidays.get(entity.code, []),
+        }
         for entity in header.entities
     }
     return {"name": "scenario", "ownership": owned, "tax": rules, "billing": billing_rules, "entities": zones}

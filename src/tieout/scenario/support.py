@@ -122,9 +122,6 @@ def refuse_unsupported(scenario: Scenario) -> None:
     for key in ("leave",):
         if getattr(header, key):
             raise no((key,), key)
-    for number, entity in enumerate(header.entities):
-        if entity.month_end != "calendar":
-            raise no(("entities", number, "month_end"), f"month_end {entity.month_end}")
     for number, contract in enumerate(header.contracts):
         if contract.invoicing.group == "customer" or contract.invoicing.consolidate:
             raise no(("contracts", number, "invoicing"), "one invoice of several contracts")

@@ -168,18 +168,24 @@ def purchases_of(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
 
 
 def payroll_of(conn: Connection, workers: Collection[str]) -> pl.DataFrame:
-    """Payroll of the workers (PAYROLL_COLUMNS); who states no employer was paid by that of the period's last day."""
-    query = r"""
-        SELECT r.key, r.worker, coalesce(r.legal_entity, t.legal_entity, '-'), r.period, r.amount, r.currency
-        FROM payroll r LEFT JOIN LATERAL (
-            SELECT s.legal_entity FROM worker_terms s
-            WHERE s.worker = r.worker AND s.effective_from <= CASE WHEN r.period ~ '^\d{4}-(0[1-9]|1[0-2])$'
-                THEN CAST(to_date(r.period, 'YYYY-MM') + interval '1 month' AS date) - 1 ELSE 'infinity' END
-            ORDER BY s.source_version COLLATE "C" DESC LIMIT 1
-        ) t ON true
-        WHERE r.superseded_at IS NULL AND r.worker = ANY(%(workers)s)
+    """Payroll of the workers (PAYROLL_COLUMNS); the entity is null where the payroll states no employer."""
+    query = """
+        SELECT key, worker, legal_entity, period, amount, currency FROM payroll
+        WHERE superseded_at IS NULL AND worker = ANY(%(workers)s)
     """
     return read_frame(conn, query, {"workers": list(workers)}, PAYROLL_COLUMNS)
+
+
+def employers_of(conn: Connection, workers: Collection[str]) -> dict[str, list[tuple[str | None, date]]]:
+    """Each worker's statements of employment: legal entity and first day, the last statement first."""
+    query = text(
+        "SELECT worker, legal_entity, effective_from FROM worker_terms WHERE worker = ANY(:workers)"
+        ' ORDER BY worker, source_version COLLATE "C" DESC'
+    )
+    found: dict[str, list[tuple[str | None, date]]] = {}
+    for worker, entity, first in conn.execute(query, {"workers": list(workers)}):
+        found.setdefault(worker, []).append((entity, first))
+    return found
 
 
 # --- what is booked --------------------------------------------------------------------------------------------

@@ -49,11 +49,24 @@ def journal_counts(conn: Connection, cause_type: str, places: Collection[str]) -
 
 
 def closed_periods(conn: Connection) -> list[dict[str, Any]]:
-    """First days of the periods that are closed: {entity, start_date}."""
-    query = select(period.c.legal_entity.label("entity"), period.c.start_date).where(
+    """The periods that are closed: {entity, first_day, last_day}."""
+    query = select(
+        period.c.legal_entity.label("entity"), period.c.start_date.label("first_day"), period.c.end_date.label("last_day")
+    ).where(
         period.c.superseded_at.is_(None), period.c.state == "closed", period.c.legal_entity.is_not(None),
-        period.c.start_date.is_not(None),
+        period.c.start_date.is_not(None), period.c.end_date.is_not(None),
     )  # fmt: skip
+    return [dict(row) for row in conn.execute(query).mappings()]
+
+
+def booked_periods(conn: Connection) -> list[dict[str, Any]]:
+    """What was booked in which period under which version of the workspace: {entity, period, first, last, version}."""
+    query = text(
+        "SELECT j.legal_entity AS entity, j.period, min(j.booking_date) AS first, max(j.booking_date) AS last,"
+        " w.version FROM journal j LEFT JOIN (SELECT version, recorded_at, lead(recorded_at) OVER (ORDER BY version)"
+        " AS until FROM workspace_version) w ON j.recorded_at >= w.recorded_at"
+        " AND (w.until IS NULL OR j.recorded_at < w.until) GROUP BY 1, 2, 5 ORDER BY 1, 2, 5"
+    )
     return [dict(row) for row in conn.execute(query).mappings()]
 
 

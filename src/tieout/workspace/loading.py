@@ -10,6 +10,7 @@ from typing import Any
 from tieout.domain.tax import read_tax_number
 from tieout.hub.audit import digest_of, plain
 from tieout.hub.price_list import RatePrice
+from tieout.model.periods import calendar_of
 from tieout.workspace import connections, mappings, ownership, rates
 from tieout.workspace.findings import Finding
 from tieout.workspace.shapes import (
@@ -184,9 +185,28 @@ def _entities(folder: Path, loaded: Loaded) -> None:
     entities: dict[str, Any] = {}
     for file in _each(folder, "entities"):
         shape, wrong = parse(file, EntityFile)
-        loaded.findings += [*file.misnamed("legal entity"), *wrong, *_tax_number(file, shape)]
+        loaded.findings += [
+            *file.misnamed("legal entity"),
+            *wrong,
+            *_tax_number(file, shape),
+            *_calendar(file, shape),
+        ]
         entities[Path(file.name).stem] = shape.model_dump(mode="json", exclude_none=True) if shape else {}
     loaded.document["entities"] = entities
+
+
+def _calendar(file: YamlFile, shape: EntityFile | None) -> list[Finding]:
+    """What is wrong with the fiscal calendar that a legal entity states."""
+    try:
+        calendar_of(shape.model_dump() if shape else {})
+    except ValueError as error:
+        place = next(
+            key for key in ("week_53", "year_end", "year_ends_on") if file.value.get(key) is not None
+        )
+        return [
+            file.finding((place,), str(error), "a calendar that can be", "Correct it, or state month_end.")
+        ]
+    return []
 
 
 def _tax_number(file: YamlFile, shape: EntityFile | None) -> list[Finding]:

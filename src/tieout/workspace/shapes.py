@@ -8,11 +8,20 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationError,
+)
 
-from tieout.domain.rating.policies import WEEKDAYS
 from tieout.domain.subledger.accounts import ACCOUNTS
 from tieout.model.money import is_currency
+from tieout.model.periods import MONTH_ENDS, WEEKDAYS, YEAR_ENDS
 from tieout.workspace.findings import Finding
 from tieout.workspace.yamlfile import Place, YamlFile
 
@@ -148,6 +157,11 @@ class EntityFile(Shape):
     time_zone: TimeZone
     invoices: Invoices | None = None
     holidays: list[date] | None = None
+    fiscal_year_start: Annotated[int, Field(ge=1, le=12, strict=True)] | None = None
+    month_end: Annotated[Literal[MONTH_ENDS], BeforeValidator(str)] | None = None  # type: ignore[valid-type]
+    year_end: Literal[YEAR_ENDS] | None = None  # type: ignore[valid-type]
+    year_ends_on: Literal[WEEKDAYS] | None = None  # type: ignore[valid-type]
+    week_53: Annotated[int, Field(ge=1, le=13, strict=True)] | None = None
 
 
 class CardFile(Shape):

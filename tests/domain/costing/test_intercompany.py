@@ -20,9 +20,11 @@ from tieout.domain.costing import (
 )
 from tieout.domain.frames import CLOSED_PERIODS, CONTRACT_ENTITIES, COSTS, TRANSFER_MARGINS, frame
 from tieout.domain.subledger import Books
+from tieout.model.periods import MONTHS, period_bounds
 
 OWNERS = [{"contract": "C-1", "entity": "US01"}, {"contract": "C-2", "entity": "US02"}]
 TEN = {"supplier": "US02", "buyer": "US01", "margin": D("0.10"), "effective_from": date(2026, 1, 1)}
+NOTHING_CLOSED = CLOSED_PERIODS.to_frame()
 few = settings(
     phases=[Phase.explicit, Phase.generate], max_examples=30, deadline=None, derandomize=True,
     suppress_health_check=list(HealthCheck),
@@ -30,11 +32,14 @@ few = settings(
 
 
 def charges(
-    *costs: Row, agreed: tuple[Row, ...] = (TEN,), closed: tuple[tuple[str, str], ...] = (), **policy: Any
+    *costs: Row,
+    agreed: tuple[Row, ...] = (TEN,),
+    closed: pl.DataFrame = NOTHING_CLOSED,
+    **policy: Any,
 ) -> pl.DataFrame:
     return transfer_charges(
         frame(costs, COSTS), frame(OWNERS, CONTRACT_ENTITIES), frame(agreed, TRANSFER_MARGINS),
-        pl.DataFrame(closed, schema=CLOSED_PERIODS, orient="row"), policies=CostPolicies(**policy),
+        closed, policies=CostPolicies(**policy),
     )  # fmt: skip
 
 
@@ -60,10 +65,11 @@ def test_the_margin_is_the_latest_agreed_for_the_day_else_the_policys() -> None:
 
 def test_it_is_booked_on_the_first_day_open_in_both_books_under_one_id() -> None:
     """February is closed in the supplier's book, March in the buyer's: both book on 1 April, marked prior period."""
-    closed = (("US02", "2026-02"), ("US01", "2026-03"))
+    months = [("US02", *period_bounds("2026-02", MONTHS)), ("US01", *period_bounds("2026-03", MONTHS))]
+    closed = pl.DataFrame(months, schema=CLOSED_PERIODS, orient="row")
     found = charges(foreign("a", "480"), closed=closed)
     assert found["booking_date"].to_list() == [date(2026, 4, 1)]
-    books = Books(pl.DataFrame(closed, schema=CLOSED_PERIODS, orient="row"), {"US01": "USD", "US02": "USD"})
+    books = Books(closed, {"US01": "USD", "US02": "USD"})
     lines = journal_for_transfers(found, books)
     assert set(lines.select("journal", "booking_date", "prior_period").rows()) == {
         ("transfer:labor:a:1", date(2026, 4, 1), True)

@@ -27,13 +27,15 @@ from tieout.domain.subledger import (
     journal_for_revenue,
     reverse,
 )
+from tieout.model.periods import MONTHS, period_bounds
 
 D = Decimal
 DAY = date(2026, 1, 31)
 
 
 def books(*closed: str) -> Books:
-    return Books(frame([{"entity": "US01", "period": c} for c in closed], CLOSED_PERIODS), {"US01": "USD"})
+    rows = [("US01", *period_bounds(code, MONTHS)) for code in closed]
+    return Books(pl.DataFrame(rows, CLOSED_PERIODS, orient="row"), {"US01": "USD"})
 
 
 def cause(key: str = "K", **change: Any) -> dict[str, Any]:

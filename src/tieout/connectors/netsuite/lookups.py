@@ -9,6 +9,7 @@ from typing import Any
 from tieout.connectors.kit.families.rest import RestCaller
 from tieout.connectors.kit.interface import Drift, Rejected
 from tieout.connectors.netsuite.suiteql import SuiteQl, literal, number
+from tieout.model.periods import MONTHS, period_bounds
 
 KINDS = ("subsidiary", "currency", "term", "item", "account", "tax_code", "period", "customer", "numbering")
 _SETTINGS = ("currency", "term", "tax_code", "numbering")
@@ -68,9 +69,9 @@ class Lookups:
         return self.row("customer", "id, entityid, subsidiary", customer_id).get("entityid")
 
     def period_code(self, period_id: Any) -> str | None:
-        """`2026-01` of an accounting period's internal id."""
+        """The code (`code_of`) of an accounting period's internal id."""
         row = self.row("accountingperiod", "id, periodname, startdate, enddate, closed, arlocked", period_id)
-        return str(row["startdate"])[:7] if row.get("startdate") else None
+        return code_of(row) if row.get("startdate") else None
 
     def reference(self, kind: str, key: str) -> Mapping[str, Any] | None:
         """One record of reference data by the key a person would type; None when NetSuite has none."""
@@ -127,7 +128,7 @@ class Lookups:
         for row in self._ql.every(columns, "accountingperiod"):
             if str(row.get("startdate"))[:10] <= wanted <= str(row.get("enddate"))[:10]:
                 opened = row.get("closed") == "F" and row.get("arlocked") == "F"
-                return {**row, "code": str(row["startdate"])[:7], "open": opened}
+                return {**row, "code": code_of(row), "open": opened}
         return None
 
     def _numbering(self, record: str) -> Mapping[str, Any] | None:
@@ -151,6 +152,13 @@ class Lookups:
             if self.entities().get(str(row.get("subsidiary"))) == entity:
                 return {**row, "currency_code": self.currency_code(row.get("currency"))}
         return None
+
+
+def code_of(period: Mapping[str, Any]) -> str:
+    """`2026-01` of an accounting period that is a calendar month; of another its first day, which is its own alone."""
+    first, last = day(period, "startdate"), day(period, "enddate")
+    is_month = period_bounds(first[:7], MONTHS) == (date.fromisoformat(first), date.fromisoformat(last))
+    return first[:7] if is_month else first
 
 
 def day(row: Mapping[str, Any], column: str) -> str:

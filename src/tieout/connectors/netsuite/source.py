@@ -17,7 +17,7 @@ from tieout.connectors.kit.interface import Change, Drift, Page
 from tieout.connectors.kit.jsontext import Element, with_joined
 from tieout.connectors.kit.manifest import SourceObject
 from tieout.connectors.kit.select import select
-from tieout.connectors.netsuite.lookups import Lookups, day
+from tieout.connectors.netsuite.lookups import Lookups, code_of
 from tieout.connectors.netsuite.suiteql import SuiteQl, literal, number, timestamp
 
 TABLES = {"customerpayment": "transaction"}
@@ -228,8 +228,8 @@ def _change(
 
 
 def _period_joined(row: Mapping[str, Any], entity: str) -> dict[str, Any]:
-    """A period belongs to the account; ours belongs to a legal entity: `US01/2026-01`."""
-    code = day(row, "startdate")[:7]
+    """A period belongs to the account; ours belongs to a legal entity: `US01/2026-01`, of weeks `US01/2026-01-25`."""
+    code = code_of(row)
     return {"legal_entity": entity, "code": code, "key": f"{entity}/{code}"}
 
 

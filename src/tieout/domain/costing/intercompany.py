@@ -6,12 +6,13 @@ book the charge is the cost; in the group's it is what the supplier's people cos
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from tieout.domain.costing.costs import line_costs
 from tieout.domain.costing.policies import CostPolicies
 from tieout.domain.frames import (
-    CLOSED_PERIODS,
     CONTRACT_ENTITIES,
     COSTS,
     JOURNAL_LINES,
@@ -25,7 +26,7 @@ from tieout.domain.frames import (
     conform,
 )
 from tieout.domain.subledger import accounts as a
-from tieout.domain.subledger.books import Books
+from tieout.domain.subledger.books import Books, closed_by_entity
 from tieout.model.decimals import WIDE, round_by_currency, widen
 from tieout.model.periods import booking_date
 
@@ -102,22 +103,14 @@ def _with_margin(rows: pl.DataFrame, agreed: pl.DataFrame) -> pl.DataFrame:
 
 def _dated(rows: pl.DataFrame, closed: pl.DataFrame) -> pl.DataFrame:
     """Adds `booking_date`: the first day from the event on that is open in both books."""
-    shut = _closed_by_entity(closed)
+    shut = closed_by_entity(closed)
     keys = ["supplier", "buyer", "event_date"]
     found = [
-        (supplier, buyer, day, booking_date(day, shut.get(supplier, set()) | shut.get(buyer, set())))
+        (supplier, buyer, day, booking_date(day, [*shut.get(supplier, ()), *shut.get(buyer, ())]))
         for supplier, buyer, day in rows.select(keys).unique().iter_rows()
     ]
     schema = {key: TRANSFERS[key] for key in (*keys, "booking_date")}
     return rows.join(pl.DataFrame(found, schema=schema, orient="row"), on=keys)
-
-
-def _closed_by_entity(closed: pl.DataFrame) -> dict[str, set[str]]:
-    check_frame("closed periods", closed, CLOSED_PERIODS)
-    shut: dict[str, set[str]] = {}
-    for entity, code in closed.iter_rows():
-        shut.setdefault(entity, set()).add(code)
-    return shut
 
 
 def transfer_postings(transfers: pl.DataFrame) -> pl.DataFrame:
@@ -138,13 +131,12 @@ def transfer_postings(transfers: pl.DataFrame) -> pl.DataFrame:
 
 def journal_for_transfers(transfers: pl.DataFrame, books: Books) -> pl.DataFrame:
     """The journals (JOURNAL_LINES) of the charges: a period that either book has closed is closed to both."""
-    shut = _closed_by_entity(books.closed)
     parts = [JOURNAL_LINES.to_frame()]
     for (supplier, buyer), group in transfers.group_by("supplier", "buyer"):
-        codes = shut.get(str(supplier), set()) | shut.get(str(buyer), set())
-        rows = [(entity, code) for entity in (supplier, buyer) for code in sorted(codes)]
-        both = Books(pl.DataFrame(rows, schema=CLOSED_PERIODS, orient="row"), books.currencies)
-        parts.append(both.write(transfer_postings(group), "transfer"))
+        shut = books.closed.filter(pl.col("entity").is_in([supplier, buyer]))
+        both = [shut.with_columns(pl.lit(entity).alias("entity")) for entity in (supplier, buyer)]
+        shared = replace(books, closed=pl.concat(both))
+        parts.append(shared.write(transfer_postings(group), "transfer"))
     return pl.concat(parts).sort("journal", "number")
 
 

@@ -46,7 +46,7 @@ ACCOUNT_MOVES = schema(entity=_S, account=_S, currency=_S, cause_type=_S, amount
 ROLL_FORWARD = schema(
     entity=_S, account=_S, currency=_S, opening=MONEY, billed=MONEY, recognised=MONEY, adjustments=MONEY, closing=MONEY,
 )  # fmt: skip
-CLOSED_PERIODS = schema(entity=_S, period=_S)
+CLOSED_PERIODS = schema(entity=_S, first_day=_D, last_day=_D)
 JOURNAL_LINES = schema(
     journal=_S, cause_type=_S, cause=_S, number=_I, contract=_S, line=_S, entity=_S, account=_S, currency=_S,
     amount=MONEY, functional_amount=MONEY, event_date=_D, booking_date=_D, period=_S, prior_period=_B,

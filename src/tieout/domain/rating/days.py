@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from tieout.domain.rating.policies import WEEKDAYS, Lookups, RatingPolicies
+from tieout.domain.rating.policies import Lookups, RatingPolicies
+from tieout.model.periods import WEEKDAYS
 
 
 def with_day_types(entries: pl.DataFrame, policies: RatingPolicies, lookups: Lookups) -> pl.DataFrame:

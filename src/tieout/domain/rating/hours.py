@@ -39,7 +39,9 @@ def apply_increments(entries: pl.DataFrame) -> pl.DataFrame:
         alone = counted.filter(~pl.col("whole_day"))
         days = _spread_over_day(counted.filter("whole_day"), by_day)
         counted = pl.concat([alone, days[alone.columns]])
-    return counted.with_columns(to_hours(pl.col("counted")).alias("billable_hours")).drop("counted", "whole_day")
+    return counted.with_columns(to_hours(pl.col("counted")).alias("billable_hours")).drop(
+        "counted", "whole_day"
+    )
 
 
 def _ticks(count: pl.Expr) -> pl.Expr:

@@ -9,8 +9,9 @@ import polars as pl
 
 from tieout.domain.frames import HOURS
 from tieout.domain.rating.hours import WORKER_DAY
-from tieout.domain.rating.policies import WEEKDAYS, RatingPolicies
+from tieout.domain.rating.policies import RatingPolicies
 from tieout.domain.rating.runs import in_runs, millionths, running, to_hours, without_runs
+from tieout.model.periods import WEEKDAYS
 
 
 def apply_overtime(entries: pl.DataFrame, policies: RatingPolicies) -> pl.DataFrame:

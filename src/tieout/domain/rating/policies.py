@@ -10,7 +10,6 @@ import polars as pl
 
 from tieout.domain.frames import CARD_RULES, ENTRY_BANDS, EXCHANGE_RATES, HOLIDAYS, check_frame, empty
 
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 DAY_TYPES = ("weekday", "weekend", "holiday")
 
 

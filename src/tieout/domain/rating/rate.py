@@ -55,9 +55,7 @@ def rate_time(
     orders = {"findings": ["entry"], "refused": ["entry"]}
     parts = {name: [vars(one)[name] for one in rated] for name in vars(rated[0])}
     result = RatingResult(
-        **{
-            name: _together(rows, orders.get(name, ["work_date", "entry"])) for name, rows in parts.items()
-        }
+        **{name: _together(rows, orders.get(name, ["work_date", "entry"])) for name, rows in parts.items()}
     )
     _check_conservation(entries, result)
     return result

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import date
 
 import polars as pl
 
 from tieout.domain.frames import CLOSED_PERIODS, JOURNAL_LINES, check_frame, conform
 from tieout.domain.subledger.currencies import Exchange
-from tieout.model.periods import booking_date, period_of
+from tieout.model.periods import MONTHS, Calendar, booking_date, period_of
 
 _KEY = ["entity", "currency"]
 
 
 @dataclass(frozen=True)
 class Books:
-    """What is closed (CLOSED_PERIODS) and each entity's functional currency; periods not named are open."""
+    """What is closed (CLOSED_PERIODS), each entity's functional currency, and its calendar where it is not by months.
+
+    Periods not named are open.
+    """
 
     closed: pl.DataFrame
     currencies: dict[str, str]
     exchange: Exchange | None = None
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)
 
     def assuming(self, currencies: Mapping[str, str]) -> Books:
         """These books, where an entity whose currency nobody has stated keeps them in the one given here."""
@@ -34,7 +39,6 @@ class Books:
         currency than that of the entity's books a line is worth what `Exchange` says, unless it says so itself
         (`functional_amount`).
         """
-        check_frame("closed periods", self.closed, CLOSED_PERIODS)
         lines = self._valued(lines, cause_type)
         dated = lines.join(self._dates(lines), on=["entity", "event_date"])
         ordered = dated.sort("cause", "contract", "line", "account", "amount", "event_date")
@@ -48,13 +52,12 @@ class Books:
         return result
 
     def _dates(self, lines: pl.DataFrame) -> pl.DataFrame:
-        closed: dict[str, set[str]] = {}
-        for entity, code in self.closed.iter_rows():
-            closed.setdefault(entity, set()).add(code)
+        closed = closed_by_entity(self.closed)
         rows = []
         for entity, day in lines.select("entity", "event_date").unique().iter_rows():
-            booked = booking_date(day, closed.get(entity, set()))
-            rows.append((entity, day, booked, period_of(booked), booked != day))
+            booked = booking_date(day, closed.get(entity, ()))
+            period = period_of(booked, self.calendars.get(entity, MONTHS))
+            rows.append((entity, day, booked, period, booked != day))
         schema = {
             c: JOURNAL_LINES[c] for c in ("entity", "event_date", "booking_date", "period", "prior_period")
         }
@@ -83,6 +86,14 @@ class Books:
         """Entities and currencies of lines that are not in the currency of the entity's books."""
         pairs = lines.select(_KEY).unique().sort(_KEY).rows()
         return [(entity, currency) for entity, currency in pairs if self.currencies.get(entity) != currency]
+
+
+def closed_by_entity(closed: pl.DataFrame) -> dict[str, list[tuple[date, date]]]:
+    """First and last days of the closed periods (CLOSED_PERIODS) of each entity."""
+    found: dict[str, list[tuple[date, date]]] = {}
+    for entity, *bounds in check_frame("closed periods", closed, CLOSED_PERIODS).iter_rows():
+        found.setdefault(entity, []).append(tuple(bounds))
+    return found
 
 
 def check_balanced(lines: pl.DataFrame) -> None:

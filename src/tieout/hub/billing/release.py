@@ -107,8 +107,9 @@ def _refuse_unapproved(conn: Connection, row: Mapping[str, Any]) -> None:
 
 
 def _refuse_closed(conn: Connection, row: Mapping[str, Any], issued: date) -> None:
-    entity, period = row["legal_entity"], period_of(issued)
-    if (entity, period) in set(books.closed_periods(conn).iter_rows()):
+    entity = row["legal_entity"]
+    if books.is_closed(conn, entity, issued):
+        period = period_of(issued, policies.load(conn).calendar(entity))
         raise Conflict(
             f"{name_of(row)} was not released: period {period} of {entity} is closed. Nothing was written.",
             code="TIE-204",

@@ -26,12 +26,12 @@ from tieout.domain.frames import (
 )
 from tieout.domain.rating import Lookups, RatingPolicies
 from tieout.domain.rating.expenses import PRINCIPAL
-from tieout.domain.rating.policies import WEEKDAYS
 from tieout.hub import exchange
 from tieout.hub.rating.expenses import rate as rate_spending
 from tieout.hub.rating.expenses import spending_of
 from tieout.hub.rating.facts import segments, with_lines
 from tieout.hub.rating.plans import lines_of
+from tieout.model.periods import WEEKDAYS
 from tieout.store import costing as store
 from tieout.store import expenses, rating
 

@@ -24,8 +24,9 @@ from tieout.domain.frames import (
 from tieout.domain.revenue import contract_costs_to_date
 from tieout.domain.subledger import accounts as a
 from tieout.domain.subledger import journal_for_contract_costs, unbooked_moves
-from tieout.hub import books, work
-from tieout.hub.revenue.plan import month_ends, next_month_end
+from tieout.hub import books, policies, work
+from tieout.hub.policies import Policies
+from tieout.model.periods import period_end_after, period_ends
 from tieout.store import clock
 from tieout.store import revenue as store
 from tieout.telemetry.failpoints import fp
@@ -58,11 +59,11 @@ def book(
     """
     if not costs:
         return 0
-    today = clock.now(conn).date()
-    days = sorted({today, *(d for one in costs for d in _days(one, today)), *impaired["day"]})
+    today, policy = clock.now(conn).date(), policies.load(conn)
+    days = sorted({today, *(d for one in costs for d in _days(one, today, policy)), *impaired["day"]})
     targets = _targets(costs, _to_date(costs, days), impaired)
     booked = conform("contract costs", store.contract_cost_moves(conn, contracts), POSITION_MOVES)
-    _ask_again(conn, costs, today)
+    _ask_again(conn, costs, today, policy)
     lacking = unbooked_moves(targets, booked)
     if lacking.is_empty():
         return 0
@@ -82,9 +83,9 @@ def _to_date(costs: list[dict[str, Any]], days: list[date]) -> pl.DataFrame:
     return contract_costs_to_date(frame(rows, CONTRACT_COSTS), days=days)
 
 
-def _days(cost: dict[str, Any], today: date) -> list[date]:
+def _days(cost: dict[str, Any], today: date, policy: Policies) -> list[date]:
     first, last = cost["incurred_on"], cost["service_end"]
-    days = [first, *month_ends(first, today), *([last] if last else [])]
+    days = [first, *period_ends(first, today, policy.calendar(cost["entity"])), *([last] if last else [])]
     return [day for day in days if first <= day <= today]
 
 
@@ -112,10 +113,10 @@ def _targets(costs: list[dict[str, Any]], found: pl.DataFrame, impaired: pl.Data
     return conform("contract cost targets", pl.concat(parts), POSITION_TARGETS)
 
 
-def _ask_again(conn: Connection, costs: list[dict[str, Any]], today: date) -> None:
+def _ask_again(conn: Connection, costs: list[dict[str, Any]], today: date, policy: Policies) -> None:
     for one in costs:
         if one["service_end"] is not None and one["service_end"] > today:
-            due = min(next_month_end(today), one["service_end"])
+            due = min(period_end_after(today, policy.calendar(one["entity"])), one["service_end"])
             work.request_all(
                 conn, [("rate", one["contract"])], datetime.combine(due, time(), tzinfo=timezone.utc)
             )

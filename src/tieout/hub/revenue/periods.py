@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection
@@ -18,11 +16,11 @@ from tieout.domain.frames import (
     frame,
 )
 from tieout.domain.revenue import earn_periods, existing, give_up, unbooked
-from tieout.hub import exchange
+from tieout.hub import exchange, policies
 from tieout.hub.rating.facts import Facts
 from tieout.hub.rating.revenue import existence
 from tieout.hub.revenue.booking import write
-from tieout.hub.revenue.plan import month_ends
+from tieout.model.periods import Calendar, period_ends
 from tieout.store import revenue as store
 
 _LINE = ["contract", "line"]
@@ -38,8 +36,12 @@ def recognise_periods(conn: Connection, facts: Facts, fees: pl.DataFrame, steps:
         return 0
     fees, late = give_up(fees, conform("given up", store.given_up(conn, contracts), FEE_CREDITS))
     steps = pl.concat([steps, late])
+    stated = policies.load(conn)
     days = pl.DataFrame(
-        [(key, day) for key in contracts for day in _days(facts.contracts[key], fees, steps, key, facts.today)],
+        [
+            (key, day) for key in contracts
+            for day in _days(stated.calendar(facts.contracts[key]["legal_entity"]), fees, steps, key, facts.today)
+        ],
         {"contract": pl.String, "day": pl.Date}, orient="row",
     )  # fmt: skip
     days = exchange.covered(days, facts.contracts, facts.exchange_rates)
@@ -59,13 +61,11 @@ def recognise_periods(conn: Connection, facts: Facts, fees: pl.DataFrame, steps:
     return new.height
 
 
-def _days(
-    contract: Mapping[str, Any], fees: pl.DataFrame, steps: pl.DataFrame, key: str, today: date
-) -> list[date]:
-    """Ends of months since the first fee, days on which something is earned or given up at once, and today."""
+def _days(calendar: Calendar, fees: pl.DataFrame, steps: pl.DataFrame, key: str, today: date) -> list[date]:
+    """Ends of periods since the first fee, days on which something is earned or given up at once, and today."""
     mine = pl.col("contract") == key
     once = steps.filter(mine)["day"].to_list()
     own = fees.filter(mine)
     since = own["since"].drop_nulls().to_list()
-    days = {today, *once, *since, *month_ends(min([*own["first_day"].to_list(), *once]), today)}
+    days = {today, *once, *since, *period_ends(min([*own["first_day"].to_list(), *once]), today, calendar)}
     return sorted(day for day in days if day <= today)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -27,7 +27,7 @@ from tieout.domain.revenue import (
     recognise_to_date,
     valid_readings,
 )
-from tieout.hub import exchange
+from tieout.hub import exchange, policies
 from tieout.hub.rating.facts import segments
 from tieout.hub.rating.revenue import existence
 from tieout.hub.revenue.credits import NOTHING, Given, notes_of
@@ -35,7 +35,7 @@ from tieout.hub.revenue.financing import flagged
 from tieout.hub.revenue.readings import reached, readings_of
 from tieout.hub.revenue.terms import Unit, units_of
 from tieout.hub.revenue.variable import outcomes_of
-from tieout.model.periods import next_period, period_bounds, period_of
+from tieout.model.periods import Calendar, period_ends
 from tieout.store import clock
 from tieout.store import rating as rating_store
 from tieout.store import revenue as store
@@ -43,7 +43,10 @@ from tieout.store import revenue as store
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of the units now: contracts and their terms, what was done, estimates, documents, and their days."""
+    """What is known of the units now: contracts and their terms, what was done, estimates, documents, and their days.
+
+    `calendars` is the fiscal calendar of each contract's entity.
+    """
 
     contracts: Mapping[str, Mapping[str, Any]]
     units: Sequence[Unit]
@@ -53,6 +56,7 @@ class Facts:
     values: pl.DataFrame
     findings: pl.DataFrame
     exchange_rates: pl.DataFrame
+    calendars: Mapping[str, Calendar]
     today: date
 
     @property
@@ -89,6 +93,7 @@ def gather(conn: Connection, keys: Collection[str]) -> Facts | None:
     terms = segments(rating_store.terms_of(conn, list(contracts)))
     units = units_of(contracts, terms)
     readings, invalid = valid_readings(readings_of(conn, units, terms))
+    stated = policies.load(conn)
     outcomes, unplaced = outcomes_of(units, store.estimates(conn, list(contracts)))
     return Facts(
         contracts=contracts,
@@ -99,6 +104,7 @@ def gather(conn: Connection, keys: Collection[str]) -> Facts | None:
         values=store.entitled(conn, list(contracts)),
         findings=pl.concat([invalid, unplaced, flagged(units, terms)]),
         exchange_rates=rates,
+        calendars={key: stated.calendar(row["legal_entity"]) for key, row in contracts.items()},
         today=today,
     )
 
@@ -177,7 +183,7 @@ def with_settled(plan: RevenuePlan, settled: pl.DataFrame) -> RevenuePlan:
 
 
 def days_of(facts: Facts, through: date) -> pl.DataFrame:
-    """The days of each unit (unit, day): of its facts, the ends of months since it began, and the last one."""
+    """The days of each unit (unit, day): of its facts, the ends of periods since it began, and the last one."""
     rows = {(unit.key, day) for unit in facts.units for day in _own_days(facts, unit, through)}
     done = facts.performance
     of_lines = [
@@ -201,19 +207,6 @@ def _own_days(facts: Facts, unit: Unit, through: date) -> set[date]:
     for key in unit.contracts:
         row = facts.contracts[key]
         days |= {row[name] for name in ("signed_on", "collectible_from") if row[name] is not None}
-    days |= set(month_ends(begin, through))
+    for calendar in {facts.calendars[key] for key in unit.contracts}:
+        days |= set(period_ends(begin, through, calendar))
     return days
-
-
-def month_ends(first: date, last: date) -> list[date]:
-    """The last days of the months from one day to another."""
-    found, code = [], period_of(first)
-    while period_bounds(code)[1] <= last:
-        found.append(period_bounds(code)[1])
-        code = next_period(code)
-    return found
-
-
-def next_month_end(day: date) -> date:
-    """The first last day of a month after a day."""
-    return period_bounds(period_of(day + timedelta(days=1)))[1]

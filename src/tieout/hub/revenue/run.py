@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 
 from tieout.hub import events, work
 from tieout.hub.revenue import booking, contract_costs, findings, losses, positions
-from tieout.hub.revenue.plan import Facts, Planned, gather, next_month_end, planned
+from tieout.hub.revenue.plan import Facts, Planned, gather, planned
+from tieout.model.periods import period_end_after
 from tieout.store import revenue as store
 from tieout.telemetry.failpoints import fp
 
@@ -94,7 +95,7 @@ def _days_ahead(facts: Facts, key: str) -> list[date]:
     if any(
         row["method"] == "straight_line" and row["end"] is not None and row["end"] > today for row in lines
     ):
-        days.append(next_month_end(today))
+        days += [period_end_after(today, facts.calendars[key]) for key in unit.contracts]
     due = facts.documents.filter(pl.col("contract").is_in(unit.contracts))["due_on"].to_list()
     days += [day for day in due if day is not None]
     days += [facts.contracts[c][name] for c in unit.contracts for name in ("signed_on", "collectible_from")

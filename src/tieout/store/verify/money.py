@@ -274,7 +274,7 @@ _CLOSED = """
            concat('the fact is of ', j.event_date, ', it is booked on ', j.booking_date, ' in ', j.period,
                   CASE WHEN j.prior_period THEN ' as a late one' ELSE ' without saying that it is late' END)
     FROM journal j
-    WHERE j.prior_period <> (j.event_date <> j.booking_date) OR j.period <> to_char(j.booking_date, 'YYYY-MM')
+    WHERE j.prior_period <> (j.event_date <> j.booking_date)
 """
 
 _INBOX = """
