@@ -104,6 +104,7 @@ class Facts:
             "id": entry_id, "project": line.project, "task": _task(line, body.task),
             "worker": body.worker or (default if default else DEFAULT_WORKER), "date": body.date or at,
             "hours": body.hours, "billable": body.billable, "approved": body.approved, "role": body.role,
+            "country": body.country, "worksite": body.worksite, "band": body.band,
         }  # fmt: skip
         self.entries[entry_id] = document
         return self.change("time_entry", entry_id, document, moment, version=body.version)

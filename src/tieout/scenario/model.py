@@ -6,8 +6,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
+from tieout.domain.rating.policies import DAY_TYPES, WEEKDAYS, WEEKEND
 from tieout.scenario.reading import Source
 
 
@@ -32,6 +33,7 @@ Number = Annotated[Decimal, BeforeValidator(_exact, json_schema_input_type=float
 Text = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=200)]
 Day = Annotated[date, BeforeValidator(_date, json_schema_input_type=str)]
 Share = Annotated[Number, Field(ge=0, le=1)]
+NotNegative = Annotated[Number, Field(ge=0)]
 Any_ = Any
 
 
@@ -107,6 +109,10 @@ class Rate(Part):
 class RateCard(Part):
     code: Text
     currency: Text = "USD"
+    blended: bool | None = None
+    day_hours: Number | None = Field(default=None, gt=0, le=24)
+    day_step: Number | None = Field(default=None, gt=0, le=1)
+    day_overtime: bool | None = None
     rates: list[Rate] = Field(min_length=1)
 
 
@@ -166,6 +172,7 @@ class Overtime(Part):
     weekly_after: Number | None = None
     multiplier: Number = Decimal("1.5")
     basis: Literal["bill", "work"] = "bill"
+    day_types: list[Literal["weekday", "weekend", "holiday"]] | None = None
 
 
 Period = Literal["month", "quarter", "year"]
@@ -365,13 +372,6 @@ MEASURES = frozenset(
 )  # fmt: skip
 SELECTORS = frozenset({"contract", "line", "obligation", "entity", "worker", "project", "invoice"})
 
-POLICIES: dict[str, tuple[Any, ...]] = {
-    "expedient": ("warn", "strict"), "correction": ("next_invoice", "credit_note"),
-    "fx": ("event_date", "period_average"), "overtime_cost": ("capacity", "effective_rate"),
-    "labor_variance": ("projects", "period"), "week_start": (), "usage_tolerance": (), "write_limit": (),
-    "prior_period_material": (), "transfer_margin": (), "tie_out_tolerance": (), "accrue_unapproved": (True, False),
-}  # fmt: skip
-
 
 class Event(BaseModel):
     """One item of the timeline, checked: its day, verb, keys and place in the file."""
@@ -400,6 +400,25 @@ class Expectation(BaseModel):
     place: tuple[Any, ...]
 
 
+class Policies(Part):
+    """What the firm chose; a file states what differs from these defaults."""
+
+    expedient: Literal["warn", "strict"] = "warn"
+    correction: Literal["next_invoice", "credit_note"] = "next_invoice"
+    fx: Literal["event_date", "period_average"] = "event_date"
+    overtime_cost: Literal["capacity", "effective_rate"] = "capacity"
+    labor_variance: Literal["projects", "period"] = "projects"
+    week_start: Literal[WEEKDAYS] = "monday"  # type: ignore[valid-type]
+    weekend: list[Literal[WEEKDAYS]] = list(WEEKEND)  # type: ignore[valid-type]
+    overtime_days: list[Literal[DAY_TYPES]] = []  # type: ignore[valid-type]
+    usage_tolerance: NotNegative = Decimal(0)
+    write_limit: NotNegative = Decimal(0)
+    prior_period_material: NotNegative = Decimal(0)
+    transfer_margin: NotNegative = Decimal(0)
+    tie_out_tolerance: NotNegative = Decimal(0)
+    accrue_unapproved: StrictBool = True
+
+
 class Header(Part):
     """The file without its timeline and expectations."""
 
@@ -417,7 +436,7 @@ class Header(Part):
     fx: list[Fx] = []
     purchase_orders: list[PurchaseOrder] = []
     projects: list[Project] = []
-    policies: dict[str, Any] = {}
+    policies: Policies = Policies()
     contracts: list[Contract] = []
     timeline: list[dict[str, Any]] = []
     expect: list[dict[str, Any]] = []

@@ -14,7 +14,6 @@ from tieout.hub.converters import Unfit
 from tieout.model.money import UnknownCurrency, is_currency, minor_unit
 from tieout.scenario.model import (
     MEASURES,
-    POLICIES,
     SELECTORS,
     Contract,
     Customer,
@@ -89,7 +88,6 @@ def load_scenario(path: Path) -> Scenario:
         raise source.bad(("timeline",), "a scenario needs a timeline")
     _fill(header, min(event.at for event in timeline))
     scenario = Scenario(source, header, tuple(timeline), tuple(expectations))
-    _check_policies(source, header)
     _check_references(scenario)
     _check_tasks(scenario)
     _check_money(scenario)
@@ -164,15 +162,6 @@ def _fill(header: Header, first_day: date) -> None:
 def default_project(contract: str, line: str, place: int) -> str:
     """The project of a line that names none: `P-CONTRACT`, of every line but the first with the line's id."""
     return f"P-{contract}" if place == 1 else f"P-{contract}-{line}"
-
-
-def _check_policies(source: Source, header: Header) -> None:
-    for name, value in header.policies.items():
-        if name not in POLICIES:
-            raise source.bad(("policies", name), f"unknown policy {name}")
-        if POLICIES[name] and value not in POLICIES[name]:
-            allowed = " or ".join(str(one) for one in POLICIES[name])
-            raise source.bad(("policies", name), f"{name} is {allowed}, got {value}")
 
 
 def _check_references(scenario: Scenario) -> None:

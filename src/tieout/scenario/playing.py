@@ -26,6 +26,7 @@ from tieout.scenario.facts import CONNECTION, Facts, periods_through
 from tieout.scenario.model import Event, Rate
 from tieout.scenario.parsing import Scenario
 from tieout.scenario.support import refuse_unsupported
+from tieout.scenario.terms import as_json
 from tieout.store import clock, scenarios
 
 KINDS = ("rate", "bill", "settle", "cost", "payroll", "remeasure")
@@ -424,25 +425,21 @@ def workspace_document(scenario: Scenario) -> dict[str, Any]:
                 "to": None,
             }
         ]
-    billing_rules = {
-        "correction": header.policies.get("correction", "next_invoice"),
-        "week_start": header.policies.get("week_start", "monday"),
-        "tie_out_tolerance": str(header.policies.get("tie_out_tolerance", 0)),
-        "write_limit": str(header.policies.get("write_limit", 0)),
-        "prior_period_material": str(header.policies.get("prior_period_material", 0)),
-        "accrue_unapproved": header.policies.get("accrue_unapproved", True),
-        "expedient": header.policies.get("expedient", "warn"),
-        "usage_tolerance": str(header.policies.get("usage_tolerance", 0)),
-        "overtime_cost": header.policies.get("overtime_cost", "capacity"),
-        "labor_variance": header.policies.get("labor_variance", "projects"),
-        "transfer_margin": str(header.policies.get("transfer_margin", 0)),
-    }
+    billing_rules = {name: as_json(value) for name, value in header.policies.model_dump().items()}
     holidays = {one.entity: [day.isoformat() for day in one.holidays] for one in header.calendars}
     zones = {
         entity.code: {"time_zone": entity.time_zone, "holidays": holidays.get(entity.code, [])}
         for entity in header.entities
     }
-    return {"name": "scenario", "ownership": owned, "tax": rules, "billing": billing_rules, "entities": zones}
+    named = {"blended", "day_hours", "day_step", "day_overtime"}
+    cards = {
+        card.code: {"rules": as_json(card.model_dump(include=named, exclude_none=True))}
+        for card in header.rate_cards
+    }
+    return {
+        "name": "scenario", "ownership": owned, "tax": rules, "billing": billing_rules, "entities": zones,
+        "rate_cards": cards,
+    }  # fmt: skip
 
 
 def _price(rate: Rate, currency: str, row: int, heard: date | None = None) -> RatePrice:

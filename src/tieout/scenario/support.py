@@ -94,21 +94,6 @@ IN_FUNCTIONAL = frozenset(
 """Measures that are balances of accounts, which the books keep in the currency of the entity too."""
 OF_DOCUMENTS = frozenset({"tax", "billed_gross", "paid", "receivable", "invoices", "exceptions", "events"})
 """Measures of whole documents, contracts or entities, not of one line."""
-POLICIES = frozenset(
-    [
-        "week_start",
-        "tie_out_tolerance",
-        "correction",
-        "write_limit",
-        "overtime_cost",
-        "labor_variance",
-        "transfer_margin",
-        "usage_tolerance",
-        "prior_period_material",
-        "accrue_unapproved",
-        "expedient",
-    ]
-)
 AMENDED = frozenset({"lines", "end", "collectible", "remove", "billing", "revenue", "price", "past_change"})
 
 
@@ -128,9 +113,8 @@ def refuse_unsupported(scenario: Scenario) -> None:
     for number, contract in enumerate(header.contracts):
         if contract.invoicing.group == "customer" or contract.invoicing.consolidate:
             raise no(("contracts", number, "invoicing"), "one invoice of several contracts")
-    for policy, value in header.policies.items():
-        if policy not in POLICIES:
-            raise no(("policies", policy), f"policy {policy}: {value}")
+    if header.policies.fx != "event_date":
+        raise no(("policies", "fx"), f"policy fx: {header.policies.fx}")
     for event in scenario.timeline:
         if event.verb not in VERBS:
             raise no(event.place, f"the verb {event.verb}")

@@ -34,6 +34,7 @@ class TimeEntry(OnContract):
     role: Text | None = None
     country: Text | None = None
     worksite: Text | None = None
+    band: Text | None = None
 
 
 class Expense(OnContract):
@@ -60,6 +61,9 @@ class Correct(Verb):
     billable: bool | None = None
     approved: bool | None = None
     role: Text | None = None
+    country: Text | None = None
+    worksite: Text | None = None
+    band: Text | None = None
     worker: Text | None = None
     contract: Text | None = None
     line: Text | None = None
