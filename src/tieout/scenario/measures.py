@@ -36,6 +36,7 @@ class Asked:
     worker: str | None = None
     project: str | None = None
     functional: bool = False
+    invoice: str | None = None
 
     @property
     def of(self) -> Of:
@@ -55,7 +56,7 @@ class Asked:
 
     def documents(self, name: str) -> Decimal:
         """One sum over the released documents."""
-        return store.document_totals(self.conn, **self.of, at=self.at)[name]
+        return store.document_totals(self.conn, **self.of, at=self.at, number=self.invoice)[name]
 
 
 def net(asked: Asked, account: str) -> Decimal:
