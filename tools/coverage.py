@@ -116,7 +116,7 @@ def pairs_by_line(scenario: Scenario) -> dict[tuple[str, str], set[Pair]]:
         if event.verb != "amend":
             continue
         contract = scenario.contract(event.body.contract)
-        for told in event.body.change.get("lines", []):
+        for told in event.body.change.lines:
             key = (contract.number, str(told.get("id", contract.lines[0].id)))
             billing, revenue = next(iter(found.get(key, {("", "as_invoiced")})))
             changed = _method(told, "billing", billing), _method(told, "revenue", revenue)

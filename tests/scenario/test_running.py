@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from tests.scenario.test_parsing import GOOD
 from tieout.cli.scenario import app
+from tieout.scenario.checking import Check
+from tieout.scenario.playing import Player
 
 
 @pytest.fixture
@@ -44,3 +46,17 @@ def test_results_come_in_order_with_failing_checks_and_errors(
     told = run(str(tmp_path / "2-fails.yaml"))  # type: ignore[operator]
     assert "2026-01-05 revenue C-1/2026-01-05/1: " in told.stderr
     assert "revenue\t1600.81\t1600.8\t-0.01" in told.stdout
+
+
+def test_a_defect_of_ours_is_told_as_one_and_the_run_goes_on(
+    run: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(player: Player) -> list[Check]:
+        raise KeyError("lost")
+
+    monkeypatch.setattr(Player, "play", fails)
+    (tmp_path / "one.yaml").write_text(GOOD)
+    answer = run(str(tmp_path / "one.yaml"), "--json")  # type: ignore[operator]
+    [result] = json.loads(answer.stdout)
+    assert (answer.exit_code, result["ok"], result["error"]["code"]) == (1, False, "defect")
+    assert "KeyError: 'lost'" in result["error"]["message"]

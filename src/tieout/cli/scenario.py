@@ -40,21 +40,27 @@ def run(
     if json:
         print_json([result.as_json() for result in results])
     else:
-        failing = [(r.name, c.at, c.measure, c.expected, c.actual, _difference(c.expected, c.actual))
+        failing = [(r.name, c.at, _where(c.where), c.measure, c.expected, c.actual, _difference(c.expected, c.actual))
                    for r in results for c in r.checks if not c.ok]  # fmt: skip
         for result in results:
             if result.error:
                 note(f"{result.error['file']}:{result.error['line']}: {result.error['message']}")
         for result in results:
-            for line in (line for check in result.checks for line in check.trace):
-                note(f"  {result.name}: {line}")
+            for check in (one for one in result.checks if one.trace):
+                note(f"  {result.name}: {check.at} {check.measure} {_where(check.where)}".rstrip())
+                for line in check.trace:
+                    note(f"    {line}")
         table(
-            ["scenario", "at", "measure", "expected", "actual", "difference"],
+            ["scenario", "at", "where", "measure", "expected", "actual", "difference"],
             failing,
             "Every expectation holds.",
         )
         note(f"{sum(r.ok for r in results)} of {len(results)} scenarios hold.")
     raise typer.Exit(0 if all(result.ok for result in results) else FINDING)
+
+
+def _where(selectors: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in selectors.items())
 
 
 def _difference(expected: object, actual: object) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from tieout.domain.billing import judge_split
 from tieout.domain.frames import PAYER_SHARES, frame
 from tieout.domain.rating.gates import BY_HOUR
+from tieout.domain.rating.policies import DAY_TYPES
 from tieout.hub import client_rules, converters
 from tieout.hub.converters import Unfit
 
@@ -67,6 +68,10 @@ def _below_one(value: Any) -> Decimal:
     return share
 
 
+def _day_types(value: Any) -> list[str]:
+    return [_one_of(*DAY_TYPES)(one) for one in _texts(value)]
+
+
 def _list(terms: Mapping[str, Kind], *needed: str) -> Kind:
     return lambda value: _checked(value, terms, needed)
 
@@ -99,6 +104,7 @@ LINE_TERMS: Mapping[str, Kind] = {
     "increment_per": _one_of("entry", "day"), "minimum_hours_per_day": converters.decimal,
     "overtime_daily_after": converters.decimal, "overtime_weekly_after": converters.decimal,
     "overtime_multiplier": converters.decimal, "overtime_basis": _one_of("bill", "work"),
+    "overtime_day_types": _day_types,
     "expenses": _one_of("billed", "included"), "expense_markup": _not_negative, "expense_limits": _list(EXPENSE_LIMIT, *EXPENSE_LIMIT),
     "amount": _not_negative, "price": _not_negative, "unit": converters.text, "every": _PERIODS,
     "timing": _one_of("advance", "arrears"), "proration": _one_of("daily", "none"), "uplift_rate": converters.decimal,

@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?$", re.ASCII)
 _DATE = re.compile(r"^(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?$", re.ASCII)
 _LOCALE = Locale("en")
 _CURRENCIES = frozenset(_LOCALE.currencies)
-_COUNTRIES = frozenset(str(code) for code in _LOCALE.territories if re.fullmatch("[A-Z]{2}", str(code))) - {
+COUNTRIES = frozenset(str(code) for code in _LOCALE.territories if re.fullmatch("[A-Z]{2}", str(code))) - {
     "ZZ",
     "EU",
     "UN",
@@ -131,7 +131,7 @@ def currency(value: Any) -> str:
 def country(value: Any) -> str:
     """An ISO 3166 two-letter code, or the English name of a country."""
     if isinstance(value, str):
-        if value in _COUNTRIES:
+        if value in COUNTRIES:
             return value
         code = _NAMES.get(value.casefold())
         if code is not None:
@@ -171,7 +171,7 @@ def enum(value: Any, values: Mapping[str, Any]) -> Any:
 
 
 _NAMES = {
-    name.casefold(): code for code, name in _LOCALE.territories.items() if code in _COUNTRIES
+    name.casefold(): code for code, name in _LOCALE.territories.items() if code in COUNTRIES
 } | {"united states of america": "US", "usa": "US"}  # fmt: skip
 
 CONVERTERS: dict[str, Callable[[Any], Any]] = {

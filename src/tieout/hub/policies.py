@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 
 from tieout.domain.billing import UsagePolicies
 from tieout.domain.costing.policies import CAPACITY, PROJECTS, CostPolicies
-from tieout.domain.frames import HOLIDAYS, TREATMENTS, empty, frame
-from tieout.domain.rating.policies import RatingPolicies
+from tieout.domain.frames import CARD_RULES, HOLIDAYS, TREATMENTS, empty, frame
+from tieout.domain.rating.policies import WEEKEND, RatingPolicies
 from tieout.model.periods import MONTHS, Calendar, calendar_of
 from tieout.store import workspace as store
 
@@ -44,7 +44,8 @@ class Invoicing:
 class Policies:
     """Every choice that changes a figure or a document; `version` of the workspace it comes from (0 = none yet).
 
-    `tax` is a frame TREATMENTS (empty: nothing is stated, so every sale is undetermined); `items` names the ERP's
+    `tax` is a frame TREATMENTS (empty: nothing is stated, so every sale is undetermined), `card_rules` what rate cards state
+    beside prices (CARD_RULES); `overtime_days` are the day types of which every hour is premium; `items` names the ERP's
     service item per kind of line, `tax_codes` its code per tax category, `accounts` per connector our account -> its.
     """
 
@@ -72,6 +73,9 @@ class Policies:
     week_start: str = "monday"
     holidays: tuple[date, ...] = ()
     local_holidays: Mapping[str, tuple[date, ...]] = field(default_factory=dict)
+    weekend: tuple[str, ...] = WEEKEND
+    overtime_days: tuple[str, ...] = ()
+    card_rules: pl.DataFrame = field(default_factory=lambda: empty(CARD_RULES))
 
     def series(self, entity: str, kind: str) -> str:
         """Prefix of the numbers of one kind of document (`invoice`, `credit_note`) of a legal entity."""
@@ -116,7 +120,10 @@ class Policies:
     @property
     def rating(self) -> RatingPolicies:
         """The part that the rating of time asks for."""
-        return RatingPolicies(week_start=self.week_start, holidays=self.holidays)
+        return RatingPolicies(
+            week_start=self.week_start, holidays=self.holidays, weekend=self.weekend,
+            overtime_day_types=self.overtime_days,
+        )  # fmt: skip
 
     @property
     def costing(self) -> CostPolicies:
@@ -174,6 +181,9 @@ def parse(document: Mapping[str, Any], version: int = 0) -> Policies:
         transfer_margin=Decimal(str(billing.get("transfer_margin") or 0)),
         week_start=billing.get("week_start") or "monday",
         holidays=tuple(sorted(day(each) for each in billing.get("holidays") or [])),
+        weekend=tuple(billing.get("weekend") or WEEKEND),
+        overtime_days=tuple(billing.get("overtime_days") or ()),
+        card_rules=_card_rules(document.get("rate_cards") or {}),
         local_holidays={
             code: tuple(sorted(map(day, e["holidays"]))) for code, e in entities.items() if e.get("holidays")
         },
@@ -183,6 +193,15 @@ def parse(document: Mapping[str, Any], version: int = 0) -> Policies:
 def _invoicing(stated: Mapping[str, Any]) -> Invoicing:
     facts = {name: str(value) for name, value in stated.items() if name not in ("electronic", "self_billed")}
     return Invoicing(bool(stated.get("electronic")), frozenset(stated.get("self_billed") or ()), facts)
+
+
+def _card_rules(cards: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
+    ruled = {code: card["rules"] for code, card in cards.items() if card.get("rules")}
+    exact = {
+        code: {name: v if isinstance(v, bool) else Decimal(str(v)) for name, v in rules.items()}
+        for code, rules in ruled.items()
+    }
+    return frame([{"card": code, **rules} for code, rules in exact.items()], CARD_RULES)
 
 
 def _tax(rules: list[Mapping[str, Any]]) -> pl.DataFrame:

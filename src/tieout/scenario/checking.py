@@ -76,7 +76,7 @@ _NUMBERS: Mapping[str, Callable[[Asked], Decimal]] = {
 def check_expectation(conn: Connection, scenario: Scenario, expectation: Expectation) -> list[Check]:
     """Every measure of one expectation."""
     where = expectation.where
-    names = ("contract", "entity", "line", "worker", "project")
+    names = ("contract", "entity", "line", "worker", "project", "invoice")
     asked = Asked(
         conn,
         expectation.at,
@@ -126,7 +126,9 @@ def _journal(asked: Asked, expectation: Expectation, expected: Mapping[str, Any]
 
 
 def _invoices(asked: Asked, scenario: Scenario) -> list[dict[str, Any]]:
-    rows = store.invoices(asked.conn, contract=asked.contract, entity=asked.entity, at=asked.at)
+    rows = store.invoices(
+        asked.conn, contract=asked.contract, entity=asked.entity, at=asked.at, number=asked.invoice
+    )
     found = []
     for row in rows:
         sign = 1 if row["kind"] == "invoice" else -1

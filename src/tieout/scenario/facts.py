@@ -14,7 +14,7 @@ from tieout.model.periods import Calendar, next_period, period_bounds, period_of
 from tieout.scenario import people
 from tieout.scenario.model import Contract, Entity, Line
 from tieout.scenario.parsing import DEFAULT_WORKER, Scenario
-from tieout.scenario.terms import amend_line, as_json, contract_document, modification, terms_of
+from tieout.scenario.terms import amend_lines, as_json, contract_document, modification, terms_of
 from tieout.scenario.verbs import (
     Amend,
     ContractCost,
@@ -104,6 +104,7 @@ class Facts:
             "id": entry_id, "project": line.project, "task": _task(line, body.task),
             "worker": body.worker or (default if default else DEFAULT_WORKER), "date": body.date or at,
             "hours": body.hours, "billable": body.billable, "approved": body.approved, "role": body.role,
+            "country": body.country, "worksite": body.worksite, "band": body.band,
         }  # fmt: skip
         self.entries[entry_id] = document
         return self.change("time_entry", entry_id, document, moment, version=body.version)
@@ -167,28 +168,20 @@ class Facts:
         contract = self.scenario.contract(number)
         document = self.contracts[number]
         before = dict(document)
-        if "end" in body.change:
-            document["end"] = body.change["end"]
-        if "collectible" in body.change:
-            document |= {"collectible": body.change["collectible"], "collectible_from": at}
-        self._amend_lines(contract, body, at)
+        change = body.change
+        if "end" in change.model_fields_set:
+            document["end"] = change.end
+        if change.collectible is not None:
+            document |= {"collectible": change.collectible, "collectible_from": at}
+        amend_lines(contract, change, at)
         document |= terms_of(contract)
         document["accounting"] |= modification(body)
         priced = any(document[name] != before[name] for name in ("lines", "end"))
-        document["effective_from"] = at + timedelta(days=1) if priced or "price" in body.change else at
+        document["effective_from"] = at + timedelta(days=1) if priced or change.price is not None else at
         return [
             *self._projects(contract, moment),
             self.change("contract", number, document, moment, version=body.version),
         ]
-
-    def _amend_lines(self, contract: Contract, body: Amend, at: date) -> None:
-        """Lines changed, added or ended; `billing` and `revenue` beside them are those of the contract's only line."""
-        own = {name: body.change[name] for name in ("billing", "revenue") if name in body.change}
-        for told in [*body.change.get("lines", []), *([own] if own else [])]:
-            amend_line(contract, told, at + timedelta(days=1))
-        for line in contract.lines:
-            if line.id in map(str, body.change.get("remove", [])):
-                line.ended_on = at
 
     def deposit(self, body: Deposit, at: date, moment: datetime) -> Change:
         """What a contract asks for before any work."""

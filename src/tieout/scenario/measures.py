@@ -38,6 +38,7 @@ class Asked:
     project: str | None = None
     functional: bool = False
     calendar: Calendar = MONTHS
+    invoice: str | None = None
 
     @property
     def of(self) -> Of:
@@ -62,7 +63,7 @@ class Asked:
 
     def documents(self, name: str) -> Decimal:
         """One sum over the released documents."""
-        return store.document_totals(self.conn, **self.of, at=self.at)[name]
+        return store.document_totals(self.conn, **self.of, at=self.at, number=self.invoice)[name]
 
 
 def net(asked: Asked, account: str) -> Decimal:

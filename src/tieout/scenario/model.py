@@ -8,38 +8,30 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from tieout.domain.rating.policies import DAY_TYPES, WEEKEND
+from tieout.domain.tax import CATEGORIES
 from tieout.model.periods import MONTH_ENDS, WEEKDAYS, YEAR_ENDS, Calendar, calendar_of
-from tieout.scenario.reading import Source
-
-
-def _exact(value: Any) -> Any:
-    """Numbers come as int or Decimal; a text or a bool is no number."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ValueError(f"a number expected, got {value!r}")
-    return Decimal(value)
-
-
-def _text(value: Any) -> Any:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _date(value: Any) -> Any:
-    if isinstance(value, date):
-        return value
-    raise ValueError(f"a date such as 2026-01-31 expected, got {value!r}")
-
-
-Number = Annotated[Decimal, BeforeValidator(_exact, json_schema_input_type=float)]
-Text = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=200)]
-Day = Annotated[date, BeforeValidator(_date, json_schema_input_type=str)]
-Share = Annotated[Number, Field(ge=0, le=1)]
-Any_ = Any
+from tieout.scenario.fields import (
+    Amount,
+    Country,
+    Currency,
+    Day,
+    NotNegative,
+    Number,
+    Owed,
+    Price,
+    Rated,
+    Share,
+    Text,
+    TimeZone,
+)
+from tieout.scenario.reading import BadScenario, Source
 
 
 class Part(BaseModel):
     """A part of the file with no other keys than its own."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, strict=True)
 
 
 # --- the firm -------------------------------------------------------------------------------------------------
@@ -47,13 +39,13 @@ class Part(BaseModel):
 
 class Entity(Part):
     code: Text
-    currency: Text = "USD"
-    country: Text = "US"
+    currency: Currency = "USD"
+    country: Country = "US"
     tax_id: Text | None = None
-    time_zone: Text = "UTC"
+    time_zone: TimeZone = "UTC"
     fiscal_year_start: int = Field(default=1, ge=1, le=12)
     framework: Literal["ifrs", "us_gaap"] = "ifrs"
-    month_end: Annotated[Literal[MONTH_ENDS], BeforeValidator(_text)] = "calendar"  # type: ignore[valid-type]
+    month_end: Annotated[Literal[MONTH_ENDS], BeforeValidator(str)] = "calendar"  # type: ignore[valid-type]
     year_end: Literal[YEAR_ENDS] = "last"  # type: ignore[valid-type]
     year_ends_on: Literal[WEEKDAYS] = "saturday"  # type: ignore[valid-type]
     week_53: int | None = None
@@ -71,19 +63,25 @@ class Entity(Part):
 
 class Customer(Part):
     code: Text
-    country: Text = "US"
+    country: Country = "US"
     terms: int = Field(default=30, ge=0, le=3650)
     tax_id: Text | None = None
     parent: Text | None = None
-    exempt: Any_ = None
+    exempt: Text | bool | None = None
+
+
+class Dated(Part):
+    """The day of an item of the timeline."""
+
+    at: Day
 
 
 class CostRate(Part):
     from_: Day = Field(alias="from")
     to: Day | None = None
     rate: Number
-    currency: Text | None = None
-    burden: Number = Decimal(0)
+    currency: Currency | None = None
+    burden: NotNegative = Decimal(0)
 
 
 class Worker(Part):
@@ -93,11 +91,11 @@ class Worker(Part):
     grade: Text | None = None
     entity: Text | None = None
     cost_center: Text | None = None
-    country: Text | None = None
+    country: Country | None = None
     hired: Day | None = None
     left: Day | None = None
     salaried: bool = True
-    capacity: Number = Decimal(40)
+    capacity: NotNegative = Decimal(40)
     skills: dict[str, int] = {}
     cost_rates: list[CostRate] = []
 
@@ -108,11 +106,11 @@ class Rate(Part):
     project: Text | None = None
     grade: Text | None = None
     role: Text | None = None
-    country: Text | None = None
+    country: Country | None = None
     worksite: Text | None = None
-    day_type: Text | None = None
+    day_type: Literal[DAY_TYPES] | None = None  # type: ignore[valid-type]
     band: Text | None = None
-    price: Number = Field(gt=0)
+    price: Rated
     unit: Literal["hour", "day"] = "hour"
     from_: Day | None = Field(default=None, alias="from")
     to: Day | None = None
@@ -120,15 +118,19 @@ class Rate(Part):
 
 class RateCard(Part):
     code: Text
-    currency: Text = "USD"
+    currency: Currency = "USD"
+    blended: bool | None = None
+    day_hours: Number | None = Field(default=None, gt=0, le=24)
+    day_step: Number | None = Field(default=None, gt=0, le=1)
+    day_overtime: bool | None = None
     rates: list[Rate] = Field(min_length=1)
 
 
 class Tax(Part):
     code: Text
-    country: Text | None = None
-    category: Text
-    rate: Number = Decimal(0)
+    country: Country | None = None
+    category: Literal[tuple(CATEGORIES)]  # type: ignore[valid-type]
+    rate: Share = Decimal(0)
     from_: Day | None = Field(default=None, alias="from")
     to: Day | None = None
     note: Text | None = None
@@ -142,7 +144,7 @@ class Holidays(Part):
 class Fx(Part):
     at: Day
     pair: Text
-    rate: Number
+    rate: Annotated[Number, Field(gt=0)]
     type: Literal["spot", "average", "contract"] = "spot"
 
 
@@ -156,16 +158,16 @@ class Project(Part):
 class PurchaseOrder(Part):
     number: Text
     customer: Text | None = None
-    amount: Number | None = None
-    currency: Text = "USD"
+    amount: Owed | None = None
+    currency: Currency = "USD"
 
 
 class Cap(Part):
     id: Text | None = None
-    lines: Any_ = "all"
-    amount: Number | None = Field(default=None, ge=0)
-    hours: Number | None = Field(default=None, ge=0)
-    includes: list[Text] | None = None
+    lines: Literal["all"] | list[Text] = "all"
+    amount: Owed | None = None
+    hours: NotNegative | None = None
+    includes: list[Literal["time", "expenses"]] | None = None
     over: Literal["hold", "write_off"] = "hold"
 
 
@@ -176,10 +178,11 @@ class Increment(Part):
 
 
 class Overtime(Part):
-    daily_after: Number | None = None
-    weekly_after: Number | None = None
-    multiplier: Number = Decimal("1.5")
+    daily_after: NotNegative | None = None
+    weekly_after: NotNegative | None = None
+    multiplier: NotNegative = Decimal("1.5")
     basis: Literal["bill", "work"] = "bill"
+    day_types: list[Literal[DAY_TYPES]] | None = None  # type: ignore[valid-type]
 
 
 Period = Literal["month", "quarter", "year"]
@@ -188,7 +191,7 @@ Period = Literal["month", "quarter", "year"]
 class ScheduleItem(Part):
     at: Day
     id: Text | None = None
-    amount: Number | None = Field(default=None, ge=0)
+    amount: Owed | None = None
     share: Share | None = None
 
 
@@ -196,18 +199,18 @@ class Milestone(Part):
     id: Text
     name: Text | None = None
     at: Day | None = None
-    amount: Number | None = Field(default=None, ge=0)
+    amount: Owed | None = None
     share: Share | None = None
 
 
 class Tier(Part):
     up_to: Number | None = Field(default=None, gt=0)
-    price: Number = Field(ge=0)
-    flat: Number | None = Field(default=None, ge=0)
+    price: Price
+    flat: Owed | None = None
 
 
 class Minimum(Part):
-    amount: Number = Field(ge=0)
+    amount: Owed
     every: Period = "month"
 
 
@@ -221,15 +224,15 @@ class Drawdown(Part):
 
 
 class CategoryLimit(Part):
-    limit_per_item: Number | None = Field(default=None, ge=0)
-    limit_per_day: Number | None = Field(default=None, ge=0)
-    limit_per_month: Number | None = Field(default=None, ge=0)
-    limit: Number | None = Field(default=None, ge=0)
+    limit_per_item: Owed | None = None
+    limit_per_day: Owed | None = None
+    limit_per_month: Owed | None = None
+    limit: Owed | None = None
 
 
 class ExpenseTerms(Part):
-    markup: Number | None = Field(default=None, ge=0)
-    cap: Number | None = Field(default=None, ge=0)
+    markup: NotNegative | None = None
+    cap: Owed | None = None
     categories: dict[str, CategoryLimit] = {}
 
 
@@ -239,10 +242,10 @@ class Billing(Part):
     cap: Cap | None = None
     increment: Increment | None = None
     overtime: Overtime | None = None
-    minimum_hours_per_day: Number | None = None
+    minimum_hours_per_day: Annotated[NotNegative, Field(le=24)] | None = None
     discount: Share | None = None
     expenses: ExpenseTerms | None = None
-    amount: Number | None = Field(default=None, ge=0)
+    amount: Owed | None = None
     schedule: list[ScheduleItem] | None = None
     every: Period | None = None
     milestones: list[Milestone] | None = None
@@ -255,12 +258,12 @@ class Billing(Part):
     proration: Literal["daily", "none"] | None = None
     uplift: Uplift | None = None
     unit: Text | None = None
-    included: Number | None = Field(default=None, ge=0)
+    included: NotNegative | None = None
     tiers: list[Tier] | None = None
     mode: Literal["graduated", "volume", "package"] | None = None
     package_size: Number | None = Field(default=None, gt=0)
     minimum: Minimum | None = None
-    price: Number | None = Field(default=None, ge=0)
+    price: Price | None = None
     anchor: Day | None = None
 
 
@@ -273,10 +276,10 @@ class Revenue(Part):
     method: Literal[
         "as_invoiced", "cost_to_cost", "labor_hours", "milestone", "straight_line", "units", "point_in_time"
     ]
-    estimated_cost: Number | None = None
-    estimated_hours: Number | None = None
-    estimated_units: Number | None = None
-    weights: dict[str, Number] | None = None
+    estimated_cost: Owed | None = None
+    estimated_hours: NotNegative | None = None
+    estimated_units: NotNegative | None = None
+    weights: dict[str, NotNegative] | None = None
     from_: Day | None = Field(default=None, alias="from")
     to: Day | None = None
     basis: Literal["daily", "monthly"] | None = None
@@ -287,14 +290,14 @@ class Bundle(Part):
     """Lines that are also sold together: the price of all lines of that id (IFRS 15.82)."""
 
     id: Text
-    price: Number = Field(ge=0)
+    price: Owed
 
 
 class Residual(Part):
     """The line gets what the others leave, when that lies in this range (IFRS 15.79(c))."""
 
-    low: Number | None = None
-    high: Number | None = None
+    low: Owed | None = None
+    high: Owed | None = None
 
 
 class Line(Part):
@@ -302,7 +305,7 @@ class Line(Part):
     name: Text | None = None
     project: Text | None = None
     obligation: Text | None = None
-    ssp: Number | None = None
+    ssp: Owed | None = None
     start: Day | None = None
     end: Day | None = None
     bundle: Bundle | None = None
@@ -330,7 +333,7 @@ class Payer(Part):
 
 class Variable(Part):
     id: Text
-    amount: Number = Decimal(0)
+    amount: Amount = Decimal(0)
     method: Literal["most_likely", "expected_value"] = "most_likely"
     lines: Literal["all"] | list[Text] = "all"
     constrained: bool = False
@@ -340,18 +343,18 @@ class Invoicing(Part):
     group: Literal["contract", "project", "purchase_order", "customer"] = "contract"
     terms: int | None = Field(default=None, ge=0, le=3650)
     tax: Text | None = None
-    calendar: Text | None = None
+    calendar: Literal["month_end"] | None = None
     consolidate: bool = False
     retention: Share | Retention | None = None
     split: list[Payer] | None = None
-    delivery: Text | None = None
+    delivery: Literal["pdf"] | None = None
 
 
 class Contract(Part):
     number: Text = "C-1"
     customer: Text | None = None
     entity: Text | None = None
-    currency: Text | None = None
+    currency: Currency | None = None
     start: Day | None = None
     end: Day | None = None
     purchase_order: Text | None = None
@@ -367,6 +370,11 @@ class Contract(Part):
     lines: list[Line] = Field(min_length=1)
 
 
+def default_project(contract: str, line: str, place: int) -> str:
+    """The project of a line that names none: `P-CONTRACT`, of every line but the first with the line's id."""
+    return f"P-{contract}" if place == 1 else f"P-{contract}-{line}"
+
+
 MEASURES = frozenset(
     [
         "revenue", "cost", "margin", "revenue_in_period", "cost_in_period", "billed", "tax", "billed_gross",
@@ -378,13 +386,6 @@ MEASURES = frozenset(
     ]
 )  # fmt: skip
 SELECTORS = frozenset({"contract", "line", "obligation", "entity", "worker", "project", "invoice"})
-
-POLICIES: dict[str, tuple[Any, ...]] = {
-    "expedient": ("warn", "strict"), "correction": ("next_invoice", "credit_note"),
-    "fx": ("event_date", "period_average"), "overtime_cost": ("capacity", "effective_rate"),
-    "labor_variance": ("projects", "period"), "week_start": (), "usage_tolerance": (), "write_limit": (),
-    "prior_period_material": (), "transfer_margin": (), "tie_out_tolerance": (), "accrue_unapproved": (True, False),
-}  # fmt: skip
 
 
 class Event(BaseModel):
@@ -414,10 +415,33 @@ class Expectation(BaseModel):
     place: tuple[Any, ...]
 
 
+class Policies(Part):
+    """What the firm chose; a file states what differs from these defaults."""
+
+    expedient: Literal["warn", "strict"] = "warn"
+    correction: Literal["next_invoice", "credit_note"] = "next_invoice"
+    fx: Literal["event_date", "period_average"] = "event_date"
+    overtime_cost: Literal["capacity", "effective_rate"] = "capacity"
+    labor_variance: Literal["projects", "period"] = "projects"
+    week_start: Literal[WEEKDAYS] = "monday"  # type: ignore[valid-type]
+    weekend: list[Literal[WEEKDAYS]] = list(WEEKEND)  # type: ignore[valid-type]
+    overtime_days: list[Literal[DAY_TYPES]] = []  # type: ignore[valid-type]
+    usage_tolerance: NotNegative = Decimal(0)
+    write_limit: NotNegative = Decimal(0)
+    prior_period_material: NotNegative = Decimal(0)
+    transfer_margin: NotNegative = Decimal(0)
+    tie_out_tolerance: NotNegative = Decimal(0)
+    accrue_unapproved: bool = True
+
+
+def _exact_one(value: Any) -> Any:
+    return value if type(value) is int else None
+
+
 class Header(Part):
     """The file without its timeline and expectations."""
 
-    scenario: Literal[1]
+    scenario: Annotated[Literal[1], BeforeValidator(_exact_one)]
     name: Text
     source: str | None = None
     tags: list[Text] = []
@@ -425,13 +449,13 @@ class Header(Part):
     customers: list[Customer] = []
     workers: list[Worker] = []
     calendars: list[Holidays] = []
-    leave: Any_ = None
+    leave: Any = None
     rate_cards: list[RateCard] = []
     taxes: list[Tax] = []
     fx: list[Fx] = []
     purchase_orders: list[PurchaseOrder] = []
     projects: list[Project] = []
-    policies: dict[str, Any] = {}
+    policies: Policies = Policies()
     contracts: list[Contract] = []
     timeline: list[dict[str, Any]] = []
     expect: list[dict[str, Any]] = []
@@ -442,12 +466,12 @@ def validated(source: Source, model: type[BaseModel], value: Any, place: tuple[A
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-        where = (*place, *first["loc"])
-        key = ".".join(str(part) for part in first["loc"]) or "here"
-        what = (
-            "unknown key"
-            if first["type"] == "extra_forbidden"
-            else first["msg"].removeprefix("Value error, ")
-        )
-        raise source.bad(where, f"{key}: {what}") from None
+        raise explained(source, error, place) from None
+
+
+def explained(source: Source, error: ValidationError, place: tuple[Any, ...]) -> BadScenario:
+    """The first thing that is wrong with a part, as an error at its line; an unknown key goes first."""
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+    key = ".".join(str(part) for part in first["loc"]) or "here"
+    what = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+    return source.bad((*place, *first["loc"]), f"{key}: {what}")

@@ -14,7 +14,7 @@ from tieout.scenario.verbs import Payroll, Subcontract
 if TYPE_CHECKING:
     from tieout.scenario.facts import Facts
 
-_EMPLOYMENT = ("left", "role", "hired", "entity", "salaried", "capacity")
+_EMPLOYMENT = ("left", "role", "grade", "country", "hired", "entity", "salaried", "capacity")
 _FIRST = date(1990, 1, 1)
 
 
@@ -64,7 +64,8 @@ def subcontract(facts: Facts, body: Subcontract, at: date, moment: datetime) -> 
 
 def _worker(facts: Facts, worker: Worker, effective: date | None = None) -> dict[str, Any]:
     return {
-        "id": worker.id, "name": worker.name or worker.id, "role": worker.role, "hired": worker.hired,
+        "id": worker.id, "name": worker.name or worker.id, "role": worker.role, "grade": worker.grade,
+        "country": worker.country, "hired": worker.hired,
         "left": worker.left, "entity": _entity(facts, worker), "effective": effective, "salaried": worker.salaried,
         "capacity": worker.capacity,
     }  # fmt: skip

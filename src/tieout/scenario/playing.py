@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -20,12 +20,14 @@ from tieout.hub.actors import APPROVER, PREPARER, Actor
 from tieout.hub.price_list import RatePrice
 from tieout.hub.rating.plans import BY_PERIOD
 from tieout.hub.refusals import Refusal
-from tieout.scenario import cash, people
+from tieout.scenario import cash
 from tieout.scenario.checking import Check, check_always, check_expectation
 from tieout.scenario.facts import CONNECTION, Facts, periods_through
 from tieout.scenario.model import Event, Rate
 from tieout.scenario.parsing import Scenario
+from tieout.scenario.stating import STATED, stated
 from tieout.scenario.support import refuse_unsupported
+from tieout.scenario.terms import as_json
 from tieout.store import clock, scenarios
 
 KINDS = ("rate", "bill", "settle", "cost", "payroll", "remeasure")
@@ -34,32 +36,8 @@ KINDS = ("rate", "bill", "settle", "cost", "payroll", "remeasure")
 PREPARER_ACTOR = Actor("preparer@scenario", frozenset({PREPARER}))
 APPROVER_ACTOR = Actor("approver@scenario", frozenset({APPROVER}))
 _NOON, _EVENING = time(12, tzinfo=timezone.utc), time(20, tzinfo=timezone.utc)
-_FACTS = frozenset(
-    [
-        "sign",
-        "activate",
-        "terminate",
-        "time",
-        "expense",
-        "correct",
-        "withdraw",
-        "amend",
-        "worker",
-        "close",
-        "reopen",
-        "pay",
-        "milestone",
-        "usage",
-        "deliver",
-        "progress",
-        "estimate",
-        "payroll",
-        "subcontract",
-        "fx",
-        "contract_cost",
-        "suspend",
-    ]
-)
+_KEPT_WAITING = STATED | {"close", "reopen", "pay"}
+"""Verbs before which nothing that was heard needs to be taken in."""
 
 
 @dataclass
@@ -83,6 +61,7 @@ class Player:
         self._configure()
         self._hear(self.facts.firm(self.moment, opening))
         self._flush()
+        self.stated = stated(self.facts, self.scenario.timeline, self.moment)
         events = sorted(self.scenario.timeline, key=lambda event: event.heard)
         days = sorted({e.heard for e in events} | {x.at for x in self.scenario.expectations})
         checks: list[Check] = []
@@ -97,9 +76,12 @@ class Player:
         self._at(max(datetime.combine(day, _NOON), self.moment + timedelta(microseconds=1)))
         for event in events:
             try:
-                if event.verb not in _FACTS:
+                if event.verb not in _KEPT_WAITING:
                     self._flush()
-                getattr(self, f"_{event.verb}")(event)
+                if event.verb in STATED:
+                    self._state(event)
+                else:
+                    getattr(self, f"_{event.verb}")(event)
             except Refusal as refused:
                 raise self.scenario.source.bad(event.place, str(refused), "refused") from None
             self._at(self.moment + timedelta(seconds=1))
@@ -164,80 +146,10 @@ class Player:
 
     # --- facts --------------------------------------------------------------------------------------------
 
-    def _fact(self, event: Event, change: Change) -> None:
-        self._hear([change, change] if event.body.again else [change])
-
-    def _number(self, event: Event) -> str:
-        return event.body.contract or self.scenario.header.contracts[0].number
-
-    def _sign(self, event: Event) -> None:
-        self._fact(event, self.facts.state(self._number(event), self.moment, event.body.version, state="signed",
-                                           signed_on=event.at))  # fmt: skip
-
-    def _activate(self, event: Event) -> None:
-        self._fact(
-            event, self.facts.state(self._number(event), self.moment, event.body.version, state="active")
-        )
-
-    def _terminate(self, event: Event) -> None:
-        self._fact(event, self.facts.state(self._number(event), self.moment, event.body.version, state="terminated",
-                                           terminated_on=event.at))  # fmt: skip
-
-    def _time(self, event: Event) -> None:
-        self._fact(event, self.facts.time(event.body, event.at, self.moment))
-
-    def _expense(self, event: Event) -> None:
-        self._fact(event, self.facts.expense(event.body, event.at, self.moment))
-
-    def _correct(self, event: Event) -> None:
-        self._fact(event, self.facts.correct(event.body, self.moment))
-
-    def _withdraw(self, event: Event) -> None:
-        self._fact(event, self.facts.withdraw(event.body.id, event.body.version, self.moment))
-
-    def _milestone(self, event: Event) -> None:
-        self._fact(event, self.facts.performance("milestone", event.body, event.at, self.moment))
-
-    def _usage(self, event: Event) -> None:
-        self._fact(event, self.facts.performance("usage_reading", event.body, event.at, self.moment))
-
-    def _deliver(self, event: Event) -> None:
-        self._fact(event, self.facts.performance("delivery", event.body, event.at, self.moment))
-
-    def _progress(self, event: Event) -> None:
-        self._fact(event, self.facts.performance("progress", event.body, event.at, self.moment))
-
-    def _estimate(self, event: Event) -> None:
-        self._fact(event, self.facts.performance("variable_estimate", event.body, event.at, self.moment))
-
-    def _amend(self, event: Event) -> None:
-        *projects, contract = self.facts.amend(self._number(event), event.body, event.at, self.moment)
-        self._hear(projects)
-        self._fact(event, contract)
-
-    def _worker(self, event: Event) -> None:
-        effective = event.body.effective or event.at
-        told = event.body.model_dump(by_alias=True)
-        for change in people.changed(self.facts, event.body.id, told, effective, self.moment):
-            self._fact(event, change)
-
-    def _payroll(self, event: Event) -> None:
-        self._fact(event, people.payroll(self.facts, event.body, self.moment))
-
-    def _subcontract(self, event: Event) -> None:
-        self._fact(event, people.subcontract(self.facts, event.body, event.at, self.moment))
-
-    def _contract_cost(self, event: Event) -> None:
-        self._fact(event, self.facts.contract_cost(event.body, event.at, self.moment))
-
-    def _suspend(self, event: Event) -> None:
-        self._fact(
-            event, self.facts.state(self._number(event), self.moment, event.body.version, state="suspended")
-        )
-
-    def _fx(self, event: Event) -> None:
-        rate = event.body
-        self._fact(event, self.facts.fx(rate.pair, rate.type, rate.rate, event.at, self.moment))
+    def _state(self, event: Event) -> None:
+        """A fact is heard, maybe long after its source stated it, maybe twice."""
+        heard = [replace(change, observed_at=self.moment) for change in self.stated[event.place]]
+        self._hear(heard * 2 if event.body.again else heard)
 
     def _rate(self, event: Event) -> None:
         card = next(c for c in self.scenario.header.rate_cards if c.code == event.body.card)
@@ -281,7 +193,7 @@ class Player:
     def _deposit(self, event: Event) -> None:
         """Asked for, invoiced and paid on one day."""
         self._flush()
-        self._fact(event, self.facts.deposit(event.body, event.at, self.moment))
+        self._hear([self.facts.deposit(event.body, event.at, self.moment)])
         self._flush()
         contract = self.scenario.contract(event.body.contract).number
         run_id = self._begin(
@@ -425,19 +337,7 @@ def workspace_document(scenario: Scenario) -> dict[str, Any]:
                 "to": None,
             }
         ]
-    billing_rules = {
-        "correction": header.policies.get("correction", "next_invoice"),
-        "week_start": header.policies.get("week_start", "monday"),
-        "tie_out_tolerance": str(header.policies.get("tie_out_tolerance", 0)),
-        "write_limit": str(header.policies.get("write_limit", 0)),
-        "prior_period_material": str(header.policies.get("prior_period_material", 0)),
-        "accrue_unapproved": header.policies.get("accrue_unapproved", True),
-        "expedient": header.policies.get("expedient", "warn"),
-        "usage_tolerance": str(header.policies.get("usage_tolerance", 0)),
-        "overtime_cost": header.policies.get("overtime_cost", "capacity"),
-        "labor_variance": header.policies.get("labor_variance", "projects"),
-        "transfer_margin": str(header.policies.get("transfer_margin", 0)),
-    }
+    billing_rules = {name: as_json(value) for name, value in header.policies.model_dump().items()}
     holidays = {one.entity: [day.isoformat() for day in one.holidays] for one in header.calendars}
     zones = {
         entity.code: {
@@ -447,7 +347,15 @@ def workspace_document(scenario: Scenario) -> dict[str, Any]:
         }
         for entity in header.entities
     }
-    return {"name": "scenario", "ownership": owned, "tax": rules, "billing": billing_rules, "entities": zones}
+    named = {"blended", "day_hours", "day_step", "day_overtime"}
+    cards = {
+        card.code: {"rules": as_json(card.model_dump(include=named, exclude_none=True))}
+        for card in header.rate_cards
+    }
+    return {
+        "name": "scenario", "ownership": owned, "tax": rules, "billing": billing_rules, "entities": zones,
+        "rate_cards": cards,
+    }  # fmt: skip
 
 
 def _price(rate: Rate, currency: str, row: int, heard: date | None = None) -> RatePrice:

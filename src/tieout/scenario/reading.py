@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
-from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, ScalarNode
 
 Place = tuple[Any, ...]
 LARGEST_FILE = 2 * 1024 * 1024
-DEEPEST = 40
+DEEPEST, MOST_VALUES = 40, 200_000
 
 
 class BadScenario(ValueError):
@@ -73,13 +73,15 @@ def _value(source: Source, node: Any, place: Place) -> Any:
     source.lines[place] = node.start_mark.line + 1
     if len(place) > DEEPEST:
         raise source.bad(place, "nested too deeply")
-    if isinstance(node, MappingNode):
-        return _mapping(source, node, place)
-    if isinstance(node, SequenceNode):
-        return [_value(source, item, (*place, number)) for number, item in enumerate(node.value)]
+    if len(source.lines) > MOST_VALUES:  # aliases of aliases grow without end
+        raise source.bad(place[:1], f"a scenario has at most {MOST_VALUES} values, aliases counted")
     if isinstance(node, ScalarNode):
         return _scalar(source, node, place)
-    raise source.bad(place, "anchors and aliases are not used in scenarios")
+    if not str(node.tag).startswith("tag:yaml.org,2002:"):
+        raise source.bad(place, f"the tag {node.tag} is not used in scenarios")
+    if isinstance(node, MappingNode):
+        return _mapping(source, node, place)
+    return [_value(source, item, (*place, number)) for number, item in enumerate(node.value)]
 
 
 def _mapping(source: Source, node: MappingNode, place: Place) -> Mapping[str, Any]:
@@ -94,6 +96,12 @@ def _mapping(source: Source, node: MappingNode, place: Place) -> Mapping[str, An
     return found
 
 
+def _plain(number: str) -> str:
+    if "_" in number:
+        raise ValueError
+    return number
+
+
 def _scalar(source: Source, node: ScalarNode, place: Place) -> Any:
     tag, text = str(node.tag).rsplit(":", 1)[-1], node.value
     if tag == "str":
@@ -104,9 +112,9 @@ def _scalar(source: Source, node: ScalarNode, place: Place) -> Any:
         return text.lower() == "true"
     try:
         if tag == "int":
-            return int(text.replace("_", ""), 0)
+            return int(_plain(text), 0)
         if tag == "float":
-            number = Decimal(text.replace("_", ""))
+            number = Decimal(_plain(text))
             if not number.is_finite():
                 raise ValueError
             return number

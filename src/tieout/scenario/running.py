@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -90,6 +91,11 @@ def _run(admin_url: str, template: str, settings: Settings, file: Path, keep: bo
             engine.dispose()
     except BadScenario as bad:
         error = {"code": bad.code, "message": bad.message, "file": bad.file, "line": bad.line}
+    except Exception as defect:
+        # what no check foresaw is a defect of ours: told as such with its place, and the other files go on
+        where = traceback.extract_tb(defect.__traceback__)[-1]
+        said = f"{type(defect).__name__}: {defect} ({Path(where.filename).name}:{where.lineno})"
+        error = {"code": "defect", "message": said[:1000], "file": str(file), "line": 1}
     finally:
         if not keep:
             drop_database(admin_url, database)

@@ -6,13 +6,14 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from tieout.scenario.model import MEASURES, SELECTORS, Header
-from tieout.scenario.verbs import VERBS, Verb
+from tieout.scenario.expected import Expected
+from tieout.scenario.model import Header, Part
+from tieout.scenario.verbs import VERBS
 
 
 def json_schema() -> dict[str, Any]:
     """One schema: the header, each timeline item with its verb, each expectation with its measures."""
-    models: list[tuple[type[Verb] | type[Header], Any]] = [(Header, "validation")]
+    models: list[tuple[type[Part], Any]] = [(Header, "validation"), (Expected, "validation")]
     models += [(model, "validation") for model in dict.fromkeys(VERBS.values())]
     refs, definitions = models_json_schema(models)
     named = {model: refs[model, "validation"] for model in dict.fromkeys(VERBS.values())}
@@ -26,20 +27,7 @@ def json_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {"at": day, **{verb: named[model] for verb, model in VERBS.items()}},
     }
-    selectors: dict[str, Any] = {name: {"type": "string"} for name in sorted(SELECTORS)}
-    measures: dict[str, Any] = {name: {} for name in sorted(MEASURES)}
-    header["properties"]["expect"]["items"] = {
-        "type": "object",
-        "required": ["at"],
-        "additionalProperties": False,
-        "properties": {
-            "at": day,
-            "tolerance": {"type": "number"},
-            "in": {"const": "functional"},
-            **selectors,
-            **measures,
-        },
-    }
+    header["properties"]["expect"]["items"] = refs[Expected, "validation"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **header,

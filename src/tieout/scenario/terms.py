@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,9 +16,9 @@ from tieout.scenario.model import (
     Release,
     Retention,
     Revenue,
+    default_project,
 )
-from tieout.scenario.parsing import default_project
-from tieout.scenario.verbs import Amend
+from tieout.scenario.verbs import Amend, Change
 
 
 def contract_document(contract: Contract, signed: bool) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def modification(body: Amend) -> dict[str, Any]:
     """What kind of modification the version is (IFRS 15.18-21)."""
     told = {
         "treatment": body.treatment, "distinct": body.distinct, "at_ssp": body.at_ssp,
-        "price": body.change.get("price"), "past_change": body.change.get("past_change"),
+        "price": body.change.price, "past_change": body.change.past_change,
     }  # fmt: skip
     return _without_nulls(told)
 
@@ -192,7 +192,22 @@ def _without_nulls(told: Mapping[str, Any]) -> dict[str, Any]:
     return {name: as_json(value) for name, value in told.items() if value is not None}
 
 
-def amend_line(contract: Contract, told: Mapping[str, Any], first_day: date) -> None:
+def amend_lines(contract: Contract, change: Change, at: date) -> None:
+    """Lines changed, added or ended at the end of a day; `billing` and `revenue` are those of the only line.
+
+    Raises pydantic's ValidationError where what comes of it is no line.
+    """
+    own = {
+        name: getattr(change, name) for name in ("billing", "revenue") if getattr(change, name) is not None
+    }
+    for told in [*change.lines, *([own] if own else [])]:
+        _amend_line(contract, told, at + timedelta(days=1))
+    for line in contract.lines:
+        if line.id in change.remove:
+            line.ended_on = at
+
+
+def _amend_line(contract: Contract, told: Mapping[str, Any], first_day: date) -> None:
     """Merge a change into the line that it names (the only one when it names none), or add a line from a day on."""
     named = str(told.get("id", contract.lines[0].id if len(contract.lines) == 1 else ""))
     line = next((one for one in contract.lines if one.id == named), None)

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from tieout.scenario.model import CostRate, Day, Number, Part, Rate, Share, Text
+from tieout.scenario.fields import (
+    Amount,
+    Country,
+    Currency,
+    Day,
+    NotNegative,
+    Number,
+    Owed,
+    PeriodCode,
+    Share,
+    Text,
+)
+from tieout.scenario.model import CostRate, Part, Rate
 
 
 class Verb(Part):
@@ -32,8 +44,9 @@ class TimeEntry(OnContract):
     billable: bool = True
     approved: bool = True
     role: Text | None = None
-    country: Text | None = None
+    country: Country | None = None
     worksite: Text | None = None
+    band: Text | None = None
 
 
 class Expense(OnContract):
@@ -41,12 +54,12 @@ class Expense(OnContract):
     worker: Text | None = None
     line: Text | None = None
     date: Day | None = None
-    amount: Number
-    currency: Text | None = None
+    amount: Amount
+    currency: Currency | None = None
     category: Text | None = None
     billable: bool = True
     approved: bool = True
-    tax_amount: Number | None = None
+    tax_amount: Amount | None = None
     nature: Literal["principal", "agent", "disbursement"] | None = None
     task: Text | None = None
     notes: Text | None = None
@@ -60,13 +73,16 @@ class Correct(Verb):
     billable: bool | None = None
     approved: bool | None = None
     role: Text | None = None
+    country: Country | None = None
+    worksite: Text | None = None
+    band: Text | None = None
     worker: Text | None = None
     contract: Text | None = None
     line: Text | None = None
-    amount: Number | None = None
-    currency: Text | None = None
+    amount: Amount | None = None
+    currency: Currency | None = None
     category: Text | None = None
-    tax_amount: Number | None = None
+    tax_amount: Amount | None = None
     nature: Literal["principal", "agent", "disbursement"] | None = None
     quantity: Number | None = None
 
@@ -75,11 +91,24 @@ class Withdraw(Verb):
     id: Text
 
 
+class Change(Part):
+    """What an amendment changes; `lines` are merged into those that they name, or added."""
+
+    lines: list[dict[str, Any]] = Field(default=[])
+    remove: list[Text] = Field(default=[])
+    billing: dict[str, Any] | None = None
+    revenue: dict[str, Any] | None = None
+    end: Day | None = None
+    price: Owed | None = None
+    past_change: Amount | None = None
+    collectible: bool | None = None
+
+
 class Amend(OnContract):
     treatment: Literal["auto", "separate", "prospective", "cumulative"] = "auto"
     distinct: bool | None = None
     at_ssp: bool | None = None
-    change: dict[str, Any]
+    change: Change
 
 
 class MilestoneState(OnContract):
@@ -90,16 +119,16 @@ class MilestoneState(OnContract):
 
 class Progress(OnContract):
     line: Text | None = None
-    cost_to_date: Number | None = None
+    cost_to_date: Amount | None = None
     hours_to_date: Number | None = None
     units_to_date: Number | None = None
     percent: Number | None = None
-    estimated_cost: Number | None = None
+    estimated_cost: Amount | None = None
     estimated_hours: Number | None = None
     estimated_units: Number | None = None
-    uninstalled_cost: Number | None = None
-    wasted_cost: Number | None = None
-    reimbursed_price: Number | None = None
+    uninstalled_cost: Amount | None = None
+    wasted_cost: Amount | None = None
+    reimbursed_price: Amount | None = None
     completed: bool | None = None
 
 
@@ -118,13 +147,13 @@ class Usage(Quantity):
 
 
 class Outcome(Part):
-    amount: Number
+    amount: Amount
     probability: Share | None = None
 
 
 class Estimate(OnContract):
     variable: Text
-    amount: Number | None = None
+    amount: Amount | None = None
     outcomes: list[Outcome] | None = None
     constrained: bool | None = None
 
@@ -144,12 +173,12 @@ class CreditItem(Part):
     id: Text
     hours: Number | None = None
     quantity: Number | None = None
-    amount: Number | None = None
+    amount: Amount | None = None
 
 
 class Credit(OnInvoice):
     lines: list[CreditItem] | None = None
-    amount: Number | None = None
+    amount: Amount | None = None
     all: bool = False
     kind: Literal["correction", "concession", "cancellation"] = "correction"
     reason: Text = "stated by the scenario"
@@ -157,14 +186,14 @@ class Credit(OnInvoice):
 
 
 class Pay(OnInvoice):
-    amount: Number | None = None
-    currency: Text | None = None
-    withheld: Number | None = None
+    amount: Amount | None = None
+    currency: Currency | None = None
+    withheld: Owed | None = None
 
 
 class FxRate(Verb):
     pair: Text
-    rate: Number
+    rate: Number = Field(gt=0)
     type: Literal["spot", "average", "contract"] = "spot"
 
 
@@ -181,45 +210,48 @@ class WorkerChange(Verb):
     entity: Text | None = None
     hired: Day | None = None
     salaried: bool | None = None
-    capacity: Number | None = None
+    capacity: NotNegative | None = None
+    cost_center: Text | None = None
+    name: Text | None = None
+    skills: dict[str, int] | None = None
     grade: Text | None = None
-    country: Text | None = None
+    country: Country | None = None
 
 
 class Payroll(Verb):
     id: Text | None = None
     worker: Text
     period: Text
-    amount: Number
-    currency: Text | None = None
+    amount: Amount
+    currency: Currency | None = None
     entity: Text | None = None
 
 
 class ContractCost(OnContract):
     id: Text | None = None
-    amount: Number
+    amount: Amount
     kind: Literal["commission", "set_up", "other"] = "commission"
-    currency: Text | None = None
+    currency: Currency | None = None
     service_start: Day | None = None
     service_end: Day | None = None
     creates_service: bool | None = None
 
 
 class Dispute(OnInvoice):
-    amount: Number | None = None
-    expected_concession: Number = Decimal(0)
+    amount: Amount | None = None
+    expected_concession: Owed = Decimal(0)
     reason: Text = "stated by the scenario"
 
 
 class CreditLoss(OnInvoice):
-    amount: Number
+    amount: Amount
     reason: Text = "stated by the scenario"
 
 
 class Deposit(OnContract):
     id: Text | None = None
-    amount: Number
-    currency: Text | None = None
+    amount: Amount
+    currency: Currency | None = None
 
 
 class Subcontract(OnContract):
@@ -228,14 +260,14 @@ class Subcontract(OnContract):
     date: Day | None = None
     supplier: Text | None = None
     billable: bool = False
-    amount: Number
-    currency: Text | None = None
-    tax_amount: Number | None = None
+    amount: Amount
+    currency: Currency | None = None
+    tax_amount: Amount | None = None
 
 
 class Close(Verb):
     entity: Text | None = None
-    period: Text
+    period: PeriodCode
     strict: bool = False
 
 
@@ -248,9 +280,9 @@ class Hold(OnContract):
 class Write(OnContract):
     id: Text | None = None
     line: Text | None = None
-    down: Number | None = Field(default=None, gt=0)
-    up: Number | None = Field(default=None, gt=0)
-    off: Number | None = Field(default=None, gt=0)
+    down: Annotated[Amount, Field(gt=0)] | None = None
+    up: Annotated[Amount, Field(gt=0)] | None = None
+    off: Annotated[Amount, Field(gt=0)] | None = None
     reason: Text = "stated by the scenario"
 
 

@@ -15,7 +15,7 @@ from tieout.store.tables import contract, contract_terms, exception, legal_entit
 _S = pl.String
 ENTRY_COLUMNS = {
     "entry": _S, "version": pl.Int64, "contract": _S, "line": _S, "project": _S, "project_state": _S, "task": _S,
-    "task_state": _S, "worker": _S, "worker_left": pl.Date, "role": _S, "grade": _S, "country": _S, "worksite": _S,
+    "task_state": _S, "worker": _S, "worker_left": pl.Date, "role": _S, "grade": _S, "country": _S, "worksite": _S, "band": _S,
     "work_date": pl.Date, "worked_hours": pl.Decimal(20, 6), "billable": pl.Boolean, "state": _S,
     "recorded_at": pl.Datetime("us", "UTC"), "in_scope": pl.Boolean,
 }  # fmt: skip
@@ -27,8 +27,9 @@ RATE_COLUMNS = {
 
 _MICROSECONDS = "(extract(epoch FROM {}) * 1000000)::bigint"
 _ENTRY_SELECT = f"""
-    SELECT e.key, e.version, p.contract, CASE WHEN p.contract IS NOT NULL THEN '1' END, e.project, p.state, e.task,
-           t.state, e.worker, w.left_on, coalesce(e.role, w.role), NULL, NULL, NULL, e.work_date, e.worked_hours,
+    SELECT e.key, e.version, p.contract, CASE WHEN p.contract IS NOT NULL THEN '1' END, e.project, p.state,
+           coalesce(t.title, e.task), t.state, e.worker, w.left_on, coalesce(e.role, w.role), w.grade,
+           coalesce(e.country, w.country), e.worksite, e.band, e.work_date, e.worked_hours,
            e.billable, e.state, {_MICROSECONDS.format("e.recorded_at")}, %s
     FROM time_entry e
     LEFT JOIN project p ON p.key = e.project AND p.superseded_at IS NULL

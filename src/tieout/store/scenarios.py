@@ -183,9 +183,15 @@ def event_totals(
 
 
 def document_totals(
-    conn: Connection, *, contract: str | None, entity: str | None, line: str | None, at: date
+    conn: Connection,
+    *,
+    contract: str | None,
+    entity: str | None,
+    line: str | None,
+    at: date,
+    number: str | None = None,
 ) -> dict[str, Decimal]:
-    """Released invoices less released credit notes issued by a day: net, tax, gross; credits net.
+    """Released invoices less released credit notes issued by a day: net, tax, gross; credits net; of one by number.
 
     Of one contract line the net amounts only: tax is of the whole document.
     """
@@ -199,8 +205,11 @@ def document_totals(
         " FROM invoice WHERE number IS NOT NULL AND issue_date <= :at AND purpose <> 'retention'"
         " AND (CAST(:contract AS text) IS NULL OR contract = :contract)"
         " AND (CAST(:entity AS text) IS NULL OR legal_entity = :entity)"
+        " AND (CAST(:number AS text) IS NULL OR number = :number"
+        "      OR credits = (SELECT id FROM invoice WHERE number = :number))"
     )
-    return dict(conn.execute(sign, {"contract": contract, "entity": entity, "at": at}).mappings().one())
+    told = {"contract": contract, "entity": entity, "at": at, "number": number}
+    return dict(conn.execute(sign, told).mappings().one())
 
 
 def _line_totals(
@@ -235,13 +244,18 @@ def worked_hours(
     return Decimal(conn.execute(query, told).scalar_one())
 
 
-def invoices(conn: Connection, *, contract: str | None, entity: str | None, at: date) -> list[dict[str, Any]]:
+def invoices(
+    conn: Connection, *, contract: str | None, entity: str | None, at: date, number: str | None = None
+) -> list[dict[str, Any]]:
     """Released documents issued by a day in number order, with their lines; credit notes negative."""
     query = select(invoice).where(invoice.c.number.is_not(None), invoice.c.issue_date <= at)
     if contract is not None:
         query = query.where(invoice.c.contract == contract)
     if entity is not None:
         query = query.where(invoice.c.legal_entity == entity)
+    if number is not None:
+        original = select(invoice.c.id).where(invoice.c.number == number).scalar_subquery()
+        query = query.where(or_(invoice.c.number == number, invoice.c.credits == original))
     found = [
         dict(row) for row in conn.execute(query.order_by(invoice.c.released_at, invoice.c.number)).mappings()
     ]

@@ -412,6 +412,8 @@ worker = _canonical(
     Column("full_name", String),
     Column("email", String),
     Column("role", String),
+    Column("grade", String),
+    Column("country", String, comment="where the worker is based, ISO 3166"),
     Column("hired_on", Date),
     Column("left_on", Date),
     Column("effective_from", Date, comment="first day on which this version's employment holds"),
@@ -431,6 +433,9 @@ time_entry = _canonical(
     Column("billable", Boolean),
     Column("state", String),
     Column("role", String),
+    Column("country", String, comment="where the work was done, ISO 3166; null: where its worker is based"),
+    Column("worksite", String),
+    Column("band", String, comment="time band of the day, as the source names it"),
     Column("notes", String),
     Column("approved_at", MOMENT, comment="when the approval was first heard"),
     extra=(

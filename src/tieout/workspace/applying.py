@@ -129,12 +129,15 @@ def _hear(conn: Connection, loaded: Loaded, before: Mapping[str, Any]) -> tuple[
     old, new = before.get("rate_cards") or {}, loaded.document["rate_cards"]
     added, ended, changed = 0, 0, []
     for card in sorted({*old, *new}):
-        if (old.get(card) or {}).get("digest") == (new.get(card) or {}).get("digest"):
+        was, now = old.get(card) or {}, new.get(card) or {}
+        if was.get("rules") != now.get("rules"):  # what a day is, or that every role costs the same
+            changed.append(card)
+        if was.get("digest") == now.get("digest"):
             continue
         heard = _hear_card(conn, card, loaded.cards.get(card, []))
         added, ended = added + heard.added, ended + heard.ended
         changed += [card] if heard.added or heard.ended else []
-    return added, ended, changed
+    return added, ended, sorted(set(changed))
 
 
 def _hear_card(conn: Connection, card: str, prices: Sequence[tuple[str, RatePrice]]) -> rates.Heard:

@@ -235,6 +235,7 @@ def _cards(folder: Path, loaded: Loaded) -> None:
     loaded.cards = {code: card.prices for code, card in cards.items()}
     loaded.document["rate_cards"] = {
         code: {"currency": card.currency, "files": card.files, "prices": len(card.prices),
+               "rules": dict(card.rules),
                "digest": digest_of(price.facts for _, price in card.prices).hex()}
         for code, card in cards.items()
     }  # fmt: skip

@@ -21,11 +21,12 @@ from tieout.workspace.yamlfile import YamlFile, outside
 
 @dataclass
 class Card:
-    """One rate card: its prices with the file that states each."""
+    """One rate card: its prices with the file that states each, and its `rules` (blended, what a day is)."""
 
     currency: str
     files: list[str] = field(default_factory=list)
     prices: list[tuple[str, RatePrice]] = field(default_factory=list)
+    rules: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read(folder: Path, files: Sequence[YamlFile]) -> tuple[dict[str, Card], list[Finding]]:
@@ -43,7 +44,7 @@ def read(folder: Path, files: Sequence[YamlFile]) -> tuple[dict[str, Card], list
             continue
         name, found, wrong = _prices(folder, file, shape)
         findings += wrong
-        cards[shape.card] = Card(shape.currency, [name], [(name, price) for price in found])
+        cards[shape.card] = Card(shape.currency, [name], [(name, price) for price in found], shape.rules)
     return cards, findings
 
 

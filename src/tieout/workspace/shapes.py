@@ -19,6 +19,7 @@ from pydantic import (
     ValidationError,
 )
 
+from tieout.domain.rating.policies import DAY_TYPES
 from tieout.domain.subledger.accounts import ACCOUNTS
 from tieout.model.money import is_currency
 from tieout.model.periods import MONTH_ENDS, WEEKDAYS, YEAR_ENDS
@@ -127,6 +128,8 @@ class BillingFile(Shape):
     transfer_margin: Decimal = Field(default=Decimal(0), ge=0, le=100, decimal_places=6)
     week_start: Literal[WEEKDAYS] = "monday"  # type: ignore[valid-type]
     holidays: list[date] | None = None
+    weekend: list[Literal[WEEKDAYS]] | None = None  # type: ignore[valid-type]
+    overtime_days: list[Literal[DAY_TYPES]] = []  # type: ignore[valid-type]
 
 
 class Invoices(Shape):
@@ -165,14 +168,27 @@ class EntityFile(Shape):
 
 
 class CardFile(Shape):
-    """rates/*.yaml: one rate card, its prices stated here or in a price list beside it."""
+    """rates/*.yaml: one rate card, its prices stated here or in a price list beside it.
+
+    `blended`: one price for every role and grade; `day_hours`, `day_step`, `day_overtime`: what a price by the day counts.
+    """
 
     card: Code
     currency: CurrencyCode = "USD"
+    blended: StrictBool | None = None
+    day_hours: Decimal | None = Field(default=None, gt=0, le=24, decimal_places=6)
+    day_step: Decimal | None = Field(default=None, gt=0, le=1, decimal_places=6)
+    day_overtime: StrictBool | None = None
     file: Code | None = None
     start: date | None = Field(default=None, alias="from")
     format: Literal["plain", "gsa"] | None = None
     rates: list[dict[Code, Any]] | None = None
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """What is stated of the card beside its prices, as JSON carries it."""
+        named = {"blended", "day_hours", "day_step", "day_overtime"}
+        return self.model_dump(mode="json", include=named, exclude_none=True)
 
 
 ACCOUNT_NAMES = frozenset(ACCOUNTS)

@@ -10,6 +10,7 @@ import polars as pl
 
 from tieout.domain.frames import CARD_RULES, ENTRY_BANDS, EXCHANGE_RATES, HOLIDAYS, check_frame, empty
 
+WEEKEND = ("saturday", "sunday")
 DAY_TYPES = ("weekday", "weekend", "holiday")
 
 
@@ -25,7 +26,7 @@ class RatingPolicies:
     implausible_above_hours: Decimal = Decimal(24)
     week_start: str = "monday"
     holidays: tuple[date, ...] = ()
-    weekend: tuple[str, ...] = ("saturday", "sunday")
+    weekend: tuple[str, ...] = WEEKEND
     overtime_day_types: tuple[str, ...] = ()
     exchange_max_age_days: int = 31
 

@@ -74,7 +74,10 @@ class _Written:
 
 def decide(facts: Facts, policies: RatingPolicies, moment: datetime) -> Decision:
     """Rate the entries, compare with what is stored, and apply the caps to what stands then."""
-    lookups = Lookups(exchange_rates=facts.exchange_rates, holidays=facts.holidays)
+    bands = facts.entries.drop_nulls("band").select("entry", "band")
+    lookups = Lookups(
+        exchange_rates=facts.exchange_rates, holidays=facts.holidays, bands=bands, card_rules=facts.card_rules
+    )
     rating = rate_time(
         facts.entries.select(ENTRIES.names()),
         facts.lines,

@@ -47,7 +47,7 @@ class Facts:
     """Frames of the domain; `entries` holds neighbours of the same worker-days too, `scope` names those to judge.
 
     `terms` are the segments of each contract in order, `foreign` the contracts in another currency than their
-    entity's books without a rate for today, `exchange_rates` those that may be asked for; `holidays` of legal entities (HOLIDAYS); `events` are the stored events with their balances (EVENT_COLUMNS), `holds` what people keep back (HOLDS), `writes` what they
+    entity's books without a rate for today, `exchange_rates` those that may be asked for; `holidays` of legal entities (HOLIDAYS), `card_rules` of the cards that state some (CARD_RULES); `events` are the stored events with their balances (EVENT_COLUMNS), `holds` what people keep back (HOLDS), `writes` what they
     wrote down or off (WRITES); `plans` the lines of every segment, `spending` what was spent under them, `performed`
     what was reached, used and delivered.
     """
@@ -65,6 +65,7 @@ class Facts:
     foreign: Mapping[str, str]
     exchange_rates: pl.DataFrame
     holidays: pl.DataFrame
+    card_rules: pl.DataFrame
     plans: Sequence[Line]
     spending: Spending
     performed: Performed
@@ -102,6 +103,7 @@ def gather(conn: Connection, keys: Collection[str], policies: Policies) -> Facts
         foreign=foreign,
         exchange_rates=exchange_rates,
         holidays=policies.calendars,
+        card_rules=policies.card_rules,
         plans=plans,
         spending=spending_of(spent, plans, contracts),
         performed=_performed(conn, plans),
