@@ -23,7 +23,7 @@ def routes(api: Api) -> list[tuple[str, str]]:
     """(method, path) of every operation of the catalogue, its parameters filled in."""
     found = api.client.get("/v1/catalog").json()["data"]
     fill = {"key": "K-US", "ref": "D-1", "run_id": "x", "exception_id": "x", "flow_id": "x", "contract": "K-US",
-            "name": "psa", "connection": "psa", "secret": "s"}  # fmt: skip
+            "name": "psa", "connection": "psa", "secret": "s", "period": "2026-01"}  # fmt: skip
     return [(one["method"], one["path"].format(**fill)) for one in found]
 
 

@@ -270,6 +270,7 @@ class ContractLine(Shown, extra="allow"):
     overtime_weekly_after: Decimals = absent("hours")
     overtime_multiplier: Decimals = absent()
     overtime_basis: Literal["bill", "work"] = absent()
+    overtime_day_types: list[str] = absent("kinds of day of which every hour is overtime")
     expense_markup: Decimals = absent("share of the expense")
     expense_limits: list[dict[str, Any]] = absent("category, per, amount")
     expenses: Literal["billed", "included"] = absent()
