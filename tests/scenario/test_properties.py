@@ -39,7 +39,7 @@ contracts:
   - number: C-1
     start: 2026-01-01
     end: 2026-12-31
-    invoicing: {retention: 0.10}
+    invoicing: {retention: {share: 0.10, release: {milestone: M1}}}
     lines:
       - {id: "1", billing: {method: time_and_materials, rate_card: STD, cap: {amount: 5000},
          overtime: {daily_after: 8, multiplier: 1.5}, expenses: {markup: 0.10, categories: {meals: {limit_per_day: 60}}}}}
