@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import IntegrityError
 
-from tests.hub.builders import MOMENT, contract, take
+from tests.hub.builders import MOMENT, contract, deleted, take
 from tests.hub.rated import bill, close_period, hours, now, start
-from tieout.hub import books
+from tieout.hub import books, exceptions
+from tieout.hub.actors import REVENUE, Actor
 from tieout.hub.rating import rate_contracts
 from tieout.hub.roll_forwards import roll_forward
 from tieout.store import tables
@@ -51,6 +52,30 @@ def test_what_is_late_books_in_the_next_open_period_and_says_so(hub: Connection)
     }  # fmt: skip
     close_period(hub, state="open", version="2")
     assert books.closed_periods(hub).is_empty()
+
+
+def test_late_revenue_is_counted_anew_once_a_person_accepted_it(hub: Connection) -> None:
+    """Limit 0: 200 and 300 late are 500 together; accepted, the next 100 stand alone; taken back, nothing is left."""
+    close_period(hub)
+
+    def late() -> list[Decimal | None]:
+        return [row["amount"] for row in exceptions.listed(hub, {"kind": "prior-period-material"}).rows]
+
+    for day, number, worked in ((1, "2", "1"), (2, "3", "1.5")):
+        now(hub, day)
+        take(hub, "kantata", hours(number, worked, "2026-02-04"))
+        rate_contracts(hub, ["K-1"])
+    assert late() == [D(500)]
+    [row] = exceptions.listed(hub, {"kind": "prior-period-material"}).rows
+    exceptions.waive(hub, row["id"], "immaterial to the year", Actor("vera", frozenset({REVENUE})))
+    now(hub, 3)
+    take(hub, "kantata", hours("4", "0.5", "2026-02-05"))
+    rate_contracts(hub, ["K-1"])
+    assert late() == [D(100)]
+    now(hub, 4)
+    take(hub, "kantata", deleted("time_entry", "4", "2"))
+    rate_contracts(hub, ["K-1"])
+    assert late() == []
 
 
 def test_balances_are_read_as_they_were_known(hub: Connection) -> None:

@@ -16,6 +16,7 @@ from tieout.domain.subledger import Books, Exchange
 from tieout.domain.subledger import accounts as a
 from tieout.domain.subledger.books import closed_by_entity
 from tieout.hub import exceptions, exchange, policies, work
+from tieout.hub.actors import SYSTEM
 from tieout.hub.exceptions import NewException
 from tieout.model.money import shown
 from tieout.model.periods import period_bounds, period_of
@@ -59,25 +60,31 @@ def write_journals(conn: Connection, lines: pl.DataFrame) -> dict[str, str]:
 
 
 def _question_late(conn: Connection, lines: pl.DataFrame) -> None:
-    """Revenue of a closed period that is booked into an open one is looked at by somebody when it is material."""
-    if not lines["prior_period"].any():
-        return
+    """Revenue of closed periods that is booked into an open one is looked at by somebody once it is material.
+
+    Small late facts add up: what came to a contract in one period since a person last accepted it is judged as a whole
+    (IAS 1.7: individually or in combination). Back within the limit, there is nothing to decide.
+    """
     late = lines.filter(pl.col("prior_period") & (pl.col("account") == a.REVENUE))
+    if late.is_empty():
+        return
     limit = policies.load(conn).prior_period_material
-    sums = late.group_by("contract", "entity", "currency", "period").agg(
-        -pl.col("amount").sum(), pl.col("event_date").min()
+    sums = store.late_revenue(conn, late["contract"].unique(), late["period"].unique(), MATERIAL, SYSTEM.name)
+    told = {f"{row['contract']}/{row['period']}": row for row in sums}
+    material = {key: row for key, row in told.items() if abs(row["amount"]) > limit}
+    exceptions.resolve(
+        conn, MATERIAL, told.keys() - material, "what was booked late comes to no more than the limit"
     )
-    material = sums.filter(pl.col("amount").abs() > limit).sort("contract", "period")
     exceptions.open_exceptions(
         conn,
         [
             NewException(
-                MATERIAL, f"{row['contract']}/{row['period']}",
+                MATERIAL, key,
                 f"revenue of {shown(row['amount'], row['currency']):f} {row['currency']} since {row['event_date']} is of a closed period and is booked"
                 f" in {row['period']}", contract=row["contract"], legal_entity=row["entity"], amount=row["amount"],
                 currency=row["currency"], evidence={"group": MATERIAL},
             )
-            for row in material.iter_rows(named=True)
+            for key, row in material.items()
         ],
     )  # fmt: skip
 

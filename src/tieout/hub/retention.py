@@ -14,18 +14,21 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection
 
-from tieout.domain.billing import retained_by_line, withhold
+from tieout.domain.billing import retained_by_line, withhold, withhold_waiting
 from tieout.domain.frames import (
-    BALANCE_CAUSES,
+    MONEY,
+    POSITION_MOVES,
+    POSITION_TARGETS,
     RETAINABLE,
     RETAINED,
     RETAINED_LINES,
     RETENTION_EVENTS,
     RETENTION_TERMS,
+    conform,
     frame,
 )
 from tieout.domain.subledger import accounts as a
-from tieout.domain.subledger import journal_for_retention
+from tieout.domain.subledger import journal_for_retention, unbooked_moves
 from tieout.hub import books, canonical, policies
 from tieout.store import clock, subledger
 from tieout.store import retention as store
@@ -35,6 +38,10 @@ Row = dict[str, Any]
 _ZERO = Decimal(0)
 _NONE: Row = {"share": None, "milestone": None, "release_on": None}
 _ACCOUNTS = (a.CONTRACT_ASSET, a.RETENTION_RECEIVABLE)
+BILLED, UNBILLED = "retention", "unbilled_retention"
+"""Cause types of the journals: of invoices, and of what waits for one."""
+_LINE = ["contract", "line", "entity", "currency"]
+_CAUSED = pl.Schema({**POSITION_MOVES, "cause": pl.String()})
 
 
 def plan_of(terms: Mapping[str, Any]) -> Row | None:
@@ -135,8 +142,8 @@ def book(conn: Connection, contracts: Collection[str]) -> int:
     if not keys:
         return 0
     today = clock.now(conn).date()
-    written = _book(conn, keys, _billed(conn, keys, today), billed=True)
-    written += _book(conn, keys, _unbilled(conn, keys, today), billed=False)
+    written = _book_billed(conn, keys, _billed(conn, keys, today))
+    written += _book_unbilled(conn, keys, today)
     fp("retention.booked")
     return written
 
@@ -155,48 +162,69 @@ def _billed(conn: Connection, contracts: Collection[str], today: date) -> list[R
     ]  # fmt: skip
 
 
-def _unbilled(conn: Connection, contracts: Collection[str], today: date) -> list[Row]:
-    """What will be kept of what is earned and not billed, while that hangs on a milestone nobody accepted yet."""
+def conditional_terms(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
+    """The retentions of the contracts whose release hangs on a milestone (RETENTION_TERMS)."""
     current = canonical.current(conn, "contract", contracts)
-    plans = {key: plan_of(terms) or _NONE for key, terms in current.items()}
-    ahead = [
-        {"invoice": f"{row['contract']}/{row['line']}", "of": row["contract"], "contract": row["contract"],
-         "line": row["line"], "currency": row["currency"], "legal_entity": current[row["contract"]]["legal_entity"],
-         "net_amount": max(_ZERO, row["recognised_amount"] - row["billed_amount"]),
-         "tax_amount": _ZERO, "credited_net_amount": _ZERO, "credited_tax_amount": _ZERO}
-        for row in books.positions(conn, contracts).iter_rows(named=True)
+    rows = [
+        {"contract": key, "share": plan["share"], "tax_deferred": False, "release": "milestone",
+         "milestone": plan["milestone"], "release_on": None}
+        for key, terms in current.items() if (plan := plan_of(terms) or _NONE)["milestone"]
     ]  # fmt: skip
-    kept = share_back(ahead, plans, store.accepted(conn, contracts), today)
-    by_key = {part["invoice"]: part for part in kept.iter_rows(named=True)}
-    found = []
-    for row in ahead:
-        part = by_key[row["invoice"]]
-        waits = part["account"] == a.CONTRACT_ASSET
-        told = {"account": a.CONTRACT_ASSET, "balance": part["retained_amount"] if waits else _ZERO}
-        found.append({**row, **told, "head": row["contract"], "release_on": None})
-    return found
+    return frame(rows, RETENTION_TERMS)
 
 
-def _book(conn: Connection, contracts: Collection[str], places: Sequence[Row], *, billed: bool) -> int:
-    """One journal per invoice, or contract, whose retention moved."""
-    kind = "retention" if billed else "unbilled_retention"
+def _book_unbilled(conn: Connection, contracts: Collection[str], today: date) -> int:
+    """What will be kept of what is earned and not billed, while that hangs on a milestone nobody accepted yet.
+
+    Of lines that earn by a measure of progress `revenue.positions` judges it.
+    """
+    moves = store.unbilled_moves(conn, contracts)
+    if moves.is_empty():
+        return 0
+    accepted = frame(store.accepted(conn, contracts), RETENTION_EVENTS)
+    waiting = _running(moves.filter(pl.col("account") == a.UNBILLED_RECEIVABLE), accepted, today)
+    kept = withhold_waiting(waiting, conditional_terms(conn, contracts), accepted, as_of=today)
+    targets = kept.with_columns(
+        pl.lit(a.CONTRACT_ASSET).alias("account"), pl.col("withheld_amount").alias("balance")
+    )
+    booked = conform("moves", moves.filter(pl.col("account") == a.CONTRACT_ASSET), POSITION_MOVES)
+    lacking = unbooked_moves(conform("targets", targets, POSITION_TARGETS), booked)
+    if lacking.is_empty():
+        return 0
+    heads = lacking.select("contract", "entity", "currency", "event_date").unique().sort(pl.all())
+    causes = books.numbered(conn, heads, UNBILLED, contracts)
+    return _write(conn, lacking.join(causes, on=heads.columns), billed=False)
+
+
+def _running(moves: pl.DataFrame, accepted: pl.DataFrame, today: date) -> pl.DataFrame:
+    """Each line's `open_amount` at the end of each day on which it moved, a milestone was accepted, and today."""
+    nothing = pl.lit(0).cast(MONEY).alias("amount")
+    lines = moves.select(_LINE).unique()
+    days = accepted.select("contract", pl.col("day").alias("event_date")).unique()
+    steps = [
+        moves.select(*_LINE, "event_date", "amount"),
+        lines.join(days, on="contract").select(*_LINE, "event_date", nothing),
+        lines.select(*_LINE, pl.lit(today).alias("event_date"), nothing),
+    ]
+    by_day = pl.concat(steps).group_by(*_LINE, pl.col("event_date").alias("day")).agg(pl.col("amount").sum())
+    return by_day.sort(*_LINE, "day").with_columns(
+        pl.col("amount").cum_sum().over(_LINE).cast(MONEY).alias("open_amount")
+    )
+
+
+def _book_billed(conn: Connection, contracts: Collection[str], places: Sequence[Row]) -> int:
+    """One journal per invoice whose retention moved."""
     booked = {
-        (one["head"], one["line"], one["account"]): one["amount"]
-        for one in store.booked(conn, kind, contracts)
+        (one["head"], one["line"], one["account"]): one["amount"] for one in store.booked(conn, contracts)
     }
-    numbers = subledger.journal_counts(conn, kind, contracts)
+    numbers = subledger.journal_counts(conn, BILLED, contracts)
     causes: dict[str, list[Row]] = {}
     for one in places:
         for account in _ACCOUNTS:
             before = booked.get((one["head"], one["line"], account), _ZERO)
             balance = one["balance"] if one["account"] == account else _ZERO
             if balance != before:
-                told = {
-                    "account": account,
-                    "booked": before,
-                    "balance": balance,
-                    "entity": one["legal_entity"],
-                }
+                told = {"account": account, "amount": balance - before, "entity": one["legal_entity"]}
                 told["cause"] = f"{one['head']}/{numbers.get(one['head'], 0) + 1}"
                 causes.setdefault(one["head"], []).append({**one, **told})
     rows = [
@@ -205,18 +233,19 @@ def _book(conn: Connection, contracts: Collection[str], places: Sequence[Row], *
         for day in [_day(conn, moved)]
         for one in moved
     ]
-    if not rows:
-        return 0
-    own = {one["contract"]: (one["entity"], one["currency"]) for one in rows}
+    return _write(conn, frame(rows, _CAUSED), billed=True) if rows else 0
+
+
+def _write(conn: Connection, moves: pl.DataFrame, *, billed: bool) -> int:
+    places = moves.select("contract", "entity", "currency").unique().iter_rows()
+    own = {contract: (entity, currency) for contract, entity, currency in places}
     known = books.open_books(conn, own).assuming(dict(own.values()))
-    return len(
-        books.write_journals(conn, journal_for_retention(frame(rows, BALANCE_CAUSES), known, billed=billed))
-    )
+    return len(books.write_journals(conn, journal_for_retention(moves, known, billed=billed)))
 
 
 def _day(conn: Connection, moved: Sequence[Row]) -> date:
     """The day of the acceptance for what becomes a receivable by it, else today."""
-    kept = sum((one["balance"] - one["booked"] for one in moved), _ZERO) == 0
+    kept = sum((one["amount"] for one in moved), _ZERO) == 0
     accepted: date | None = moved[0]["release_on"]
     if kept and accepted is not None:
         return accepted

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+import polars as pl
 from sqlalchemy import Connection, text
+
+from tieout.store.copying import read_frame
+from tieout.store.revenue import MOVES
 
 DUE = """
     SELECT i.contract, i.customer, i.legal_entity
@@ -83,13 +87,30 @@ def accepted(conn: Connection, contracts: Collection[str]) -> list[dict[str, Any
     return [dict(row) for row in conn.execute(query, {"keys": list(contracts)}).mappings()]
 
 
-def booked(conn: Connection, cause_type: str, contracts: Collection[str]) -> list[dict[str, Any]]:
-    """What the journals of a cause type hold back, by the heads of their causes (`HEAD/N`): {head, line, account, amount}."""
+def booked(conn: Connection, contracts: Collection[str]) -> list[dict[str, Any]]:
+    """What the journals hold back of invoices, by the heads of their causes (`NUMBER/N`): {head, line, account, amount}."""
     query = text("""
         SELECT regexp_replace(j.cause, '/[0-9]+$', '') AS head, l.line, l.account, sum(l.amount) AS amount
         FROM journal j JOIN journal_line l ON l.journal = j.id
-        WHERE j.cause_type = :cause_type AND j.contract = ANY(CAST(:keys AS text[]))
+        WHERE j.cause_type = 'retention' AND j.contract = ANY(CAST(:keys AS text[]))
           AND l.account IN ('contract_asset', 'retention_receivable') GROUP BY 1, 2, 3
     """)
-    given = {"cause_type": cause_type, "keys": list(contracts)}
-    return [dict(row) for row in conn.execute(query, given).mappings()]
+    return [dict(row) for row in conn.execute(query, {"keys": list(contracts)}).mappings()]
+
+
+def unbilled_moves(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
+    """Of lines that are recognised as invoiced what moved the unbilled receivable, and what of it is booked as kept back
+    (account `contract_asset`), by day of the event: {contract, line, entity, currency, event_date, account, amount}.
+    """
+    query = """
+        SELECT l.contract, l.line, l.legal_entity, l.currency, j.event_date, l.account, sum(l.amount)
+        FROM journal_line l JOIN journal j ON j.id = l.journal
+        WHERE l.contract = ANY(%(keys)s)
+          AND (l.account = 'unbilled_receivable' AND j.cause_type <> 'unbilled_retention'
+               OR l.account = 'contract_asset' AND j.cause_type = 'unbilled_retention')
+          AND NOT EXISTS (SELECT FROM contract_terms t, jsonb_array_elements(t.lines) AS one
+                          WHERE t.contract = l.contract AND one->>'line' = l.line
+                            AND coalesce(one->>'revenue_method', 'as_invoiced') <> 'as_invoiced')
+        GROUP BY 1, 2, 3, 4, 5, 6
+    """
+    return read_frame(conn, query, {"keys": list(contracts)}, MOVES)

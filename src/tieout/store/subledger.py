@@ -48,6 +48,28 @@ def journal_counts(conn: Connection, cause_type: str, places: Collection[str]) -
     return {row[0]: int(row[1]) for row in rows}
 
 
+def late_revenue(
+    conn: Connection, contracts: Collection[str], periods: Collection[str], kind: str, system: str
+) -> list[dict[str, Any]]:
+    """Revenue of earlier periods booked into these ones, by contract, since a person last closed the exception of that kind.
+
+    {contract, entity, currency, period, amount (revenue positive), event_date (the first)}; the exception's key is
+    CONTRACT/PERIOD; what `system` closed by itself was judged by nobody.
+    """
+    query = text("""
+        SELECT j.contract, j.legal_entity AS entity, l.currency, j.period, -sum(l.amount) AS amount,
+               min(j.event_date) AS event_date
+        FROM journal j JOIN journal_line l ON l.journal = j.id AND l.account = 'revenue'
+        WHERE j.prior_period AND j.contract = ANY(:contracts) AND j.period = ANY(:periods)
+          AND j.recorded_at > coalesce((
+                SELECT max(e.closed_at) FROM exception e
+                WHERE e.kind = :kind AND e.key = j.contract || '/' || j.period AND e.closed_by <> :system), '-infinity')
+        GROUP BY 1, 2, 3, 4 ORDER BY 1, 4
+    """)
+    told = {"contracts": list(contracts), "periods": list(periods), "kind": kind, "system": system}
+    return [dict(row) for row in conn.execute(query, told).mappings()]
+
+
 def closed_periods(conn: Connection) -> list[dict[str, Any]]:
     """The periods that are closed: {entity, first_day, last_day}."""
     query = select(

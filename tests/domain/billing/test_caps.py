@@ -54,6 +54,16 @@ def test_what_is_released_uses_the_cap_first_and_keeps_its_class() -> None:
     assert split([late, billed], [cap("1000")]) == {"late": (2, 200, 3, 300, 0), "billed": (8, 800, 0, 0, 0)}
 
 
+@pytest.mark.parametrize("caps", [[cap("753.29")], [cap("753.29"), cap("9999", cap="FAR")]])
+def test_a_cent_written_off_after_the_split_takes_no_hours(caps: list[dict[str, Any]]) -> None:
+    """753.29 of 938.74 fit: 3.75 h x 753.29 / 938.74 = 3.009180; 753.28 of it is billed, a cent given up: the same split."""
+    before = split([event("a", "938.74", "3.75")], caps)
+    billed = event("a", "938.74", "3.75", released_quantity=D("3.009180"), released_amount=D("753.28"))
+    assert (
+        split([billed], caps) == before == {"a": (D("3.009180"), D("753.29"), D("0.740820"), D("185.45"), 0)}
+    )
+
+
 def test_the_tightest_of_several_caps_decides_and_all_are_consumed() -> None:
     """Line cap 300 on line 1, contract cap 400: 300 of line 1, then 100 of line 2."""
     events = [event("a", "350", "7"), event("b", "350", "7", day=2, line="2")]
@@ -146,10 +156,10 @@ def test_one_plain_cap_is_split_in_one_step_as_it_is_event_by_event(seed: int) -
     events = []
     for i in range(30):
         amount, hours = D(rng.choice([0, rng.randint(1, 99999)])) / 100, D(rng.randint(0, 80)) / 4
-        released = rng.choice([0, 0, 0, 1])
+        released = rng.choice([D(0), D(0), D(0), D("0.3"), D(1)])
         events.append(
             event(f"e{i}", str(amount), str(hours), rng.randint(1, 28), line=rng.choice("12"),
-                  released_amount=amount * released, released_quantity=hours * released)
+                  released_amount=round(amount * released, 2), released_quantity=round(hours * released, 6))
         )  # fmt: skip
     one = cap(
         str(rng.randint(0, 12000)),

@@ -22,6 +22,7 @@ from tieout.domain.billing import (
     share_over_payers,
     unit_charges,
     withhold,
+    withhold_waiting,
 )
 from tieout.domain.frames import (
     DELIVERIES,
@@ -155,6 +156,23 @@ def test_a_credit_takes_its_part_of_the_retention_with_it() -> None:
     assert kept({"net_amount": "333.33"}).retained["retained_amount"].to_list() == [D("33.33")]
     credited = {"net_amount": "333.33", "credited_net_amount": "111.11"}
     assert kept(credited).retained["retained_amount"].to_list() == [D("22.22")]
+
+
+def test_what_waits_for_an_invoice_is_kept_back_until_the_day_of_acceptance() -> None:
+    """12.5 % of 1,000.60 is 125.08; of what is billed ahead, from 5 May on, and where only time releases, nothing."""
+    rows = [("2026-05-04", "1000.60"), ("2026-05-04", "-50"), ("2026-05-05", "1000.60")]
+    schema = {"contract": pl.String, "currency": pl.String, "day": pl.Date, "open_amount": pl.Decimal(20, 4)}
+    waiting = pl.DataFrame([("C-1", "USD", day(on), D(amount)) for on, amount in rows], schema, orient="row")
+    events = table(RETENTION_EVENTS, [{"milestone": "M9", "day": "2026-05-05"}])
+    for release, milestone, expected in (("milestone", "M9", [D("125.08"), 0, 0]), ("time", None, [0, 0, 0])):
+        row = {"share": "0.125", "tax_deferred": False, "release": release, "milestone": milestone}
+        got = withhold_waiting(
+            waiting,
+            table(RETENTION_TERMS, [row]),
+            events.with_columns(contract=pl.lit("C-1")),
+            as_of=day("2026-06-30"),
+        )
+        assert got["withheld_amount"].to_list() == expected
 
 
 @pytest.mark.parametrize(

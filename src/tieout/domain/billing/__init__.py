@@ -12,7 +12,13 @@ from tieout.domain.billing.milestones import milestone_charges
 from tieout.domain.billing.minimums import minimum_charges
 from tieout.domain.billing.recurring import recurring_charges
 from tieout.domain.billing.retainers import retainer_fees
-from tieout.domain.billing.retention import Withheld, release_charges, retained_by_line, withhold
+from tieout.domain.billing.retention import (
+    Withheld,
+    release_charges,
+    retained_by_line,
+    withhold,
+    withhold_waiting,
+)
 from tieout.domain.billing.schedules import Respread, fixed_fee_charges, respread_fee
 from tieout.domain.billing.splits import Shared, judge_split, over_open_shares, share_over_payers
 from tieout.domain.billing.tiers import usage_charges
@@ -68,4 +74,5 @@ __all__ = [
     "unit_charges",
     "usage_charges",
     "withhold",
+    "withhold_waiting",
 ]

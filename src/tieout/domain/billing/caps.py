@@ -112,7 +112,10 @@ def _in_one_step(events: pl.DataFrame, caps: pl.DataFrame) -> pl.DataFrame:
     before = pl.min_horizontal(pl.col("rest").cum_sum().over("contract") - pl.col("rest"), "room")
     rows = rows.with_columns((upto - before).alias("fits"))
     whole = pl.col("fits") == pl.col("rest")
-    share = ratio(pl.col("rest_quantity"), pl.col("fits"), pl.col("rest"), 6)
+    of_all = ratio(pl.col("quantity"), pl.col("released_amount") + pl.col("fits"), pl.col("amount"), 6)
+    share = pl.min_horizontal(
+        (of_all - pl.col("released_quantity")).clip(lower_bound=0), pl.col("rest_quantity")
+    )
     rows = rows.with_columns(
         pl.when(whole).then("rest_quantity").otherwise(share).cast(HOURS).alias("fits_quantity")
     )
@@ -196,12 +199,18 @@ def _split(event: dict[str, Any], caps: list[_Cap]) -> dict[str, Any]:
 
 
 def _room(cap: _Cap, event: dict[str, Any], quantity: Decimal, amount: Decimal) -> tuple[Decimal, Decimal]:
-    """The hours and value of the event that still fit under this cap: split by value, hours in proportion."""
+    """The hours and value of the event that still fit under this cap: split by value, hours in proportion.
+
+    The proportion is that of the whole event, so it is the same before and after a part of it is released: value that
+    was written off takes no hours with it.
+    """
     room = (quantity, amount)
     with localcontext(prec=60):
         if cap.amount is not None and cap.amount < amount:
             fits = max(cap.amount, _ZERO)
-            room = ((quantity * fits / amount).quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP), fits)
+            share = event["quantity"] * (event["released_amount"] + fits) / event["amount"]
+            hours = share.quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP) - event["released_quantity"]
+            room = (min(max(hours, _ZERO), quantity), fits)
         if cap.hours is not None and _in_hours(event) and quantity > 0 and cap.hours < room[0]:
             hours = max(cap.hours, _ZERO)
             room = (hours, round_to_minor(amount * hours / quantity, event["currency"]))

@@ -62,6 +62,29 @@ def withhold(invoices: pl.DataFrame, terms: pl.DataFrame, accepted: pl.DataFrame
     return Withheld(conform("retained", kept, RETAINED).sort("invoice"), in_order(findings))
 
 
+def withhold_waiting(
+    waiting: pl.DataFrame, terms: pl.DataFrame, accepted: pl.DataFrame, *, as_of: date
+) -> pl.DataFrame:
+    """`waiting` with `withheld_amount`: what will be kept of its `open_amount`, which waits for an invoice at the end of `day`.
+
+    A right that hangs on more than time is no receivable (IFRS 15.107–108): until the day on which the milestone of the
+    contract's terms (RETENTION_TERMS) is `accepted` (RETENTION_EVENTS) the share of them, rounded once by row (contract,
+    currency, day); from that day on, and of what only time releases, nothing.
+    """
+    check_frame("retention terms", terms, RETENTION_TERMS)
+    check_frame("retention events", accepted, RETENTION_EVENTS)
+    conditional = _released(terms.filter(pl.col("release") == "milestone"), accepted, as_of)
+    told = waiting.join(
+        conditional.select("contract", "share", "release_on"),
+        on="contract",
+        how="left",
+        maintain_order="left",
+    )
+    waits = pl.col("release_on").is_null() | (pl.col("day") < pl.col("release_on"))
+    kept = pl.when(waits).then(_share_of(pl.col("open_amount").clip(lower_bound=0), told)).otherwise(0)
+    return told.with_columns(kept.cast(MONEY).alias("withheld_amount")).drop("share", "release_on")
+
+
 def _judge(terms: pl.DataFrame) -> pl.DataFrame:
     share = pl.col("share")
     kind = "invalid-contract"

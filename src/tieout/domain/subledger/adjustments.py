@@ -67,19 +67,18 @@ def journal_for_positions(moves: pl.DataFrame, books: Books) -> pl.DataFrame:
     return books.write(_lines([moves]), "position")
 
 
-def journal_for_retention(causes: pl.DataFrame, books: Books, *, billed: bool) -> pl.DataFrame:
-    """What customers keep back (BALANCE_CAUSES: `contract_asset` while its release hangs on more than time, else
-    `retention_receivable`), out of the receivable of what is `billed`, else out of the unbilled receivable.
+def journal_for_retention(moves: pl.DataFrame, books: Books, *, billed: bool) -> pl.DataFrame:
+    """What customers keep back (POSITION_MOVES with their `cause`: `contract_asset` while its release hangs on more than
+    time, else `retention_receivable`), out of the receivable of what is `billed`, else out of the unbilled receivable.
 
-    Each cause moves both accounts of a line from `booked` to `balance` (IFRS 15.105, 107, 108; domain rules §3).
+    IFRS 15.105, 107, 108; domain rules §3.
     """
-    check_frame("balance causes", causes, BALANCE_CAUSES)
-    if not set(causes["account"].unique().to_list()) <= {a.CONTRACT_ASSET, a.RETENTION_RECEIVABLE}:
+    check_frame("position moves", moves, POSITION_MOVES)
+    if not set(moves["account"].unique().to_list()) <= {a.CONTRACT_ASSET, a.RETENTION_RECEIVABLE}:
         raise ValueError("a retention is a contract asset or a receivable")
     against = a.RECEIVABLE if billed else a.UNBILLED_RECEIVABLE
-    moved = causes.with_columns((pl.col("balance") - pl.col("booked")).alias("amount"))
-    rest = moved.group_by(_LINE).agg(-pl.col("amount").sum()).with_columns(pl.lit(against).alias("account"))
-    return books.write(_lines([moved, rest]), "retention" if billed else "unbilled_retention")
+    rest = moves.group_by(_LINE).agg(-pl.col("amount").sum()).with_columns(pl.lit(against).alias("account"))
+    return books.write(_lines([moves, rest]), "retention" if billed else "unbilled_retention")
 
 
 def journal_for_balances(causes: pl.DataFrame, books: Books) -> pl.DataFrame:

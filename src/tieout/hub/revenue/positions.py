@@ -9,12 +9,20 @@ from __future__ import annotations
 import polars as pl
 from sqlalchemy import Connection
 
-from tieout.domain.frames import BALANCE_INPUT, MONEY, POSITION_MOVES, POSITION_TARGETS, conform
+from tieout.domain.billing import withhold_waiting
+from tieout.domain.frames import (
+    BALANCE_INPUT,
+    MONEY,
+    POSITION_MOVES,
+    POSITION_TARGETS,
+    RETENTION_EVENTS,
+    conform,
+)
 from tieout.domain.revenue import contract_balances
 from tieout.domain.revenue.shares import largest_remainder
 from tieout.domain.subledger import accounts as a
 from tieout.domain.subledger import journal_for_positions, unbooked_moves
-from tieout.hub import books
+from tieout.hub import books, retention
 from tieout.hub.revenue.advances import uncounted
 from tieout.hub.revenue.booking import books_of
 from tieout.hub.revenue.credits import places_of
@@ -78,11 +86,25 @@ def _held(conn: Connection, facts: Facts, lines: pl.DataFrame, moves: pl.DataFra
     }  # fmt: skip
     for name, steps in sums.items():
         grid = _running(grid, steps, name)
-    held = grid.with_columns((pl.col("recognised") - pl.col("position")).alias("billed"))
+    held = _less_withheld(
+        conn, facts, grid.with_columns((pl.col("recognised") - pl.col("position")).alias("billed"))
+    )
     open_ = uncounted(conn, facts, held.select("contract", "day").unique())
     return held.join(open_, on=["contract", "line", "day"], how="left").with_columns(
         pl.col("uncounted").fill_null(0)
     )
+
+
+def _less_withheld(conn: Connection, facts: Facts, held: pl.DataFrame) -> pl.DataFrame:
+    """What is entitled less the share that a conditional retention will withhold of what of it waits for an invoice."""
+    terms = retention.conditional_terms(conn, facts.keys)
+    if terms.is_empty():
+        return held
+    waiting = held.with_columns((pl.col("entitled") - pl.col("billed")).alias("open_amount"))
+    accepted = conform("accepted", facts.performance.reached, RETENTION_EVENTS)
+    kept = withhold_waiting(waiting, terms, accepted, as_of=facts.today)
+    left = (pl.col("entitled") - pl.col("withheld_amount")).cast(MONEY).alias("entitled")
+    return kept.with_columns(left).select(held.columns)
 
 
 def _running(grid: pl.DataFrame, steps: pl.DataFrame, name: str) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from tieout.domain.frames import REVENUE_TO_DATE
 from tieout.hub.revenue.booking import booked
-from tieout.hub.revenue.plan import gather, planned
+from tieout.hub.revenue.plan import Facts, gather, planned, valued
 from tieout.store import revenue as store
 
 
@@ -22,8 +22,14 @@ def prices(conn: Connection, contracts: Collection[str], at: date) -> pl.DataFra
     facts = gather(conn, contracts)
     if facts is None or not facts.units:
         return REVENUE_TO_DATE.to_frame()
-    found = planned(facts, at).to_date
-    return found.filter((pl.col("day") == at) & pl.col("contract").is_in(list(contracts)))
+    return _standing(facts, at).filter(pl.col("contract").is_in(list(contracts)))
+
+
+def _standing(facts: Facts, at: date) -> pl.DataFrame:
+    """REVENUE_TO_DATE at the end of a day, whether or not that day has an exchange rate to book with."""
+    begun = [unit.key for unit in facts.units if unit.changes[0].day <= at]
+    days = pl.DataFrame({"unit": begun, "day": [at] * len(begun)}, schema={"unit": pl.String, "day": pl.Date})
+    return valued(planned(facts).plan, facts, days).to_date
 
 
 def beyond_price(conn: Connection) -> list[tuple[str, str]]:
@@ -35,7 +41,7 @@ def beyond_price(conn: Connection) -> list[tuple[str, str]]:
     if facts is None or not facts.units:
         return []
     of = ["unit", "obligation"]
-    now = planned(facts).to_date.filter(pl.col("day") == facts.today)
+    now = _standing(facts, facts.today)
     price = now.group_by(of).agg(pl.col("allocated_price").sum())
     earned = booked(conn, facts, now).group_by(of).agg(pl.col("amount").sum())
     over = earned.join(price, on=of, how="left").filter(
