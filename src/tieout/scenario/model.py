@@ -136,6 +136,13 @@ class Tax(Part):
     note: Text | None = None
 
 
+class TaxPoint(Part):
+    country: Country | None = None
+    first_of: list[Literal["supply", "invoice", "payment"]] = Field(min_length=1)
+    from_: Day | None = Field(default=None, alias="from")
+    to: Day | None = None
+
+
 class Holidays(Part):
     entity: Text
     holidays: list[Day]
@@ -452,6 +459,7 @@ class Header(Part):
     leave: Any = None
     rate_cards: list[RateCard] = []
     taxes: list[Tax] = []
+    tax_points: list[TaxPoint] = []
     fx: list[Fx] = []
     purchase_orders: list[PurchaseOrder] = []
     projects: list[Project] = []
