@@ -68,6 +68,13 @@ class Customer(Part):
     tax_id: Text | None = None
     parent: Text | None = None
     exempt: Text | bool | None = None
+    exempt_code: Annotated[Text, Field(pattern="^VATEX-[A-Z0-9-]+$")] | None = None
+
+    @model_validator(mode="after")
+    def _said(self) -> Customer:
+        if self.exempt_code is not None and not self.exempt:
+            raise ValueError("a code of an exemption needs exempt: the reason in words, or true")
+        return self
 
 
 class Dated(Part):

@@ -160,7 +160,7 @@ TREATMENTS = schema(
 )
 TAX_DATES = schema(seller=_S, supplied_on=_D, issued_on=_D, paid_on=_D)
 TAX_PARTIES = schema(
-    contract=_S, line=_S, payer=_S, entity=_S, seller=_S, country=_S, code=_S, issued_on=_D,
+    contract=_S, line=_S, payer=_S, entity=_S, seller=_S, country=_S, code=_S, issued_on=_D, exempt=_B,
 )  # fmt: skip
 TAX_POINT_RULES = schema(country=_S, first_of=pl.List(_S), effective_from=_D, effective_to=_D)
 TAX_QUESTIONS = schema(key=_S, code=_S, entity=_S, country=_S, tax_point=_D)

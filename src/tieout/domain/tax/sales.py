@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from tieout.domain.frames import BILLABLE, SHARE, TAX_PARTIES, TAX_QUESTIONS, check_frame, conform
-from tieout.domain.tax.categories import OUT_OF_SCOPE
+from tieout.domain.tax.categories import EXEMPT, OUT_OF_SCOPE, UNTAXED
 from tieout.domain.tax.points import with_tax_point
 from tieout.domain.tax.treatment import determine_tax
 
@@ -20,7 +20,7 @@ def tax_sales(
 
     `parties` (TAX_PARTIES) says of each contract line and payer who sells to which country under which tax code, and the
     day an invoice would be issued on; `points` are TAX_POINT_RULES, `treatments` TREATMENTS. The supply is the work, or
-    the last day of its period. What is `untaxed` (paid in the customer's name) is outside the tax base, category O;
+    the last day of its period. An `exempt` buyer is charged no tax where a rule would, category E. What is `untaxed` (paid in the customer's name) is outside the tax base, category O;
     EN 16931 (BR-O-11 to 14) keeps it off invoices with other categories.
     """
     check_frame("billable", events, BILLABLE)
@@ -35,7 +35,7 @@ def tax_sales(
         .with_columns(pl.col("place").cast(pl.String).alias("key"))
     )
     answers = determine_tax(asked.select(TAX_QUESTIONS.names()), treatments).answers
-    told = asked.join(answers, on="key").select(*_SALE, "tax_category", "tax_rate")
+    told = asked.join(answers, on="key").with_columns(_exempted()).select(*_SALE, "tax_category", "tax_rate")
     found = dated.join(told, on=_SALE, how="left", nulls_equal=True, suffix="_found", maintain_order="left")
     outside = pl.col("untaxed").fill_null(False)
     category = (
@@ -46,3 +46,11 @@ def tax_sales(
     rate = pl.when(outside).then(pl.lit(0).cast(SHARE)).otherwise(pl.coalesce("tax_rate", "tax_rate_found"))
     taxed = found.with_columns(category.alias("tax_category"), rate.alias("tax_rate"))
     return conform("billable", taxed, BILLABLE)
+
+
+def _exempted() -> list[pl.Expr]:
+    spared = pl.col("exempt").fill_null(False) & ~pl.col("tax_category").is_in(list(UNTAXED))
+    return [
+        pl.when(spared).then(pl.lit(EXEMPT)).otherwise("tax_category").alias("tax_category"),
+        pl.when(spared).then(pl.lit(0).cast(SHARE)).otherwise("tax_rate").alias("tax_rate"),
+    ]

@@ -72,7 +72,7 @@ def release(conn: Connection, ref: str, actor: Actor, version: int | None = None
     _refuse_closed(conn, row, issued)
     _refuse_unrated(conn, row, issued)
     if row["kind"] == "invoice":
-        taxes.refuse_other_day(conn, row, issued, moment)
+        taxes.refuse_other_tax(conn, row, issued, moment)
     done = _number(conn, row, stated, issued, moment)
     if row["kind"] == "invoice":
         _bill(conn, done)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -31,7 +32,7 @@ class Taxes:
         sellers = _sellers(conn, self._stated, {work.entity for work in works if work.entity})
         rows = [
             {"contract": work.contract, "line": line, "payer": payer, "entity": work.entity, "code": code,
-             "seller": sellers.get(work.entity or ""), "country": known.get("country"),
+             "seller": sellers.get(work.entity or ""), "country": known.get("country"), "exempt": known.get("exemption") is not None,
              "issued_on": moment.astimezone(self._stated.time_zone(work.entity)).date()}
             for work in works for payer, known in work.payers.items() for line, code in _codes(work).items()
         ]  # fmt: skip
@@ -68,15 +69,21 @@ def recall(conn: Connection, works: Sequence[Work]) -> None:
                 row |= {name: before[name] for name in _TAX}
 
 
-def refuse_other_day(conn: Connection, row: Mapping[str, Any], issued: date, moment: datetime) -> None:
-    """A draft is not released on a day whose rates are others than on the day it was drafted, where that day counts."""
+def refuse_other_tax(conn: Connection, row: Mapping[str, Any], issued: date, moment: datetime) -> None:
+    """A draft is not released where the tax is another than when it was drafted.
+
+    Its day counts and has other rates, or the customer has moved or is exempt, or no longer.
+    """
     stated = policies.load(conn)
-    drafted = row["recorded_at"].astimezone(stated.time_zone(row["legal_entity"])).date()
+    made, payer = row["recorded_at"], row["customer"]
+    drafted = made.astimezone(stated.time_zone(row["legal_entity"])).date()
+    buyer = canonical.current(conn, "customer", [payer]).get(payer, {})
     starts = pl.col("effective_from").is_between(drafted, issued, closed="right")
     ends = pl.col("effective_to").is_between(drafted, issued, closed="left")
-    if drafted == issued or stated.tax.filter(starts | ends).is_empty():
+    before = canonical.known_at(conn, "customer", payer, made) or {}
+    is_same = all(before.get(name) == buyer.get(name) for name in ("country", "exemption"))
+    if is_same and (drafted == issued or stated.tax.filter(starts | ends).is_empty()):
         return
-    payer = row["customer"]
     terms = canonical.as_of(conn, "contract", row["contract"], row["through"]) or {}
     lines = [line for line in store.lines(conn, row["id"]) if not (line["corrects"] or line["settles"])]
     work = Work(row["contract"], terms, row["through"], [])
@@ -84,19 +91,30 @@ def refuse_other_day(conn: Connection, row: Mapping[str, Any], issued: date, mom
         {"contract": work.contract, "line": line, "payer": payer, "entity": row["legal_entity"], "work_date": work.through}
         for line in sorted({line["contract_line"] for line in lines})
     ]  # fmt: skip
-    work.payers = {payer: canonical.current(conn, "customer", [payer]).get(payer, {})}
-    then, now = ({one["line"]: (one["tax_category"], one["tax_rate"]) for one in
-                  Taxes(conn, [work], at).decided(work.rows).iter_rows(named=True)}
-                 for at in (row["recorded_at"], moment))  # fmt: skip
+    then, now = (_answers(conn, work, payer, known, at) for known, at in ((before, made), (buyer, moment)))
     for line in lines:
-        of_line = line["contract_line"]
-        if (line["tax_category"], line["tax_rate"]) == then[of_line] != now[of_line]:
+        place = line["contract_line"]
+        same_rate = (line["tax_category"], line["tax_rate"]) == then[place]
+        same = same_rate or then[place][0] == line["tax_category"] != now[place][0]
+        if same and then[place] != now[place]:
             raise Conflict(
-                f"{name_of(row)} was drafted on {drafted} and is taxed at the rates of that day; those of {issued} are"
-                " others. Nothing was written.",
+                f"{name_of(row)} was drafted on {drafted} under {_said(*then[place])}; on {issued} that is"
+                f" {_said(*now[place])}. Nothing was written.",
                 code="TIE-206",
                 remedy="Void it and run billing again for the contract.",
             )
+
+
+def _answers(
+    conn: Connection, work: Work, payer: str, known: Mapping[str, Any], at: datetime
+) -> dict[str, tuple[str | None, Decimal | None]]:
+    work.payers = {payer: known}
+    decided = Taxes(conn, [work], at).decided(work.rows)
+    return {one["line"]: (one["tax_category"], one["tax_rate"]) for one in decided.iter_rows(named=True)}
+
+
+def _said(category: str | None, rate: Decimal | None) -> str:
+    return "no tax rule" if rate is None else f"{category} {(rate * 100).normalize():f} %"
 
 
 def _sellers(conn: Connection, stated: Policies, entities: set[str]) -> dict[str, str | None]:
