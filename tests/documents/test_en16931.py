@@ -40,7 +40,16 @@ VALID = {
     "out of scope, dollars": untaxed("O", currency="USD"),
     "reverse charge to France": untaxed("AE", buyer=FRENCH),
     "exempt, with the law's words": untaxed("E", exemption="§ 4 Nr. 21 UStG"),
+    "exempt, with a code of the list VATEX": untaxed(
+        "E", exemption="Education\x07 & training", exemption_code="VATEX-EU-132-1I"
+    ),
     "zero rate": untaxed("Z"),
+    # 1,200 at 19 % = 228; 667.50 at 16 % = 106.80
+    "a rate that changed, and a deposit at the old one": invoice(
+        lines=(LINES[0], replace(LINES[1], tax_rate=D("0.16")),
+               replace(LINES[0], number=3, quantity=D(-1), unit_price=D(1000), net_amount=D(-1000), unit="item")),
+        net_amount=D("867.50"), tax_amount=D("144.80"), gross_amount=D("1012.30"),
+    ),
     "two rates, allowance, charge, prepaid": ADJUSTED,
     "yen": invoice(
         currency="JPY", lines=(replace(LINES[0], net_amount=D(1200)),), net_amount=D(1200), tax_amount=D(228),
@@ -91,6 +100,12 @@ def test_a_document_is_valid(document: SalesDocument, syntax: Syntax) -> None:
 def test_what_is_wrong_fails_its_rule(wrong: SalesDocument, rule: str, syntax: Syntax) -> None:
     """Totals are written as they are stated, never mended, so that the rules see them."""
     assert rule in rules(wrong, syntax)
+
+
+def test_a_code_that_is_not_of_the_list_of_exemptions_is_found() -> None:
+    wrong = untaxed("E", exemption="school", exemption_code="VATEX-SCHOOL")
+    assert rules(wrong, ubl) == ["BR-CL-22"]
+    assert len(rules(wrong, cii)) == 1, "Factur-X counts the same list under a number of its own"
 
 
 def test_an_unknown_currency_is_refused() -> None:

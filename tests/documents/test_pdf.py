@@ -150,6 +150,10 @@ def test_reverse_charge_is_told() -> None:
     assert "FR83404833048" in said
 
 
+def test_why_a_customer_is_exempt_is_told() -> None:
+    assert "Unterricht, § 4 Nr. 21 UStG" in text(made(untaxed("E", exemption="Unterricht, § 4 Nr. 21 UStG")))
+
+
 def test_the_paper_is_that_of_the_seller() -> None:
     american = replace(
         SELLER, country="US", city="Boston", state_code="MA", postal_code="02110", tax_id="91-1144442"

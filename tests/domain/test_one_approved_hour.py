@@ -24,6 +24,7 @@ from tieout.domain.frames import (
     POSITION_INPUT,
     RATES,
     REVENUE_CAUSES,
+    SHARE,
     frame,
 )
 from tieout.domain.rating import RatingPolicies, rate_time
@@ -82,14 +83,13 @@ def test_an_approved_hour_reaches_the_books_once() -> None:
         pl.lit("time").alias("kind"), pl.col("billable_quantity").alias("quantity"),
         pl.col("billable_amount").alias("amount"), pl.lit(None, pl.String).alias("corrects"),
         pl.lit(None, pl.String).alias("notes"), pl.lit(None, pl.String).alias("charge"), pl.lit(False).alias("untaxed"),
-        pl.lit("ACME").alias("payer"),
+        pl.lit("ACME").alias("payer"), pl.lit("O").alias("tax_category"), pl.lit(0).cast(SHARE).alias("tax_rate"),
+        *(pl.lit(None, pl.Date).alias(name) for name in ("period_end", "invoiced_on", "paid_on")),
     ).select(BILLABLE.names())  # fmt: skip
     terms = KEY | {
         "customer": "ACME",
         "entity": "US01",
         "terms_days": 30,
-        "tax_category": "O",
-        "tax_rate": D(0),
     }
     drafts = draft_invoices(billable, frame([terms], INVOICE_TERMS), through=JAN)
     assert drafts.invoices["net_amount"].to_list() == [D(20000)]

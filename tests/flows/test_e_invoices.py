@@ -148,6 +148,31 @@ def test_what_changed_after_its_check_is_not_released_on_it(firm: Firm) -> None:
     assert firm.do(billing.release, ref, w.ANN) == "DE-1"
 
 
+def test_a_customer_that_becomes_exempt_is_billed_anew_and_its_documents_say_why(firm: Firm) -> None:
+    """Drafted with 19 %, exempt before the release: refused; billed again: 800.00, E, the reason and its code."""
+    ref = firm.start()
+    firm.do(billing.approve, ref, w.ANN)
+    firm.do(clock.set_now, w.NOW + timedelta(minutes=1))
+    told = {"Tax_Exemption__c": "Unterricht, § 4 Nr. 21 UStG", "Tax_Exemption_Code__c": "VATEX-EU-132-1I"}
+    firm.customer("2", world.GOOD, **told)
+    firm.work()
+    with pytest.raises(Conflict, match="under S 19 %; on 2026-03-02 that is E 0 %"):
+        firm.do(billing.release, ref, w.ANN)
+    firm.do(billing.void, ref, w.PAT, "exempt")
+    [again] = firm.do(w.bill)
+    firm.work()
+    number = firm.release(again)
+    firm.do(clock.set_now, w.NOW + timedelta(minutes=2))
+    firm.customer("3", world.GOOD)
+    with firm.engine.connect() as conn:
+        record, _ = billing.document(conn, number)
+    assert (record.gross_amount, record.lines[0].tax_category) == (w.D(800), "E")
+    assert (record.exemption, record.exemption_code) == tuple(told.values()), "as it was at the release"
+    xml = as_file(record, [], "ubl").content.decode()
+    assert ">Unterricht, § 4 Nr. 21 UStG</cbc:TaxExemptionReason>" in xml
+    assert ">VATEX-EU-132-1I</cbc:TaxExemptionReasonCode>" in xml
+
+
 def test_an_unchecked_draft_is_not_released(firm: Firm) -> None:
     with firm.engine.begin() as conn:
         world.prepare(conn)

@@ -274,6 +274,41 @@ def test_a_closed_period_refuses_the_release_and_burns_no_number(firm: Connectio
     assert billing.release(firm, ref, w.ANN) == "INV-1"
 
 
+def test_a_draft_is_not_released_under_the_rates_of_another_day_where_the_invoice_counts(
+    conn: Connection,
+) -> None:
+    """800 drafted on 2 March at 4 %; 5 % from 3 March. Counted by supply it is released, by the invoice it is redone."""
+    rates = [{"country": "US", "category": "S", "rate": rate, "from": since, "to": until}
+             for rate, since, until in (("0.04", "2020-01-01", "2026-03-02"), ("0.05", "2026-03-03", None))]  # fmt: skip
+    w.prepare(conn, document=w.WORKSPACE | {"tax": rates})
+    w.event(conn, "e1")
+    w.event(conn, "e2", contract="K-2")
+    one, two = w.bill(conn)
+    for ref in (one, two):
+        billing.approve(conn, ref, w.ANN)
+    clock.set_now(conn, datetime(2026, 3, 3, 15, tzinfo=timezone.utc))
+    assert billing.release(conn, one, w.ANN) == "INV-1"
+    w.state_policies(conn, w.WORKSPACE | {"tax": rates, "tax_points": [{"first_of": ["invoice"]}]}, 2)
+    with pytest.raises(Conflict, match="drafted on 2026-03-02") as refused:
+        billing.release(conn, two, w.ANN)
+    assert "run billing again" in str(refused.value.remedy)
+    billing.void(conn, two, w.PAT, "rates of another day")
+    [again] = w.bill(conn)
+    billing.approve(conn, again, w.ANN)
+    billing.release(conn, again, w.ANN)
+    assert billing.show(conn, again, w.PAT)["tax_amount"] == D(40)
+
+
+def test_entities_with_one_prefix_have_numbers_of_their_own(conn: Connection) -> None:
+    w.prepare(conn, document=w.WORKSPACE | {"billing": {}, "tax": [{"category": "O"}]})
+    w.event(conn, "e1")
+    w.event(conn, "e2", contract="K-2", legal_entity="DE01")
+    refs = w.bill(conn)
+    for ref in refs:
+        billing.approve(conn, ref, w.ANN)
+    assert [billing.release(conn, ref, w.ANN) for ref in refs] == ["INV-1", "INV-DE01-1"]
+
+
 def test_a_stale_draft_goes_no_further_until_it_is_redone(firm: Connection) -> None:
     one = w.event(firm, "e1")
     [ref] = w.bill(firm)

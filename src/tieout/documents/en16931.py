@@ -16,7 +16,7 @@ from tieout.domain.billing.sales_document import (
     line_difference,
     tax_shares,
 )
-from tieout.domain.tax import CATEGORIES, OUT_OF_SCOPE, REVERSED, UNION, read_tax_number
+from tieout.domain.tax import CATEGORIES, EXEMPT, OUT_OF_SCOPE, REVERSED, UNION, read_tax_number
 from tieout.model.money import minor_unit, round_to_minor
 
 GUIDELINE = "urn:cen.eu:en16931:2017"
@@ -200,11 +200,13 @@ def _taxes(document: SalesDocument) -> list[Subtotal]:
     found = []
     for share in tax_shares(document):
         category = CATEGORIES[share.category]
-        reason = document.exemption if share.category == "E" and document.exemption else category.reason
+        exempt = share.category == EXEMPT
+        reason = (exempt and document.exemption and clean(document.exemption)) or category.reason
+        code = (exempt and document.exemption_code) or category.reason_code
         found.append(
             Subtotal(
                 share.category, percent(share.category, share.rate), money(share.taxable_amount, document.currency),
-                money(share.tax_amount, document.currency), reason, category.reason_code,
+                money(share.tax_amount, document.currency), reason, code,
             )
         )  # fmt: skip
     return found

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from tieout.domain.billing import UsagePolicies
 from tieout.domain.costing.policies import CAPACITY, PROJECTS, CostPolicies
-from tieout.domain.frames import CARD_RULES, HOLIDAYS, TREATMENTS, empty, frame
+from tieout.domain.frames import CARD_RULES, HOLIDAYS, TAX_POINT_RULES, TREATMENTS, empty, frame
 from tieout.domain.rating.policies import WEEKEND, RatingPolicies
 from tieout.model.periods import MONTHS, Calendar, calendar_of
 from tieout.store import workspace as store
@@ -44,13 +44,14 @@ class Invoicing:
 class Policies:
     """Every choice that changes a figure or a document; `version` of the workspace it comes from (0 = none yet).
 
-    `tax` is a frame TREATMENTS (empty: nothing is stated, so every sale is undetermined), `card_rules` what rate cards state
+    `tax` is a frame TREATMENTS (empty: nothing is stated, so every sale is undetermined), `tax_points` TAX_POINT_RULES, `card_rules` what rate cards state
     beside prices (CARD_RULES); `overtime_days` are the day types of which every hour is premium; `items` names the ERP's
     service item per kind of line, `tax_codes` its code per tax category, `accounts` per connector our account -> its.
     """
 
     version: int = 0
     tax: pl.DataFrame = field(default_factory=lambda: empty(TREATMENTS))
+    tax_points: pl.DataFrame = field(default_factory=lambda: empty(TAX_POINT_RULES))
     items: Mapping[str, str] = field(default_factory=dict)
     tax_codes: Mapping[str, str] = field(default_factory=dict)
     accounts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -160,6 +161,7 @@ def parse(document: Mapping[str, Any], version: int = 0) -> Policies:
     return Policies(
         version=version,
         tax=_tax(document.get("tax") or []),
+        tax_points=_tax_points(document.get("tax_points") or []),
         items=dict(billing.get("items") or {}),
         tax_codes=dict(billing.get("tax_codes") or {}),
         accounts={system: dict(table) for system, table in (document.get("accounts") or {}).items()},
@@ -212,12 +214,25 @@ def _tax(rules: list[Mapping[str, Any]]) -> pl.DataFrame:
             "country": rule.get("country"),
             "category": rule["category"],
             "rate": Decimal(str(rule.get("rate") or 0)),
-            "effective_from": day(rule["from"]) if rule.get("from") else date.min,
-            "effective_to": day(rule["to"]) if rule.get("to") else None,
+            **_days(rule),
         }
         for rule in rules
     ]
     return frame(rows, TREATMENTS)
+
+
+def _tax_points(rules: list[Mapping[str, Any]]) -> pl.DataFrame:
+    rows = [
+        {"country": rule.get("country"), "first_of": list(rule["first_of"]), **_days(rule)} for rule in rules
+    ]
+    return frame(rows, TAX_POINT_RULES)
+
+
+def _days(rule: Mapping[str, Any]) -> dict[str, date | None]:
+    return {
+        "effective_from": day(rule["from"]) if rule.get("from") else date.min,
+        "effective_to": day(rule["to"]) if rule.get("to") else None,
+    }
 
 
 def day(value: Any) -> date:

@@ -10,9 +10,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from tieout.connectors.kit.interface import Change
+from tieout.domain.tax import CATEGORIES, EXEMPT
 from tieout.model.periods import Calendar, next_period, period_bounds, period_of
 from tieout.scenario import people
-from tieout.scenario.model import Contract, Entity, Line
+from tieout.scenario.model import Contract, Customer, Entity, Line
 from tieout.scenario.parsing import DEFAULT_WORKER, Scenario
 from tieout.scenario.terms import amend_lines, as_json, contract_document, modification, terms_of
 from tieout.scenario.verbs import (
@@ -57,7 +58,7 @@ class Facts:
         """What is known before the first day: entities, customers, workers, contracts, projects."""
         header = self.scenario.header
         found = [self.change("legal_entity", e.code, _entity(e), moment) for e in header.entities]
-        found += [self.change("customer", c.code, c.model_dump(), moment) for c in header.customers]
+        found += [self.change("customer", c.code, _customer(c), moment) for c in header.customers]
         found += [self.fx(rate.pair, rate.type, rate.rate, rate.at, moment) for rate in header.fx]
         found += people.workers(self, moment)
         signs = {
@@ -226,6 +227,11 @@ def periods_through(first: date, code: str, calendar: Calendar) -> list[str]:
     while found[-1] < code:
         found.append(next_period(found[-1], calendar))
     return found
+
+
+def _customer(customer: Customer) -> dict[str, Any]:
+    reason = CATEGORIES[EXEMPT].reason if customer.exempt is True else customer.exempt or None
+    return {**customer.model_dump(), "exemption": reason}
 
 
 def _entity(entity: Entity) -> dict[str, Any]:

@@ -68,6 +68,13 @@ class Customer(Part):
     tax_id: Text | None = None
     parent: Text | None = None
     exempt: Text | bool | None = None
+    exempt_code: Annotated[Text, Field(pattern="^VATEX-[A-Z0-9-]+$")] | None = None
+
+    @model_validator(mode="after")
+    def _said(self) -> Customer:
+        if self.exempt_code is not None and not self.exempt:
+            raise ValueError("a code of an exemption needs exempt: the reason in words, or true")
+        return self
 
 
 class Dated(Part):
@@ -134,6 +141,13 @@ class Tax(Part):
     from_: Day | None = Field(default=None, alias="from")
     to: Day | None = None
     note: Text | None = None
+
+
+class TaxPoint(Part):
+    country: Country | None = None
+    first_of: list[Literal["supply", "invoice", "payment"]] = Field(min_length=1)
+    from_: Day | None = Field(default=None, alias="from")
+    to: Day | None = None
 
 
 class Holidays(Part):
@@ -452,6 +466,7 @@ class Header(Part):
     leave: Any = None
     rate_cards: list[RateCard] = []
     taxes: list[Tax] = []
+    tax_points: list[TaxPoint] = []
     fx: list[Fx] = []
     purchase_orders: list[PurchaseOrder] = []
     projects: list[Project] = []

@@ -337,6 +337,7 @@ def workspace_document(scenario: Scenario) -> dict[str, Any]:
                 "to": None,
             }
         ]
+    points = [as_json(point.model_dump(by_alias=True)) for point in header.tax_points]
     billing_rules = {name: as_json(value) for name, value in header.policies.model_dump().items()}
     holidays = {one.entity: [day.isoformat() for day in one.holidays] for one in header.calendars}
     zones = {
@@ -353,7 +354,7 @@ def workspace_document(scenario: Scenario) -> dict[str, Any]:
         for card in header.rate_cards
     }
     return {
-        "name": "scenario", "ownership": owned, "tax": rules, "billing": billing_rules, "entities": zones,
+        "name": "scenario", "ownership": owned, "tax": rules, "tax_points": points, "billing": billing_rules, "entities": zones,
         "rate_cards": cards,
     }  # fmt: skip
 

@@ -11,7 +11,7 @@ from tieout.domain.tax import UNTAXED
 from tieout.hub import contract_lines
 from tieout.hub.converters import Unfit
 from tieout.model.money import is_currency
-from tieout.scenario.model import Cap, Contract, Event, Line, Tax
+from tieout.scenario.model import Cap, Contract, Event, Line, Tax, TaxPoint
 from tieout.scenario.reading import Place, Source
 
 if TYPE_CHECKING:
@@ -93,6 +93,15 @@ class _Names:
                 place = ("rate_cards", number, "rates", row)
                 self.need("worker", rate.person, (*place, "person"))
                 _check_order(source, rate.from_, rate.to, place)
+        for number, point in enumerate(header.tax_points):
+            _check_order(source, point.from_, point.to, ("tax_points", number))
+            if set(point.first_of) == {"payment"}:
+                raise source.bad(
+                    ("tax_points", number, "first_of"), "supply or invoice is expected beside payment"
+                )
+            for earlier in header.tax_points[:number]:
+                if point.country == earlier.country and _overlap(point, earlier):
+                    raise source.bad(("tax_points", number), "its days overlap those of another")
         for number, tax in enumerate(header.taxes):
             _check_order(source, tax.from_, tax.to, ("taxes", number))
             if tax.rate and tax.category in UNTAXED:
@@ -238,7 +247,7 @@ def _once(source: Source, names: Iterable[str], place: Place) -> None:
             raise source.bad(place, f"{name} is stated twice")
 
 
-def _overlap(one: Tax, other: Tax) -> bool:
+def _overlap(one: Tax | TaxPoint, other: Tax | TaxPoint) -> bool:
     first, last = date.min, date.max
     return (one.from_ or first) <= (other.to or last) and (other.from_ or first) <= (one.to or last)
 

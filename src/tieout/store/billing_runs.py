@@ -140,7 +140,7 @@ def billable(
 ) -> list[dict[str, Any]]:
     """The rest of each event of the contracts dated on or before `through`, with what the drafts `redone` hold.
 
-    Columns of BILLABLE but its payer, and `entity`, `reverses`, the event's `whole_quantity` and `whole_amount`, and
+    Columns of BILLABLE but its payer and tax, and `entity`, `item`, `reverses`, the event's `whole_quantity` and `whole_amount`, and
     `untouched`: nothing of it was billed, nor is on a draft that stays. `corrects` is the newest invoice on which the
     reversed event was billed, and an entry's new event carries it too, so that a correction is one line: the difference.
     """
@@ -163,7 +163,7 @@ def billable(
             WHERE a.contract = ANY(CAST(:contracts AS text[])) AND a.kind = 'adjustment' GROUP BY a.entry, a.source_kind
         )
         SELECT CAST(e.id AS text) AS event, e.kind, e.contract, e.line, e.legal_entity AS entity, e.project, e.role,
-               e.entry, e.work_date, e.price, e.multiplier, e.discount, e.currency, i.number AS corrects,
+               e.entry, e.item, e.work_date, e.period_end, e.price, e.multiplier, e.discount, e.currency, i.number AS corrects,
                coalesce(t.notes, x.notes) AS notes, e.description AS charge,
                coalesce(e.nature = 'disbursement', false) AS untaxed,
                CAST(e.reverses AS text) AS reverses, e.quantity AS whole_quantity, e.amount AS whole_amount,
@@ -184,3 +184,22 @@ def billable(
     """  # noqa: S608
     given = {"contracts": list(contracts), "redone": list(redone), "through": through}
     return [dict(row) for row in conn.execute(text(query), given).mappings()]
+
+
+def taxed(conn: Connection, entries: Collection[str], prepaid: Collection[str]) -> list[dict[str, Any]]:
+    """What the newest released invoices say of the tax of entries, and of the deposits of the contracts `prepaid`.
+
+    {contract, entry, deposit (its key, else null), customer, tax_category, tax_rate, issue_date}.
+    """
+    query = text(
+        "SELECT DISTINCT ON (e.contract, e.entry, i.customer) e.contract, e.entry, i.customer,"
+        " CASE WHEN e.source_kind = 'deposit' THEN e.item END AS deposit, l.tax_category, l.tax_rate, i.issue_date"
+        " FROM billing_event e JOIN invoice_line_event k ON k.event = e.id"
+        " JOIN invoice i ON i.id = k.invoice AND i.kind = 'invoice' AND i.number IS NOT NULL"
+        " JOIN invoice_line l ON l.invoice = k.invoice AND l.line = k.line"
+        " WHERE e.entry = ANY(CAST(:entries AS text[]))"
+        " OR (e.source_kind = 'deposit' AND e.contract = ANY(CAST(:prepaid AS text[])))"
+        " ORDER BY e.contract, e.entry, i.customer, i.draft_number DESC, l.line"
+    )
+    rows = conn.execute(query, {"entries": list(entries), "prepaid": list(prepaid)}).mappings()
+    return [dict(row) for row in rows]

@@ -127,15 +127,18 @@ def approvals(conn: Connection, type: str, key: str) -> list[dict[str, Any]]:
 
 
 def take_number(conn: Connection, entity: str, series: str, prefix: str) -> str:
-    """The next number of a series; its row stays locked until the end of the transaction, so none is lost."""
+    """The next number of a series; its row stays locked until the end of the transaction, so none is lost.
+
+    Of two series with one prefix the later one adds its legal entity to it: INV-1 and INV-DE01-1.
+    """
     columns = number_series.c
+    mine = and_(columns.legal_entity == entity, columns.series == series)
     added = pg_insert(number_series).values(legal_entity=entity, series=series, prefix=prefix, last=0)
     conn.execute(added.on_conflict_do_nothing())
+    if conn.execute(select(columns.prefix).where(~mine, columns.prefix == prefix).limit(1)).first():
+        prefix = f"{prefix}{entity}-"
     row = conn.execute(
-        update(number_series)
-        .where(columns.legal_entity == entity, columns.series == series)
-        .values(last=columns.last + 1, prefix=prefix)
-        .returning(columns.last)
+        update(number_series).where(mine).values(last=columns.last + 1, prefix=prefix).returning(columns.last)
     ).scalar_one()
     return f"{prefix}{row}"
 

@@ -316,6 +316,12 @@ customer = _canonical(
     Column("purchase_order_required", Boolean),
     Column("terms_days", Integer),
     Column("credit_hold", Boolean),
+    Column(
+        "exemption",
+        String,
+        comment="why no tax is charged to it, as its documents say; null: it is not exempt",
+    ),
+    Column("exemption_code", String, comment="that reason's code of the list VATEX, where there is one"),
 )
 
 opportunity = _canonical(

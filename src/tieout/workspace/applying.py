@@ -22,7 +22,7 @@ from tieout.workspace.findings import Finding
 from tieout.workspace.loading import Loaded, load
 
 ENVIRONMENTS = ("dev",)
-_RATED_BY = ("tax", "billing", "entities", "ownership")
+_RATED_BY = ("tax", "tax_points", "billing", "entities", "ownership")
 """Parts of the document of which a change may change what a contract is rated or billed at."""
 
 

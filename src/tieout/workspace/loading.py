@@ -18,6 +18,7 @@ from tieout.workspace.shapes import (
     BillingFile,
     EntityFile,
     TaxFile,
+    TaxPoint,
     Treatment,
     WorkspaceFile,
     parse,
@@ -28,6 +29,9 @@ FILES = frozenset({"tieout.yaml", "ownership.yaml", "billing.yaml"})
 FOLDERS = frozenset(
     {"connections", "mappings", "tax", "accounts", "entities", "rates", "scenarios", "policies"}
 )
+
+
+_TaxRule = tuple[YamlFile, int, Treatment | TaxPoint]
 
 
 @dataclass
@@ -130,31 +134,46 @@ def _workspace(folder: Path, loaded: Loaded) -> None:
 
 
 def _tax(folder: Path, loaded: Loaded) -> None:
-    rules: list[tuple[YamlFile, int, Treatment]] = []
+    rules: dict[str, list[_TaxRule]] = {"treatments": [], "points": []}
     for file in _each(folder, "tax"):
         shape, wrong = parse(file, TaxFile)
         loaded.findings += wrong
-        rules += [(file, number, rule) for number, rule in enumerate(shape.treatments if shape else ())]
-    loaded.findings += _overlaps(rules)
-    loaded.document["tax"] = [
-        rule.model_dump(mode="json", by_alias=True, exclude={"note"}) for _, _, rule in rules
-    ]
+        for name, found in rules.items():
+            found += [(file, number, rule) for number, rule in enumerate(getattr(shape, name, ()))]
+    for name, key, found in (
+        ("treatments", "tax", rules["treatments"]),
+        ("points", "tax_points", rules["points"]),
+    ):
+        loaded.findings += _overlaps(name, found)
+        loaded.document[key] = [
+            rule.model_dump(mode="json", by_alias=True, exclude={"note"}) for _, _, rule in found
+        ]
 
 
-def _overlaps(rules: list[tuple[YamlFile, int, Treatment]]) -> Iterable[Finding]:
+def _overlaps(name: str, rules: list[_TaxRule]) -> Iterable[Finding]:
     for place, (file, number, rule) in enumerate(rules):
-        at = ("treatments", number)
+        at = (name, number)
         if rule.end and rule.end < rule.start:
             yield file.finding((*at, "to"), f"{rule.end} is before {rule.start}", "the last day is expected")
         for other_file, other_number, other in rules[:place]:
-            same = (rule.code, rule.entity, rule.country) == (other.code, other.entity, other.country)
+            same = _sale(rule) == _sale(other)
             apart = (rule.end and rule.end < other.start) or (other.end and other.end < rule.start)
             if same and not apart:
-                first = f"{other_file.name}:{other_file.line(('treatments', other_number))}"
+                first = f"{other_file.name}:{other_file.line((name, other_number))}"
+                one = (
+                    "one treatment per code, entity, country and day"
+                    if name == "treatments"
+                    else "one rule per country and day"
+                )
                 yield file.finding(
                     (*at, "from"), f"its days overlap those of {first}",
-                    "one treatment per code, entity, country and day is expected", "End one the day before the other begins.",
+                    f"{one} is expected", "End one the day before the other begins.",
                 )  # fmt: skip
+
+
+def _sale(rule: Treatment | TaxPoint) -> tuple[str | None, ...]:
+    """The sales that a rule is about."""
+    return tuple(getattr(rule, name, None) for name in ("code", "entity", "country"))
 
 
 def _accounts(folder: Path, loaded: Loaded) -> None:

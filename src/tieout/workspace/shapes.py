@@ -17,6 +17,7 @@ from pydantic import (
     StrictBool,
     StrictInt,
     ValidationError,
+    field_validator,
 )
 
 from tieout.domain.rating.policies import DAY_TYPES
@@ -89,10 +90,27 @@ class Treatment(Shape):
     note: str = ""
 
 
+class TaxPoint(Shape):
+    """Of which days the first is the tax point of what sellers of a country sell; a country left out means any."""
+
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
+    first_of: Annotated[list[Literal["supply", "invoice", "payment"]], Field(min_length=1)]
+    start: date = Field(alias="from")
+    end: date | None = Field(default=None, alias="to")
+
+    @field_validator("first_of")
+    @classmethod
+    def _certain(cls, value: list[str]) -> list[str]:
+        if set(value) == {"payment"}:
+            raise ValueError("supply or invoice is expected beside payment, which need not come")
+        return value
+
+
 class TaxFile(Shape):
     """tax/*.yaml"""
 
-    treatments: list[Treatment]
+    treatments: list[Treatment] = []
+    points: list[TaxPoint] = []
 
 
 class Series(Shape):
@@ -256,6 +274,6 @@ def _names(shape: type[BaseModel]) -> list[str]:
 def _shape_at(shape: type[Shape], place: tuple[Any, ...]) -> type[BaseModel]:
     """The shape that a place of the file has: of a nested table, else of the whole file."""
     nested: dict[str, type[BaseModel]] = {
-        "treatments": Treatment, "series": Series, "cards": Cards, "invoices": Invoices,
+        "treatments": Treatment, "points": TaxPoint, "series": Series, "cards": Cards, "invoices": Invoices,
     }  # fmt: skip
     return nested.get(str(place[0]), shape) if place else shape

@@ -29,12 +29,13 @@ def event(key: str, hours: str = "10", price: str = "200", **change: Any) -> dic
         "event": key, "kind": "time", "contract": "C-1", "line": "1", "project": "P-1", "role": "consultant",
         "entry": key, "work_date": date(2026, 1, 5), "quantity": D(hours), "amount": D(hours) * D(price),
         "price": D(price), "multiplier": D(1), "discount": D(0), "currency": "USD", "payer": "ACME",
+        "tax_category": "O", "tax_rate": D(0),
     }  # fmt: skip
     return row | change
 
 
-TERMS = [{"contract": c, "line": "1", "customer": "ACME", "entity": "US01", "purchase_order": "PO-1", "terms_days": 30,
-          "tax_category": "O", "tax_rate": D(0)} for c in ("C-1", "C-2")]  # fmt: skip
+TERMS = [{"contract": c, "line": "1", "customer": "ACME", "entity": "US01", "purchase_order": "PO-1", "terms_days": 30}
+         for c in ("C-1", "C-2")]  # fmt: skip
 JAN = date(2026, 1, 31)
 
 
@@ -43,30 +44,20 @@ def draft(events: list[dict[str, Any]], terms: list[dict[str, Any]] | None = Non
     return draft_invoices(frame(events, BILLABLE), stated, through=JAN)
 
 
-def test_what_is_paid_in_the_customers_name_stands_outside_tax_on_an_invoice_of_its_own() -> None:
-    """2,000 at 20 % tax 400; a court fee of 119 beside it is category O, tax 0 (EN 16931, BR-O-11 to 14)."""
-    taxed = [TERMS[0] | {"tax_category": "S", "tax_rate": D("0.20")}]
-    fee = event(
-        "fee",
-        "1",
-        "119",
-        kind="expense",
-        role=None,
-        charge="Disbursement: court fee, 2026-01-05",
-        untaxed=True,
-    )
-    got = draft([event("a"), fee], taxed)
-    assert got.lines.select("tax_category", "tax_rate", "description", "net_amount").rows() == [
-        ("O", D(0), "Disbursement: court fee, 2026-01-05", D(119)),
-        ("S", D("0.20"), "consultant, P-1", D(2000)),
-    ]
-    assert got.invoices.select("net_amount", "tax_amount").rows() == [(D(119), D(0)), (D(2000), D(400))]
+def test_rates_of_one_category_share_an_invoice_and_categories_do_not() -> None:
+    """2,000 at 19 % = 380 and 2,000 at 16 % = 320 on one invoice of 4,700; 119 outside tax on one of its own."""
+    rates = [event(key, tax_category="S", tax_rate=D(rate)) for key, rate in (("a", "0.19"), ("b", "0.16"))]
+    got = draft([*rates, event("fee", "1", "119")])
+    assert got.lines.select("tax_category", "tax_rate", "net_amount").rows() == [
+        ("O", D(0), D(119)), ("S", D("0.16"), D(2000)), ("S", D("0.19"), D(2000))]  # fmt: skip
+    assert got.invoices["gross_amount"].to_list() == [D(119), D(4700)]
 
 
-def test_a_disbursement_needs_no_tax_rule_but_a_customer() -> None:
-    fee = event("fee", "1", "119", untaxed=True)
-    assert draft([fee], [TERMS[0] | {"tax_category": None}]).lines["tax_category"].to_list() == ["O"]
-    assert draft([fee], []).waiting["reason"].to_list() == ["no invoice terms for the contract line"]
+def test_a_draft_with_less_than_nothing_to_pay_waits() -> None:
+    """1,000 at 16 % = 1,160 beside 1,000 given back at 19 % = 1,190: net 0, gross 30 below nothing."""
+    work = event("a", "5", tax_category="S", tax_rate=D("0.16"))
+    back = event("r", "-5", kind="reversal", corrects="INV-1", tax_category="S", tax_rate=D("0.19"))
+    assert set(draft([work, back]).waiting["event"]) == {"a", "r"}
 
 
 def test_a_line_holds_one_price_and_sums_its_events() -> None:
@@ -99,7 +90,7 @@ def test_a_negative_draft_waits_for_new_work() -> None:
 
 
 def test_a_line_without_tax_treatment_waits_and_the_rest_goes_on() -> None:
-    got = draft([event("a"), event("b", contract="C-2")], [TERMS[0], TERMS[1] | {"tax_category": None}])
+    got = draft([event("a"), event("b", contract="C-2", tax_category=None)])
     assert got.waiting.select("event", "reason").rows() == [("b", "tax-undetermined")]
     assert got.invoices["contract"].to_list() == ["C-1"]
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.domain.billing.rows import FOREVER, amounts, day, due, few, kinds, table
 from tieout.domain.billing import (
+    cover_work,
     deduct_deposits,
     deposit_charges,
     fixed_fee_charges,
@@ -292,12 +293,65 @@ def test_deposits_come_off_the_final_invoice_with_their_own_tax_and_never_below_
         {"deposit": "D-1", "asked_on": "2026-01-01", "amount": 3000, "tax_category": "S", "tax_rate": "0.20"},
         {"deposit": "D-9", "contract": "C-9", "asked_on": "2026-01-01", "amount": 1, "tax_category": "S", "tax_rate": 0},
     ])  # fmt: skip
-    finals = table(FINAL_INVOICES, [{"invoice": "F", "issued_on": "2026-06-30", "net_amount": 5000}])
+    finals = table(
+        FINAL_INVOICES,
+        [
+            {
+                "invoice": "F",
+                "issued_on": "2026-06-30",
+                "tax_category": "S",
+                "tax_rate": "0.21",
+                "net_amount": 5000,
+            }
+        ],
+    )
     deducted = deduct_deposits(finals, balances)
     assert deducted.deductions.select("deposit", "amount", "tax_rate").rows() == [
         ("D-1", 3000, D("0.20")), ("D-2", 2000, D("0.21"))]  # fmt: skip
     assert dict(deducted.left.select("deposit", "amount").iter_rows()) == {"D-1": 0, "D-2": 2000, "D-9": 1}
     check_frame("left", deducted.left, DEPOSIT_BALANCES)
+
+
+def test_a_deduction_leaves_neither_net_nor_gross_below_nothing() -> None:
+    """1,000 at 16 % = 1,160.00; at 19 % that is 974.79 + 185.21; 25.21 of the deposit stay."""
+    deposit = {
+        "deposit": "D",
+        "contract": "C-1",
+        "asked_on": "2026-01-01",
+        "amount": 1000,
+        "tax_category": "S",
+    }
+    final = {
+        "invoice": "F",
+        "issued_on": "2026-06-30",
+        "tax_category": "S",
+        "tax_rate": "0.16",
+        "net_amount": 1000,
+    }
+    got = deduct_deposits(
+        table(FINAL_INVOICES, [final]), table(DEPOSIT_BALANCES, [deposit | {"tax_rate": "0.19"}])
+    )
+    assert (got.deductions["amount"].to_list(), got.left["amount"].to_list()) == ([D("974.79")], [D("25.21")])
+    got = deduct_deposits(
+        table(FINAL_INVOICES, [final]), table(DEPOSIT_BALANCES, [deposit | {"tax_rate": "0.16"}])
+    )
+    assert got.deductions["amount"].to_list() == [D(1000)]
+
+
+def test_work_that_deposits_pay_is_split_where_one_ends() -> None:
+    """400 of 3 May pay 4 h of 10 h x 100, 700 of 4 May the other 6 h and a quarter of the next 4 h; corrections stay."""
+
+    def row(key: str, hours: int) -> dict[str, object]:
+        return {"event": key, "quantity": D(hours), "amount": D(hours * 100)}
+
+    taken = [
+        {"amount": D(400), "asked_on": day("2026-05-03")},
+        {"amount": D(700), "asked_on": day("2026-05-04")},
+    ]
+    parts = cover_work([row("a", 10), row("back", -1), row("b", 4)], taken)
+    assert [(p["event"], p["quantity"], p["amount"], str(p.get("paid_on"))) for p in parts] == [
+        ("a", 4, 400, "2026-05-03"), ("a", 6, 600, "2026-05-04"), ("back", -1, -100, "None"),
+        ("b", 1, 100, "2026-05-04"), ("b", 3, 300, "None")]  # fmt: skip
 
 
 @few
@@ -311,7 +365,8 @@ def test_deposits_are_deducted_once_and_only_from_their_contract(
 ) -> None:
     held = [{"deposit": f"d{n}", "contract": c, "asked_on": "2026-01-01", "amount": a, "tax_category": "S", "tax_rate": 0}
             for n, (a, c) in enumerate(deposits)]  # fmt: skip
-    finals = [{"invoice": f"f{n}", "contract": c, "issued_on": "2026-06-30", "net_amount": a}
+    finals = [{"invoice": f"f{n}", "contract": c, "issued_on": "2026-06-30", "tax_category": "S", "tax_rate": 0,
+               "net_amount": a}
               for n, (a, c) in enumerate(invoices)]  # fmt: skip
     got = deduct_deposits(table(FINAL_INVOICES, finals), table(DEPOSIT_BALANCES, held))
     for contract in ("C-1", "C-2"):

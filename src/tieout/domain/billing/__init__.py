@@ -5,7 +5,13 @@ from tieout.domain.billing.changes import Changes, gone_entries, nothing_changed
 from tieout.domain.billing.charges import Adjusted, Charged, Planned, adjust_charges
 from tieout.domain.billing.corrections import CorrectionNotes, credit_corrections
 from tieout.domain.billing.credits import Credit, CreditItem, CreditRefused, CreditRequest, credit_lines
-from tieout.domain.billing.deposits import Deducted, deduct_deposits, deduction_charges, deposit_charges
+from tieout.domain.billing.deposits import (
+    Deducted,
+    cover_work,
+    deduct_deposits,
+    deduction_charges,
+    deposit_charges,
+)
 from tieout.domain.billing.drafts import DraftSet, content_hash, draft_invoices
 from tieout.domain.billing.drawdown import Drawn, draw_retainers
 from tieout.domain.billing.milestones import milestone_charges
@@ -49,6 +55,7 @@ __all__ = [
     "adjust_charges",
     "apply_caps",
     "content_hash",
+    "cover_work",
     "credit_corrections",
     "credit_lines",
     "deduct_deposits",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from typing import Any
 
 import polars as pl
@@ -28,8 +29,11 @@ from tieout.domain.frames import (
     check_frame,
     frame,
 )
+from tieout.model.money import minor_unit, round_to_minor
 
+Row = dict[str, Any]
 KIND, DEDUCTION = "deposit", "deduction"
+_ZERO, _MICRO = Decimal(0), Decimal("0.000001")
 
 
 def deposit_charges(deposits: pl.DataFrame, *, through: date) -> Charged:
@@ -87,10 +91,11 @@ class Deducted:
 def deduct_deposits(invoices: pl.DataFrame, balances: pl.DataFrame) -> Deducted:
     """Take what is left of released deposits (DEPOSIT_BALANCES) off the invoices (FINAL_INVOICES) of their contract.
 
-    Pass the final invoices of the run, or every invoice where the contract draws deposits down earlier. Invoices in
-    order of issue date and key, deposits in order of date and key; an invoice never goes below zero. A deduction
-    carries the deposit's own tax category and rate, so the tax that was charged with it comes off with it. What is
-    left at the end of the contract is owed back (`refund_liability`).
+    Pass the final invoices of the run, or every invoice where the contract draws deposits down earlier; one has a row
+    for each category and rate of its work. Invoices in order of issue date and key, deposits in order of date and key.
+    A deduction carries the deposit's own tax category and rate, so the tax that was charged with it comes off with it
+    (§ 14 Abs. 5 UStG). Neither net nor gross of an invoice goes below zero: work under a lower rate than its deposit
+    takes less of it. What is left at the end of the contract is owed back (`refund_liability`).
     """
     check_frame("final invoices", invoices, FINAL_INVOICES)
     check_frame("deposit balances", balances, DEPOSIT_BALANCES)
@@ -98,18 +103,81 @@ def deduct_deposits(invoices: pl.DataFrame, balances: pl.DataFrame) -> Deducted:
     of_contract: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for deposit in deposits:
         of_contract.setdefault((deposit["contract"], deposit["currency"]), []).append(deposit)
+    nets: dict[tuple[str, str, str], _Nets] = {}
+    for row in invoices.sort("contract", "issued_on", "invoice").iter_rows(named=True):
+        invoice = nets.setdefault((row["contract"], row["currency"], row["invoice"]), _Nets(row["currency"]))
+        invoice.add(row, row["net_amount"])
     rows: list[dict[str, Any]] = []
-    for invoice in invoices.sort("contract", "issued_on", "invoice").iter_rows(named=True):
-        open_amount = invoice["net_amount"]
-        for deposit in of_contract.get((invoice["contract"], invoice["currency"]), []):
-            taken = min(open_amount, deposit["amount"])
+    for (contract, currency, key), invoice in nets.items():
+        for deposit in of_contract.get((contract, currency), []):
+            taken = invoice.room_for(deposit)
             if taken > 0:
-                rows.append(deposit | {"invoice": invoice["invoice"], "amount": taken})
+                rows.append(deposit | {"invoice": key, "amount": taken})
                 deposit["amount"] -= taken
-                open_amount -= taken
+                invoice.add(deposit, -taken)
     deducted = Deducted(frame(rows, DEDUCTIONS), frame(deposits, DEPOSIT_BALANCES))
     _check_conservation(balances, deducted)
     return deducted
+
+
+class _Nets:
+    """The nets of one invoice by category and rate; its tax is rounded once for each (`invoice_totals`)."""
+
+    def __init__(self, currency: str) -> None:
+        self._currency, self._nets = currency, dict[tuple[str, Decimal], Decimal]()
+
+    def add(self, row: Mapping[str, Any], amount: Decimal) -> None:
+        share = row["tax_category"], row["tax_rate"]
+        self._nets[share] = self._nets.get(share, _ZERO) + amount
+
+    def room_for(self, deposit: Mapping[str, Any]) -> Decimal:
+        """How much of a deposit leaves neither net nor gross below zero."""
+        room = min(sum(self._nets.values(), _ZERO), deposit["amount"])
+        if room > 0 and self._gross_less(deposit, room) < 0:
+            unit = Decimal(1).scaleb(-minor_unit(self._currency))
+            fits = self._gross_less(deposit, _ZERO) / (1 + deposit["tax_rate"])
+            room = min(room, fits.quantize(unit, ROUND_CEILING))
+            while room > 0 and self._gross_less(deposit, room) < 0:
+                room -= unit
+        return max(room, _ZERO)
+
+    def _gross_less(self, deposit: Mapping[str, Any], taken: Decimal) -> Decimal:
+        share = deposit["tax_category"], deposit["tax_rate"]
+        nets = {**self._nets, share: self._nets.get(share, _ZERO) - taken}
+        return sum(
+            (net + round_to_minor(net * rate, self._currency) for (_, rate), net in nets.items()), _ZERO
+        )
+
+
+def cover_work(work: Sequence[Row], taken: Sequence[Row]) -> list[Row]:
+    """Work of one invoice (rows of BILLABLE) with the day on which a deposit paid for it (`paid_on`), split where one ends.
+
+    `taken` are its deductions (DEDUCTIONS) in their order; they pay the work in its own, as far as it is positive.
+    Where tax falls due with the payment (art. 65 of Directive 2006/112/EC), what is covered is taxed as of that day.
+    Before -> after: 10 h of 1,000.00, 400.00 of a deposit of 3 May -> 4 h of 400.00 paid on 3 May, 6 h of 600.00.
+    """
+    covers = [[one["amount"], one["asked_on"]] for one in taken]
+    found: list[Row] = []
+    for row in work:
+        rest = dict(row)
+        while covers and rest["amount"] > 0:
+            amount = min(covers[0][0], rest["amount"])
+            part = part_of(rest, amount)
+            found.append(part | {"paid_on": covers[0][1]})
+            rest |= {name: rest[name] - part[name] for name in ("quantity", "amount")}
+            covers[0][0] -= amount
+            covers = covers[1:] if covers[0][0] == 0 else covers
+        if rest["amount"] or rest["quantity"]:
+            found.append(rest)
+    return found
+
+
+def part_of(row: Row, amount: Decimal) -> Row:
+    """A part of a billable row by its amount; its quantity in proportion, six decimals."""
+    if amount == row["amount"]:
+        return dict(row)
+    quantity = (row["quantity"] * amount / row["amount"]).quantize(_MICRO, ROUND_HALF_UP)
+    return {**row, "amount": amount, "quantity": quantity}
 
 
 def _check_conservation(balances: pl.DataFrame, deducted: Deducted) -> None:

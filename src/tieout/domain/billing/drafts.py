@@ -20,12 +20,10 @@ from tieout.domain.frames import (
     DRAFTS,
     INVOICE_TERMS,
     PRICE,
-    SHARE,
     WAITING_EVENTS,
     check_frame,
     conform,
 )
-from tieout.domain.tax import OUT_OF_SCOPE
 from tieout.model.decimals import WIDE, widen
 
 _HEADER = ["customer", "entity", "currency", "purchase_order", "terms_days", "tax_category"]
@@ -45,11 +43,12 @@ class DraftSet:
 def draft_invoices(events: pl.DataFrame, terms: pl.DataFrame, *, through: date) -> DraftSet:
     """Draft what is due on or before `through` from the unbilled part of each event (BILLABLE, INVOICE_TERMS).
 
-    An event stands once for each payer of it, with the payer's part. One draft per contract (and project, where the terms' `grouping` says so), currency, tax category and bill-to: the terms whose `customer` is the payer. A contract line without tax treatment keeps its events
-    waiting. Deposits stand on invoices of their own. What is `untaxed` (paid in the customer's name) is outside the tax base, category O; EN 16931 (BR-O-11 to 14)
-    keeps it off invoices with other categories. A draft that would be negative waits too: corrections go to the next
-    invoice that carries them. The draft
-    key is the group and the date, so the same run drafts the same keys. Domain rules §3.
+    An event stands once for each payer of it, with the payer's part, and once for each tax rate of it. One draft per
+    contract (and project, where the terms' `grouping` says so), currency, tax category and bill-to: the terms whose
+    `customer` is the payer. Rates of one category stand on one draft, each on its own lines. What has no tax category
+    waits. Deposits stand on invoices of their own. A draft whose net or gross would be negative waits too: corrections go to the next
+    invoice that carries them. The draft key is the group and the date, so the same run drafts the same keys. Domain
+    rules §3.
     """
     check_frame("billable", events, BILLABLE)
     check_frame("invoice terms", terms, INVOICE_TERMS)
@@ -58,12 +57,16 @@ def draft_invoices(events: pl.DataFrame, terms: pl.DataFrame, *, through: date) 
     )
     billed_to = terms.with_columns(pl.col("customer").alias("payer"))
     joined = due.join(billed_to, on=["contract", "line", "payer"], how="left")
-    joined = joined.with_columns(unit_price(), *_tax())
+    joined = joined.with_columns(unit_price())
     ready = joined.filter(pl.col("customer").is_not_null() & pl.col("tax_category").is_not_null())
     ready = ready.with_columns(_draft_key(through))
-    total = pl.col("amount").sum().over("draft")
-    negative = ready.filter(total < 0)
-    lines, links = _lines(ready.filter(total >= 0))
+    lines, links = _lines(ready)
+    totals = _totals(lines)
+    below = totals.filter((pl.col("net_amount") < 0) | (pl.col("gross_amount") < 0)).select("draft")
+    negative = ready.join(below, on="draft", how="semi")
+    lines, links, totals = (
+        rows.join(below, on="draft", how="anti", maintain_order="left") for rows in (lines, links, totals)
+    )
     waiting = [
         _waiting(joined.filter(pl.col("customer").is_null()), "no invoice terms for the contract line"),
         _waiting(joined.filter(pl.col("customer").is_not_null() & pl.col("tax_category").is_null()),
@@ -71,18 +74,10 @@ def draft_invoices(events: pl.DataFrame, terms: pl.DataFrame, *, through: date) 
         _waiting(negative, "corrections exceed new work: they wait for the next invoice"),
     ]  # fmt: skip
     result = DraftSet(
-        _headers(lines, links, through), lines.select(DRAFT_LINES.names()), links, pl.concat(waiting)
+        _headers(lines, links, totals, through), lines.select(DRAFT_LINES.names()), links, pl.concat(waiting)
     )
     _check_conservation(due, result)
     return result
-
-
-def _tax() -> list[pl.Expr]:
-    """The category and rate of each event: those of its contract line unless it is outside the tax base."""
-    outside = pl.col("untaxed").fill_null(False) & pl.col("customer").is_not_null()
-    category = pl.when(outside).then(pl.lit(OUT_OF_SCOPE)).otherwise("tax_category").alias("tax_category")
-    rate = pl.when(outside).then(pl.lit(0).cast(SHARE)).otherwise("tax_rate").alias("tax_rate")
-    return [category, rate]
 
 
 def unit_price() -> pl.Expr:
@@ -171,13 +166,19 @@ def description() -> pl.Expr:
     return pl.when(pl.col("corrects").is_null()).then(work).otherwise(corrected).alias("description")
 
 
-def _headers(lines: pl.DataFrame, links: pl.DataFrame, through: date) -> pl.DataFrame:
+def _totals(lines: pl.DataFrame) -> pl.DataFrame:
+    """Net, tax and gross of each draft."""
+    invoice = pl.col("draft").alias("invoice")
+    found = invoice_totals(
+        lines.select(invoice, "net_amount", "tax_category", "tax_rate"),
+        lines.select(invoice, "currency").unique(),
+    )
+    return found.totals.rename({"invoice": "draft"})
+
+
+def _headers(lines: pl.DataFrame, links: pl.DataFrame, totals: pl.DataFrame, through: date) -> pl.DataFrame:
     if lines.is_empty():
         return DRAFTS.to_frame()
-    totals = invoice_totals(
-        lines.select(pl.col("draft").alias("invoice"), "net_amount", "tax_category", "tax_rate"),
-        lines.select(pl.col("draft").alias("invoice"), "currency").unique(),
-    ).totals.rename({"invoice": "draft"})
     first = lines.group_by("draft").agg(pl.col("contract").first(), pl.col(_HEADER).first())
     headers = first.join(totals, on="draft").with_columns(pl.lit(through).alias("through")).sort("draft")
     hashes = content_hash(headers, lines, links)

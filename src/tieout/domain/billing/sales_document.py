@@ -117,6 +117,7 @@ class SalesDocument:
     credits_issued: date | None = None
     reason: str | None = None
     exemption: str | None = None
+    exemption_code: str | None = None
     terms_days: int | None = None
     period_start: date | None = None
     period_end: date | None = None

@@ -30,13 +30,14 @@ GONE = schema(entry=_S, version=_I, effect=_S)
 SET_BACK = schema(event=_S, entry=_S, quantity=HOURS, amount=MONEY)
 REVERSALS = schema(reverses=_S, entry=_S, version=_I, quantity=HOURS, amount=MONEY)
 RELINKED = schema(event=_S, entry=_S, version=_I)
+# tax null: not decided; `invoiced_on`: of the invoice that a row corrects; `paid_on`: of a deposit that covers the work
 BILLABLE = schema(
     event=_S, kind=_S, contract=_S, line=_S, project=_S, role=_S, entry=_S, work_date=_D, quantity=HOURS,
     amount=MONEY, price=PRICE, multiplier=SHARE, discount=SHARE, currency=_S, corrects=_S, notes=_S, charge=_S,
-    payer=_S, untaxed=_B,
+    payer=_S, untaxed=_B, period_end=_D, invoiced_on=_D, paid_on=_D, tax_category=_S, tax_rate=SHARE,
 )  # fmt: skip
 INVOICE_TERMS = schema(
-    grouping=_S,     contract=_S, line=_S, customer=_S, entity=_S, purchase_order=_S, terms_days=_I, tax_category=_S, tax_rate=SHARE,
+    grouping=_S, contract=_S, line=_S, customer=_S, entity=_S, purchase_order=_S, terms_days=_I,
 )  # fmt: skip
 DRAFTS = schema(
     draft=_S, contract=_S, customer=_S, entity=_S, currency=_S, purchase_order=_S, terms_days=_I, through=_D,
@@ -95,9 +96,11 @@ DEPOSITS = schema(deposit=_S, contract=_S, line=_S, currency=_S, asked_on=_D, am
 DEPOSIT_BALANCES = schema(
     deposit=_S, contract=_S, currency=_S, asked_on=_D, amount=MONEY, tax_category=_S, tax_rate=SHARE,
 )  # fmt: skip
-FINAL_INVOICES = schema(invoice=_S, contract=_S, currency=_S, issued_on=_D, net_amount=MONEY)
+FINAL_INVOICES = schema(
+    invoice=_S, contract=_S, currency=_S, issued_on=_D, tax_category=_S, tax_rate=SHARE, net_amount=MONEY,
+)  # fmt: skip
 DEDUCTIONS = schema(
-    invoice=_S, deposit=_S, contract=_S, currency=_S, amount=MONEY, tax_category=_S, tax_rate=SHARE,
+    invoice=_S, deposit=_S, contract=_S, currency=_S, asked_on=_D, amount=MONEY, tax_category=_S, tax_rate=SHARE,
 )  # fmt: skip
 RECURRING_TERMS = schema(
     contract=_S, line=_S, currency=_S, effective_from=_D, effective_to=_D, start=_D, end=_D, every=_S, anchor=_D,
@@ -155,5 +158,10 @@ PAYER_PARTS = schema(
 TREATMENTS = schema(
     code=_S, entity=_S, country=_S, category=_S, rate=SHARE, effective_from=_D, effective_to=_D
 )
+TAX_DATES = schema(seller=_S, supplied_on=_D, issued_on=_D, paid_on=_D)
+TAX_PARTIES = schema(
+    contract=_S, line=_S, payer=_S, entity=_S, seller=_S, country=_S, code=_S, issued_on=_D, exempt=_B,
+)  # fmt: skip
+TAX_POINT_RULES = schema(country=_S, first_of=pl.List(_S), effective_from=_D, effective_to=_D)
 TAX_QUESTIONS = schema(key=_S, code=_S, entity=_S, country=_S, tax_point=_D)
 TAX_ANSWERS = schema(key=_S, tax_category=_S, tax_rate=SHARE)

@@ -33,6 +33,9 @@ CATEGORIES: dict[str, Category] = {
 UNTAXED = frozenset({"Z", "E", "AE", "K", "G", "O"})
 """Categories under which no tax is charged: their rate is zero (BR-Z-05, BR-E-05, BR-AE-05, BR-IC-05, BR-G-05)."""
 
+EXEMPT = "E"
+"""The category of what an exempt buyer buys: the document states why no tax is charged (BR-E-10)."""
+
 OUT_OF_SCOPE = "O"
 """The category that stands alone on its document and names no VAT number and no rate (BR-O-02 to BR-O-14)."""
 

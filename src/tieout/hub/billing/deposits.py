@@ -4,51 +4,89 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
-from tieout.domain.billing import deduct_deposits
-from tieout.domain.billing.deposits import DEDUCTION, KIND
+from tieout.domain.billing import cover_work, deduct_deposits
+from tieout.domain.billing.deposits import DEDUCTION, KIND, Row, part_of
 from tieout.domain.frames import DEPOSIT_BALANCES, FINAL_INVOICES, frame
+from tieout.domain.tax import OUT_OF_SCOPE
+from tieout.hub.billing.taxes import Taxes
+from tieout.hub.billing.waiting import Work
 
 __all__ = ["KIND", "PURPOSE", "asks_in_advance", "deducted"]
 PURPOSE = "prepayment"
 """What an invoice is for that asks for deposits (type 386 of UNTDID 1001)."""
-_MICRO = Decimal("0.000001")
 _ZERO = Decimal(0)
+_NO_TAX = {"tax_category": OUT_OF_SCOPE, "tax_rate": _ZERO}
 
 
-def deducted(
-    rows: Sequence[dict[str, Any]], through: date, *, by_project: bool = False
-) -> list[dict[str, Any]]:
+def deducted(work: Work, through: date, taxes: Taxes) -> list[Row]:
     """Billable rows with as much of the deposits taken off as the work of each payer and currency carries.
 
     The rest of a deposit waits for the next invoice. With an invoice for each project the first of them takes first.
-    Domain rules §3.
+    What a deposit pays is taxed as of its day where that counts; so work is split, and joined again where the tax of its
+    parts is the same. Domain rules §3.
     """
-    held = [row for row in rows if row["kind"] == DEDUCTION]
+    held = [row for row in work.rows if row["kind"] == DEDUCTION]
     if not held:
-        return list(rows)
-    work: dict[tuple[str, str], Decimal] = {}
-    for row in rows:
-        if row["kind"] not in (KIND, DEDUCTION) and not row["untaxed"]:
-            place = _payer(row), str(row["project"] or "") if by_project else ""
-            work[place] = work.get(place, _ZERO) + row["amount"]
+        return work.rows
+    places: dict[tuple[str, str], list[Row]] = {}
+    others = []
+    for row in work.rows:
+        if row["kind"] in (KIND, DEDUCTION) or row["untaxed"]:
+            others += [row] if row["kind"] != DEDUCTION else []
+        else:
+            places.setdefault(_place(row, work), []).append(row)
+    untaxed = [{**row, **_NO_TAX} for row in held]
+    first = _taken(
+        {place: [{**row, **_NO_TAX} for row in rows] for place, rows in places.items()}, untaxed, through
+    )
+    covered = {place: _taxed(cover_work(rows, first.get(place, [])), taxes) for place, rows in places.items()}
+    last = _taken(covered, _taxed(held, taxes), through)
+    of_deposit = {(_payer(row), row["event"]): row for row in _taxed(held, taxes)}
+    parts = [
+        {**part_of(row, -one["amount"]), "project": place[1] or row["project"]}
+        for place, taken in last.items() for one in taken if (row := of_deposit[place[0], one["deposit"]])
+    ]  # fmt: skip
+    return [*others, *(row for rows in covered.values() for row in _joined(rows)), *parts]
+
+
+def _taken(
+    work: Mapping[tuple[str, str], Sequence[Row]], held: Sequence[Row], through: date
+) -> dict[tuple[str, str], list[Row]]:
+    """What the invoices of each payer and project take of the deposits; work without a tax rule waits and takes none."""
     invoices = [
-        {"invoice": project, "contract": payer, "currency": payer.rpartition("|")[2], "issued_on": through,
-         "net_amount": max(amount, _ZERO)} for (payer, project), amount in work.items()
+        {"invoice": project, "contract": payer, "currency": row["currency"], "issued_on": through,
+         "net_amount": row["amount"], **{name: row[name] for name in _NO_TAX}}
+        for (payer, project), rows in work.items() for row in rows if row["tax_category"]
     ]  # fmt: skip
     balances = [
         {"deposit": row["event"], "contract": _payer(row), "currency": row["currency"], "asked_on": row["work_date"],
-         "amount": -row["amount"]} for row in held
+         "amount": -row["amount"], **{name: row[name] for name in _NO_TAX}} for row in held if row["tax_category"]
     ]  # fmt: skip
-    taken = deduct_deposits(frame(invoices, FINAL_INVOICES), frame(balances, DEPOSIT_BALANCES)).deductions
-    by_event = {(_payer(row), row["event"]): row for row in held}
-    parts = [
-        _part(by_event[one["contract"], one["deposit"]], one["amount"], one["invoice"] or None)
-        for one in taken.iter_rows(named=True)
-    ]
-    return [row for row in rows if row["kind"] != DEDUCTION] + parts
+    found: dict[tuple[str, str], list[Row]] = {}
+    deductions = deduct_deposits(
+        frame(invoices, FINAL_INVOICES), frame(balances, DEPOSIT_BALANCES)
+    ).deductions
+    for one in deductions.iter_rows(named=True):
+        found.setdefault((one["contract"], one["invoice"]), []).append(one)
+    return found
+
+
+def _taxed(rows: Sequence[Row], taxes: Taxes) -> list[Row]:
+    decided = taxes.decided(rows).select(*_NO_TAX).iter_rows(named=True)
+    return [{**row, **tax} for row, tax in zip(rows, decided, strict=True)]
+
+
+def _joined(rows: Sequence[Row]) -> list[Row]:
+    """Rows of which those of one event and tax are one."""
+    found: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        key = row["event"], row["payer"], row["tax_category"], row["tax_rate"]
+        one = found.setdefault(key, {**row, "quantity": _ZERO, "amount": _ZERO})
+        one |= {name: one[name] + row[name] for name in ("quantity", "amount")}
+    return list(found.values())
 
 
 def asks_in_advance(rows: Sequence[Mapping[str, Any]]) -> bool:
@@ -56,15 +94,9 @@ def asks_in_advance(rows: Sequence[Mapping[str, Any]]) -> bool:
     return bool(rows) and all(row["kind"] == KIND for row in rows)
 
 
-def _payer(row: Mapping[str, Any]) -> str:
+def _place(row: Row, work: Work) -> tuple[str, str]:
+    return _payer(row), str(row["project"] or "") if work.grouping == "project" else ""
+
+
+def _payer(row: Row) -> str:
     return "|".join((str(row["contract"]), str(row["payer"]), str(row["currency"])))
-
-
-def _part(row: dict[str, Any], taken: Decimal, project: str | None) -> dict[str, Any]:
-    whole = taken == -row["amount"]
-    quantity = (
-        row["quantity"]
-        if whole
-        else (row["quantity"] * taken / -row["amount"]).quantize(_MICRO, ROUND_HALF_UP)
-    )
-    return {**row, "amount": -taken, "quantity": quantity, "project": project or row["project"]}

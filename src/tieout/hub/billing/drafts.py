@@ -16,10 +16,9 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tieout.domain.billing import DraftSet, draft_invoices
-from tieout.domain.frames import BILLABLE, INVOICE_TERMS, TAX_QUESTIONS, frame
-from tieout.domain.tax import determine_tax
+from tieout.domain.frames import INVOICE_TERMS, frame
 from tieout.hub import audit, canonical, client_rules, exceptions, policies
-from tieout.hub.billing import corrections, deposits, e_invoices, payers, retained, waiting
+from tieout.hub.billing import corrections, deposits, e_invoices, payers, retained, taxes, waiting
 from tieout.hub.billing.documents import SIGNS, announce_draft, reference_of
 from tieout.hub.billing.waiting import Work
 from tieout.hub.refusals import NotFound
@@ -89,12 +88,13 @@ def _propose(conn: Connection, works: list[Work], through: date, only_deposits: 
     _place(conn, works, shares)
     if policies.load(conn).correction == corrections.POLICY:
         _note_corrections(conn, works, held, shares)
+    taxes.recall(conn, works)
+    decide = taxes.Taxes(conn, works, clock.now(conn))
     for work in works:
-        work.rows = deposits.deducted(work.rows, through, by_project=work.grouping == "project")
+        work.rows = deposits.deducted(work, through, decide)
     ready = [work for work in works if work.rows and not work.stopped]
-    proposed = draft_invoices(
-        frame([row for work in ready for row in work.rows], BILLABLE), _terms(conn, ready), through=through
-    )
+    billable = decide.decided([row for work in ready for row in work.rows])
+    proposed = draft_invoices(billable, _terms(ready), through=through)
     reached = retained.reached(conn, [work.contract for work in ready])
     for work in ready:
         drafts = _documents(proposed, work)
@@ -166,25 +166,14 @@ def _note_corrections(
         work.rows = left
 
 
-def _terms(conn: Connection, works: list[Work]) -> pl.DataFrame:
-    """Invoice terms of every contract line and payer, with the tax treatment on the day up to which is billed."""
-    questions = frame(
-        [
-            {"key": f"{work.contract}/{payer}/{code}", "entity": work.entity, "country": known.get("country"), "code": code,
-             "tax_point": work.through}
-            for work in works for payer, known in work.payers.items() for code in set(_tax_codes(work).values())
-        ],
-        TAX_QUESTIONS,
-    )  # fmt: skip
-    answers = determine_tax(questions, policies.load(conn).tax).answers
-    tax = {row["key"]: row for row in answers.iter_rows(named=True)}
+def _terms(works: list[Work]) -> pl.DataFrame:
+    """Invoice terms of every contract line and payer."""
     rows = [
         {
             "contract": work.contract, "line": line, "customer": payer, "entity": work.entity,
             "grouping": work.grouping, "purchase_order": work.terms.get("purchase_order"), "terms_days": _days(work, known),
-            **{name: tax.get(f"{work.contract}/{payer}/{code}", {}).get(name) for name in ("tax_category", "tax_rate")},
         }
-        for work in works for payer, known in work.payers.items() for line, code in _tax_codes(work).items()
+        for work in works for payer, known in work.payers.items() for line in {row["line"] for row in work.rows}
     ]  # fmt: skip
     return frame(rows, INVOICE_TERMS)
 
@@ -193,13 +182,6 @@ def _days(work: Work, payer: Mapping[str, Any]) -> int:
     """Days to pay: the contract's terms, else the payer's."""
     days = work.terms.get("payment_terms_days")
     return int((payer.get("terms_days") or 0) if days is None else days)
-
-
-def _tax_codes(work: Work) -> dict[str, str | None]:
-    """The tax code of each line with work: its own, else that of the contract's invoicing, else none."""
-    own = {line["line"]: line.get("tax_code") for line in work.terms.get("lines") or []}
-    common = (work.terms.get("invoicing") or {}).get("tax_code")
-    return {line: own.get(line) or common for line in sorted({row["line"] for row in work.rows})}
 
 
 def _documents(proposed: DraftSet, work: Work) -> list[dict[str, Any]]:

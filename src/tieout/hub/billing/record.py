@@ -66,6 +66,7 @@ def record_of(conn: Connection, row: Mapping[str, Any]) -> SalesDocument:
     days, units = _days(behind), _units(behind)
     original = store.read(conn, store.by_id(row["credits"])) if row["credits"] else None
     known = _known(conn, "legal_entity", entity, moment)
+    taxed = _known(conn, "customer", row["customer"], original["released_at"] if original else moment)
     return SalesDocument(
         type_code=PREPAYMENT
         if row["purpose"] == deposits.PURPOSE
@@ -92,7 +93,8 @@ def record_of(conn: Connection, row: Mapping[str, Any]) -> SalesDocument:
         credits=original["number"] if original else None,
         credits_issued=original["issue_date"] if original else None,
         reason=row["reason"],
-        exemption=seller.facts.get("exemption"),
+        exemption=taxed.get("exemption") or seller.facts.get("exemption"),
+        exemption_code=taxed.get("exemption_code"),
         terms_days=row["terms_days"] if row["kind"] == "invoice" else None,
         period_start=min((first for first, _ in days.values()), default=None),
         period_end=max((last for _, last in days.values()), default=None),

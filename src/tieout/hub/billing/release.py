@@ -16,7 +16,7 @@ from tieout.domain.revenue import passed_on
 from tieout.domain.subledger import journal_for_credit, journal_for_earned, journal_for_release
 from tieout.hub import audit, books, events, exchange, ownership, policies, retention, revenue, work
 from tieout.hub.actors import SYSTEM, Actor, require
-from tieout.hub.billing import claims, e_invoices, retained
+from tieout.hub.billing import claims, e_invoices, retained, taxes
 from tieout.hub.billing.decisions import locked, refuse_preparer, refuse_stale
 from tieout.hub.billing.documents import (
     NAMES,
@@ -71,6 +71,8 @@ def release(conn: Connection, ref: str, actor: Actor, version: int | None = None
     issued = moment.astimezone(stated.time_zone(row["legal_entity"])).date()
     _refuse_closed(conn, row, issued)
     _refuse_unrated(conn, row, issued)
+    if row["kind"] == "invoice":
+        taxes.refuse_other_tax(conn, row, issued, moment)
     done = _number(conn, row, stated, issued, moment)
     if row["kind"] == "invoice":
         _bill(conn, done)

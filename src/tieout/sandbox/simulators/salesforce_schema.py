@@ -10,7 +10,8 @@ READ_ONLY = {*SYSTEM_FIELDS}
 
 _TEXTS = {
     "Account": "Name AccountNumber BillingStreet BillingCity BillingState BillingPostalCode BillingCountry Phone Website"
-    " Industry Type Description CurrencyIsoCode Tax_Id__c External_Id__c",
+    " Industry Type Description CurrencyIsoCode Tax_Id__c Tax_Exemption__c"
+    " Tax_Exemption_Code__c External_Id__c",
     "Contact": "FirstName LastName Name Email Phone Title CurrencyIsoCode",
     "User": "Name Username Email",
     "Opportunity": "Name Opportunity_Number__c StageName Type Description CurrencyIsoCode NextStep LeadSource"
