@@ -212,7 +212,7 @@ def _draft(conn: Connection) -> None:
     }  # fmt: skip
     conn.execute(tables.invoice.insert().values(**names))
     conn.execute(tables.invoice_line.insert().values(
-        invoice=names["id"], line=1, contract_line="1", description="time", quantity=D(10), unit_price=D(200),
+        invoice=names["id"], line=1, contract="K-1", contract_line="1", description="time", quantity=D(10), unit_price=D(200),
         net_amount=D(2000), tax_category="O", tax_rate=D(0)))  # fmt: skip
     conn.execute(text("INSERT INTO invoice_line_event (invoice, line, event, quantity, amount)"
                       " SELECT CAST(:id AS uuid), 1, event, quantity, amount FROM billing_balance"), {"id": names["id"]})  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tieout.model.money import UnknownCurrency, allocate, minor_unit, round_to_minor, shown
+from tieout.model.money import UnknownCurrency, allocate, apportion, minor_unit, round_to_minor, shown
 
 
 def test_minor_units_follow_iso_4217() -> None:
@@ -50,3 +50,11 @@ def test_an_amount_is_shown_in_its_minor_unit_and_never_rounded(
     value: str, currency: str | None, text: str
 ) -> None:
     assert f"{shown(Decimal(value), currency):f}" == text
+
+
+def test_exact_amounts_take_the_rounding_of_their_sum() -> None:
+    """0.19 of 10.03, -2.00 and 0 are 1.9057, -0.38 and 0, in sum 1.5257: whatever the total, nothing stays nothing."""
+    exact = [Decimal("1.9057"), Decimal("-0.38"), Decimal(0)]
+    for total, shares in (("1.53", ["1.91", "-0.38", "0"]), ("1.52", ["1.90", "-0.38", "0"]),
+                          ("1.51", ["1.90", "-0.39", "0"])):  # fmt: skip
+        assert apportion(Decimal(total), exact, "EUR") == [Decimal(share) for share in shares]

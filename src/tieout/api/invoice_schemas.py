@@ -36,7 +36,7 @@ class Invoice(Shown):
     kind: DocumentKind
     number: str | None = Field(description="null until it is released")
     state: DocumentState
-    contract: str
+    contract: str = Field(description="the first one of its lines")
     customer: str
     currency: Currency
     through: date = Field(description="everything due on or before this date")
@@ -100,6 +100,7 @@ class InvoiceLine(Shown):
     """A line; `net_amount` is in the currency of the document."""
 
     line: int
+    contract: str = Field(description="whose line it is: a document may be of several contracts")
     contract_line: str
     project: str | None
     role: str | None

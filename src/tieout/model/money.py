@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, localcontext
+from decimal import ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
 from functools import cache
 
 from babel.core import get_global
@@ -42,6 +42,22 @@ def shown(value: Decimal, currency: str | None = None) -> Decimal:
     with localcontext(prec=60):
         held = -int(value.normalize().as_tuple().exponent) if value else 0
         return value.quantize(Decimal(1).scaleb(-max(least, held)))
+
+
+def apportion(total: Decimal, exact: Sequence[Decimal], currency: str) -> list[Decimal]:
+    """The exact amounts in the minor unit, so that they add up to `total`, which is their sum rounded some way.
+
+    Largest remainder, ties to the first; nothing stays nothing while anything else can take what is over.
+    """
+    unit = Decimal(1).scaleb(-minor_unit(currency))
+    with localcontext(prec=60):
+        shares = [part.quantize(unit, rounding=ROUND_FLOOR) for part in exact]
+        order = [i for i in range(len(exact)) if exact[i]] or list(range(len(exact)))
+        order.sort(key=lambda i: (shares[i] - exact[i], i))
+        each, rest = divmod(int((total - sum(shares)) / unit), len(order))
+        for place, i in enumerate(order):
+            shares[i] += (each + (place < rest)) * unit
+    return shares
 
 
 def allocate(total: Decimal, weights: Sequence[Decimal], currency: str) -> list[Decimal]:

@@ -57,8 +57,9 @@ def events_of(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
         WITH given AS (
             SELECT l.event, sum(l.quantity) AS quantity, sum(l.amount) AS amount FROM invoice_line_event l
                 JOIN invoice i ON i.id = l.invoice AND i.kind = 'credit_note' AND NOT i.rebill AND i.number IS NOT NULL
+                JOIN invoice_line n ON n.invoice = l.invoice AND n.line = l.line
                 JOIN billing_event e ON e.id = l.event AND e.kind <> 'reversal'
-            WHERE i.contract = ANY(%(contracts)s) GROUP BY l.event
+            WHERE n.contract = ANY(%(contracts)s) GROUP BY l.event
         )
         SELECT b.id, b.kind, b.reverses, b.entry, b.entry_version, b.contract, b.line, b.legal_entity, b.work_date,
                b.quantity, b.price, b.multiplier, b.discount, b.amount, b.currency, b.sequence, {places},

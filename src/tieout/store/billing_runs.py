@@ -92,10 +92,10 @@ def contracts_due(
           AND (CAST(:entity AS text) IS NULL OR e.legal_entity = :entity)
           AND (CAST(:entities AS text[]) IS NULL OR e.legal_entity = ANY(CAST(:entities AS text[])))
         UNION
-        SELECT i.contract FROM invoice i
+        SELECT l.contract FROM invoice i JOIN invoice_line l ON l.invoice = i.id
         WHERE (i.kind = 'invoice' OR i.run IS NOT NULL) AND i.state IN ('draft', 'approved')
           AND i.stale_reason IS NOT NULL
-          AND (CAST(:contract AS text) IS NULL OR i.contract = :contract)
+          AND (CAST(:contract AS text) IS NULL OR l.contract = :contract)
           AND (CAST(:customer AS text) IS NULL OR i.customer = :customer)
           AND (CAST(:entity AS text) IS NULL OR i.legal_entity = :entity)
           AND (CAST(:entities AS text[]) IS NULL OR i.legal_entity = ANY(CAST(:entities AS text[])))

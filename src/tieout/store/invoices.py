@@ -67,12 +67,25 @@ def by_external_key(key: str) -> ColumnElement[bool]:
     return invoice.c.external_key == key
 
 
+def of_contracts(contracts: Collection[str]) -> ColumnElement[bool]:
+    """Condition: a line is of one of the contracts."""
+    line = invoice_line.c
+    return invoice.c.id.in_(select(line.invoice).where(line.contract == func.any(list(contracts))))
+
+
+def contracts_of(conn: Connection, document: str) -> list[str]:
+    """The contracts whose money a document is of."""
+    line = invoice_line.c
+    query = select(line.contract).where(line.invoice == document).distinct().order_by(line.contract)
+    return list(conn.execute(query).scalars())
+
+
 def live_drafts(conn: Connection, contracts: Collection[str]) -> list[dict[str, Any]]:
     """What runs drafted for the contracts, before release, locked; stale ones hold no amounts any more."""
     query = (
         select(invoice)
         .where(
-            invoice.c.contract == func.any(list(contracts)),
+            of_contracts(contracts),
             or_(invoice.c.kind == "invoice", invoice.c.run.is_not(None)),
             invoice.c.state.in_(("draft", "approved")),
         )
@@ -186,11 +199,11 @@ def short_of(conn: Connection, document: str) -> int:
 def give_up_revenue(conn: Connection, document: str, moment: datetime) -> list[dict[str, Any]]:
     """Take the credited part of work out of what is recognised of each event; what was taken.
 
-    {event, line, currency, origin (the day of the work), amount, before (recognised until now), whole (the event's amount),
+    {event, contract, line, currency, origin (the day of the work), amount, before (recognised until now), whole (the event's amount),
     whole_passed}.
     """
     statement = text(
-        "WITH parts AS (SELECT l.event, e.line, e.currency, e.work_date AS origin, e.amount AS whole, e.pass_through_amount AS whole_passed,"
+        "WITH parts AS (SELECT l.event, e.contract, e.line, e.currency, e.work_date AS origin, e.amount AS whole, e.pass_through_amount AS whole_passed,"
         "  b.recognised_amount AS before, CASE WHEN sum(l.amount) >= 0"
         "   THEN least(sum(l.amount), greatest(b.recognised_amount, 0))"
         "   ELSE greatest(sum(l.amount), least(b.recognised_amount, 0)) END AS amount"
@@ -199,10 +212,12 @@ def give_up_revenue(conn: Connection, document: str, moment: datetime) -> list[d
         "  WHERE l.invoice = CAST(:document AS uuid) GROUP BY l.event, e.id, b.recognised_amount)"
         " UPDATE billing_balance b SET recognised_amount = b.recognised_amount - p.amount, updated_at = :moment"
         " FROM parts p WHERE b.event = p.event AND p.amount <> 0"
-        " RETURNING CAST(p.event AS text) AS event, p.line, p.currency, p.origin, p.amount, p.before, p.whole, p.whole_passed"
+        " RETURNING CAST(p.event AS text) AS event, p.contract, p.line, p.currency, p.origin, p.amount, p.before, p.whole, p.whole_passed"
     )
     rows = conn.execute(statement, {"document": document, "moment": moment})
-    return sorted((dict(row) for row in rows.mappings()), key=lambda r: (r["line"], r["event"]))
+    return sorted(
+        (dict(row) for row in rows.mappings()), key=lambda r: (r["contract"], r["line"], r["event"])
+    )
 
 
 # --- credits ---------------------------------------------------------------------------------------------------------
@@ -215,7 +230,7 @@ def credited_parts(conn: Connection, document: str) -> list[dict[str, Any]]:
     """
     query = text(f"""
         WITH {_PARTS}, named AS (
-            SELECT DISTINCT ON (l.line) l.line, l.contract_line, l.unit_price, l.tax_category, l.tax_rate
+            SELECT DISTINCT ON (l.line) l.line, l.contract, l.contract_line, l.unit_price, l.tax_category, l.tax_rate
             FROM invoice_line l JOIN invoice i ON i.id = l.invoice
             WHERE CAST(:document AS uuid) IN (i.id, i.credits) ORDER BY l.line, i.credits NULLS FIRST
         ), asked AS (
@@ -226,7 +241,7 @@ def credited_parts(conn: Connection, document: str) -> list[dict[str, Any]]:
             SELECT reverses AS event, sum(quantity) AS quantity, sum(amount) AS amount FROM billing_event
             WHERE reverses IS NOT NULL GROUP BY reverses
         )
-        SELECT CAST(p.root AS text) AS invoice, p.line AS number, n.contract_line, CAST(p.event AS text) AS event,
+        SELECT CAST(p.root AS text) AS invoice, p.line AS number, n.contract, n.contract_line, CAST(p.event AS text) AS event,
             e.kind, e.entry, n.unit_price, n.tax_category, n.tax_rate, p.quantity, p.amount,
             b.billed_quantity - b.credited_quantity - coalesce(a.quantity, 0) + coalesce(u.quantity, 0)
                 AS standing_quantity,
@@ -257,7 +272,8 @@ _PARTS = """parts AS (
 def carrying(conn: Connection, contracts: Collection[str], entries: Collection[str]) -> list[str]:
     """Ids of the released invoices of the contracts on which entries were billed, the first first."""
     query = text(
-        "SELECT CAST(i.id AS text) FROM invoice i WHERE i.contract = ANY(CAST(:contracts AS text[]))"
+        "SELECT CAST(i.id AS text) FROM invoice i"
+        " WHERE i.id IN (SELECT invoice FROM invoice_line WHERE contract = ANY(CAST(:contracts AS text[])))"
         " AND i.kind = 'invoice' AND i.number IS NOT NULL AND EXISTS (SELECT 1 FROM invoice_line_event l"
         "  JOIN billing_event e ON e.id = l.event WHERE l.invoice = i.id AND e.entry = ANY(CAST(:entries AS text[])))"
         " ORDER BY i.draft_number"
@@ -339,12 +355,16 @@ def listed(
     query = select(invoice, original.c.number.label("credits_number")).outerjoin(
         original, original.c.id == invoice.c.credits
     )
-    exact = {name: value for name, value in filters.items() if name not in ("search", "state", "stale")}
+    exact = {
+        name: value for name, value in filters.items() if name not in ("search", "state", "stale", "contract")
+    }
     query = query.where(*(invoice.c[name] == value for name, value in exact.items()))
     if state := filters.get("state"):
         query = query.where(invoice.c.state.in_([state] if isinstance(state, str) else list(state)))
     if "stale" in filters:
         query = query.where(invoice.c.stale_reason.is_not(None), invoice.c.state.in_(("draft", "approved")))
+    if contract := filters.get("contract"):
+        query = query.where(of_contracts([contract]))
     if search := filters.get("search"):
         query = query.where(_matches(str(search)))
     if entities is not None:
@@ -356,8 +376,10 @@ def listed(
 
 
 def _matches(search: str) -> ColumnElement[bool]:
-    named = (invoice.c.number, invoice.c.contract, invoice.c.customer, invoice.c.purchase_order)
+    named = (invoice.c.number, invoice.c.customer, invoice.c.purchase_order)
     found = [column.icontains(search, autoescape=True) for column in named]
+    of = invoice_line.c
+    found.append(invoice.c.id.in_(select(of.invoice).where(of.contract.icontains(search, autoescape=True))))
     reference = search.upper().removeprefix("D-")
     if reference.isascii() and reference.isdigit() and len(reference) < 19:
         found.append(invoice.c.draft_number == int(reference))

@@ -118,12 +118,12 @@ def entitled(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
 def documents(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
     """Released documents by contract line, credit notes negative (DOCUMENTS)."""
     query = """
-        SELECT i.number, i.kind, i.credit_kind, i.contract, l.contract_line, i.currency, i.issue_date,
+        SELECT i.number, i.kind, i.credit_kind, l.contract, l.contract_line, i.currency, i.issue_date,
                coalesce(i.due_date, o.due_date, i.issue_date),
                sum(CASE i.kind WHEN 'invoice' THEN l.net_amount ELSE -l.net_amount END)
         FROM invoice i JOIN invoice_line l ON l.invoice = i.id LEFT JOIN invoice o ON o.id = i.credits
-        WHERE i.number IS NOT NULL AND i.purpose <> 'retention' AND i.contract = ANY(%(keys)s)
-        GROUP BY i.id, o.id, l.contract_line
+        WHERE i.number IS NOT NULL AND i.purpose <> 'retention' AND l.contract = ANY(%(keys)s)
+        GROUP BY i.id, o.id, l.contract, l.contract_line
     """
     return _read(conn, query, contracts, DOCUMENTS)
 
@@ -135,7 +135,8 @@ def paid_shares(conn: Connection, contracts: Collection[str]) -> list[dict[str, 
         JOIN erp_document d ON d.external_key = i.external_key AND d.superseded_at IS NULL
         JOIN payment_application a ON a.erp_document = d.key
         JOIN payment p ON p.key = a.payment AND p.version = a.payment_version AND p.superseded_at IS NULL
-        WHERE i.number IS NOT NULL AND i.gross_amount <> 0 AND i.contract = ANY(:keys)
+        WHERE i.number IS NOT NULL AND i.gross_amount <> 0
+          AND i.id IN (SELECT invoice FROM invoice_line WHERE contract = ANY(:keys))
         GROUP BY i.id, p.paid_on ORDER BY p.paid_on
     """)
     return [dict(row) for row in conn.execute(query, {"keys": list(contracts)}).mappings()]
@@ -160,7 +161,8 @@ def given_up(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
         SELECT e.entry, n.credit_kind, n.issue_date, sum(l.amount) FROM invoice n
         JOIN invoice_line_event l ON l.invoice = n.id
         JOIN billing_event e ON e.id = l.event AND e.kind <> 'reversal' AND e.source_kind IN ('period', 'retainer')
-        WHERE n.contract = ANY(%(keys)s) AND n.kind = 'credit_note' AND n.number IS NOT NULL AND NOT n.rebill
+        JOIN invoice_line o ON o.invoice = l.invoice AND o.line = l.line
+        WHERE o.contract = ANY(%(keys)s) AND n.kind = 'credit_note' AND n.number IS NOT NULL AND NOT n.rebill
         GROUP BY 1, 2, 3
         UNION ALL SELECT entry, 'concession', (effective_at AT TIME ZONE 'UTC')::date, sum(amount) FROM billing_write
         WHERE contract = ANY(%(keys)s) AND effective_at IS NOT NULL AND kind <> 'up' GROUP BY 1, 2, 3

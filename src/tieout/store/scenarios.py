@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, or_, select, text
 
+from tieout.store.invoices import of_contracts
 from tieout.store.tables import (
     billing_event,
     connection,
@@ -193,36 +194,45 @@ def document_totals(
 ) -> dict[str, Decimal]:
     """Released invoices less released credit notes issued by a day: net, tax, gross; credits net; of one by number.
 
-    Of one contract line the net amounts only: tax is of the whole document.
+    Of one contract or line of it the lines that are its, and the tax that the books have of it.
     """
-    if line is not None:
-        return _line_totals(conn, contract, entity, line, at)
+    if contract is not None or line is not None:
+        return _line_totals(conn, contract, entity, line, at, number)
     sign = text(
         "SELECT coalesce(sum(CASE WHEN kind = 'invoice' THEN net_amount ELSE -net_amount END), 0) AS net,"
         " coalesce(sum(CASE WHEN kind = 'invoice' THEN tax_amount ELSE -tax_amount END), 0) AS tax,"
         " coalesce(sum(CASE WHEN kind = 'invoice' THEN gross_amount ELSE -gross_amount END), 0) AS gross,"
         " coalesce(sum(net_amount) FILTER (WHERE kind = 'credit_note'), 0) AS credited"
         " FROM invoice WHERE number IS NOT NULL AND issue_date <= :at AND purpose <> 'retention'"
-        " AND (CAST(:contract AS text) IS NULL OR contract = :contract)"
         " AND (CAST(:entity AS text) IS NULL OR legal_entity = :entity)"
         " AND (CAST(:number AS text) IS NULL OR number = :number"
         "      OR credits = (SELECT id FROM invoice WHERE number = :number))"
     )
-    told = {"contract": contract, "entity": entity, "at": at, "number": number}
+    told = {"entity": entity, "at": at, "number": number}
     return dict(conn.execute(sign, told).mappings().one())
 
 
 def _line_totals(
-    conn: Connection, contract: str | None, entity: str | None, line: str, at: date
+    conn: Connection, contract: str | None, entity: str | None, line: str | None, at: date, number: str | None
 ) -> dict[str, Decimal]:
     query = text(
-        "SELECT coalesce(sum(CASE WHEN i.kind = 'invoice' THEN l.net_amount ELSE -l.net_amount END), 0) AS net,"
-        " coalesce(sum(l.net_amount) FILTER (WHERE i.kind = 'credit_note'), 0) AS credited"
-        " FROM invoice i JOIN invoice_line l ON l.invoice = i.id WHERE i.number IS NOT NULL AND i.issue_date <= :at"
-        " AND i.purpose <> 'retention' AND l.contract_line = :line AND (CAST(:contract AS text) IS NULL OR i.contract = :contract)"
-        " AND (CAST(:entity AS text) IS NULL OR i.legal_entity = :entity)"
+        "WITH named AS (SELECT * FROM invoice WHERE number IS NOT NULL AND issue_date <= :at AND purpose <> 'retention'"
+        "  AND (CAST(:entity AS text) IS NULL OR legal_entity = :entity)"
+        "  AND (CAST(:number AS text) IS NULL OR number = :number"
+        "       OR credits = (SELECT id FROM invoice WHERE number = :number))),"
+        " lines AS (SELECT coalesce(sum(CASE WHEN i.kind = 'invoice' THEN l.net_amount ELSE -l.net_amount END), 0) AS net,"
+        "   coalesce(sum(l.net_amount) FILTER (WHERE i.kind = 'credit_note'), 0) AS credited"
+        "  FROM named i JOIN invoice_line l ON l.invoice = i.id"
+        "  WHERE (CAST(:contract AS text) IS NULL OR l.contract = :contract)"
+        "  AND (CAST(:line AS text) IS NULL OR l.contract_line = :line)),"
+        " taxes AS (SELECT -coalesce(sum(l.amount), 0) AS tax FROM named i"
+        "   JOIN journal j ON j.cause_type IN ('release', 'credit') AND j.cause = i.number"
+        "   JOIN journal_line l ON l.journal = j.id AND l.account = 'tax_payable'"
+        "  WHERE (CAST(:contract AS text) IS NULL OR l.contract = :contract)"
+        "  AND (CAST(:line AS text) IS NULL OR l.line = :line))"
+        " SELECT net, tax, net + tax AS gross, credited FROM lines, taxes"
     )
-    told = {"contract": contract, "entity": entity, "line": line, "at": at}
+    told = {"contract": contract, "entity": entity, "line": line, "at": at, "number": number}
     return dict(conn.execute(query, told).mappings().one())
 
 
@@ -250,7 +260,7 @@ def invoices(
     """Released documents issued by a day in number order, with their lines; credit notes negative."""
     query = select(invoice).where(invoice.c.number.is_not(None), invoice.c.issue_date <= at)
     if contract is not None:
-        query = query.where(invoice.c.contract == contract)
+        query = query.where(of_contracts([contract]))
     if entity is not None:
         query = query.where(invoice.c.legal_entity == entity)
     if number is not None:
@@ -289,7 +299,7 @@ def subjects_of(conn: Connection, contract: str) -> list[str]:
         text("SELECT key FROM project WHERE superseded_at IS NULL AND contract = :contract"),
         {"contract": contract},
     ).scalars()
-    documents = conn.execute(select(_REFERENCE, invoice.c.number).where(invoice.c.contract == contract))
+    documents = conn.execute(select(_REFERENCE, invoice.c.number).where(of_contracts([contract])))
     named = [name for row in documents for name in row if name]
     return [contract, *projects, *named]
 

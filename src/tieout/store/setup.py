@@ -15,6 +15,7 @@ from tieout.store.tables import (
     flow,
     intent,
     invoice,
+    invoice_line,
     project,
     quote,
     quote_line,
@@ -128,10 +129,14 @@ def open_money(conn: Connection, contract_key: str) -> tuple[Decimal, int]:
         - billing_balance.c.over_cap_amount
     )  # fmt: skip
     unbilled = select(func.coalesce(func.sum(left), 0)).where(billing_balance.c.contract == contract_key)
-    unpaid = select(func.coalesce(func.sum(invoice.c.net_amount), 0), func.count()).where(
-        invoice.c.contract == contract_key,
-        invoice.c.kind == "invoice",
-        invoice.c.state.in_(("released", "posted", "part_paid")),
+    unpaid = (
+        select(func.coalesce(func.sum(invoice_line.c.net_amount), 0), func.count(invoice.c.id.distinct()))
+        .join(invoice, invoice.c.id == invoice_line.c.invoice)
+        .where(
+            invoice_line.c.contract == contract_key,
+            invoice.c.kind == "invoice",
+            invoice.c.state.in_(("released", "posted", "part_paid")),
+        )
     )
     amount, documents = conn.execute(unpaid).one()
     return Decimal(amount) + Decimal(conn.execute(unbilled).scalar_one()), int(documents)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, case, func, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from tieout.store.tables import contract, flow, intent, invoice, opportunity, project
+from tieout.store.tables import contract, flow, intent, invoice, invoice_line, opportunity, project
 
 _OPEN = ("pending", "unknown")
 _BILLED = ("released", "posted", "part_paid", "paid", "credited")
@@ -52,15 +52,16 @@ def opportunities(conn: Connection, setup_kind: str) -> list[dict[str, Any]]:
 def _billed() -> Any:
     is_invoice = invoice.c.kind == "invoice"
     work = invoice.c.purpose != "retention"
-    net = case((is_invoice, invoice.c.net_amount), else_=-invoice.c.net_amount)
+    net = case((is_invoice, invoice_line.c.net_amount), else_=-invoice_line.c.net_amount)
     return (
         select(
-            invoice.c.contract,
+            invoice_line.c.contract,
             func.array_agg(invoice.c.state.distinct()).filter(is_invoice).label("states"),
             func.sum(net).filter(invoice.c.state.in_(_BILLED), work).label("amount"),
         )
+        .join(invoice, invoice.c.id == invoice_line.c.invoice)
         .where(invoice.c.state != "void")
-        .group_by(invoice.c.contract)
+        .group_by(invoice_line.c.contract)
     )
 
 

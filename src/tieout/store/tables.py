@@ -1019,7 +1019,7 @@ invoice = Table(
     Column("credit_kind", String, comment="correction | concession | cancellation"),
     Column("reason", String),
     Column("rebill", Boolean, nullable=False, server_default=text("false")),
-    Column("contract", String, nullable=False),
+    Column("contract", String, nullable=False, comment="the first one of its lines"),
     Column("customer", String, nullable=False),
     Column("legal_entity", String, nullable=False),
     Column("currency", String, nullable=False),
@@ -1064,6 +1064,12 @@ invoice_line = Table(
     metadata,
     Column("invoice", UUID(as_uuid=False), ForeignKey("invoice.id"), primary_key=True),
     Column("line", Integer, primary_key=True),
+    Column(
+        "contract",
+        String,
+        nullable=False,
+        comment="whose money it is: a document may be of several contracts",
+    ),
     Column("contract_line", String, nullable=False),
     Column("project", String),
     Column("role", String),
@@ -1075,6 +1081,7 @@ invoice_line = Table(
     Column("tax_rate", SHARE, nullable=False),
     Column("corrects", String, comment="number of the earlier invoice this line corrects"),
     Column("settles", String, comment="number of the invoice whose retention this line asks for"),
+    Index("ix_invoice_line_contract", "contract"),
 )
 
 invoice_line_event = Table(

@@ -32,7 +32,7 @@ def stands(invoice: str, amount: str, number: int = 1, entry: str = "e") -> dict
 
 
 def line(invoice: str, number: int = 1, price: str = "200", **change: Any) -> dict[str, Any]:
-    row = {"invoice": invoice, "number": number, "contract_line": "1", "project": "P-1", "role": "consultant",
+    row = {"invoice": invoice, "number": number, "contract": "C-1", "contract_line": "1", "project": "P-1", "role": "consultant",
            "description": "consultant, P-1", "unit_price": D(price), "tax_category": "O", "tax_rate": D(0)}  # fmt: skip
     return row | change
 

@@ -150,7 +150,7 @@ def test_a_negative_line_and_a_charge() -> None:
 
 
 def left(key: str, hours: str, amount: str, number: int = 1, **change: Any) -> dict[str, Any]:
-    row = {"invoice": "INV-1", "number": number, "contract_line": "1", "event": f"ev-{key}", "kind": "time",
+    row = {"invoice": "INV-1", "number": number, "contract": "K-1", "contract_line": "1", "event": f"ev-{key}", "kind": "time",
            "entry": key, "unit_price": D(200), "quantity": D(hours), "amount": D(amount),
            "standing_quantity": D(hours), "standing_amount": D(amount), "tax_category": "O", "tax_rate": D(0)}  # fmt: skip
     return row | change

@@ -23,7 +23,7 @@ from tieout.domain.frames import (
 from tieout.model.money import allocate
 
 _ZERO, _MICRO = Decimal(0), Decimal("0.000001")
-_TERMS = ("contract_line", "project", "role", "unit_price")
+_TERMS = ("contract", "contract_line", "project", "role", "unit_price")
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,8 @@ class _Numbers:
             )
             return int(chosen["number"])
         number = int(held[-1]["number"]) + 1
-        near = next((line for line in held if line["contract_line"] == part["contract_line"]), held[0])
+        place = part["contract"], part["contract_line"]
+        near = next((line for line in held if (line["contract"], line["contract_line"]) == place), held[0])
         added = near | {name: part[name] for name in _TERMS} | {"number": number, "corrects": None}
         text = part["charge"] or frame([added], INVOICE_LINES).select(description()).item()
         held.append(added | {"description": text})

@@ -142,11 +142,19 @@ def _chosen(rows: list[dict[str, Any]], request: CreditRequest) -> list[tuple[st
     chosen = []
     for item in request.items:
         events = [row["event"] for row in rows if row["entry"] == item.id]
-        events = events or [row["event"] for row in rows if row["contract_line"] == item.id]
+        events = events or [row["event"] for row in rows if item.id in _names(row)]
+        if len({row["contract"] for row in rows if row["event"] in events and row["entry"] != item.id}) > 1:
+            said = "is a line of several contracts on this invoice: name CONTRACT/LINE"
+            raise CreditRefused(said, item.id, _ZERO, item.amount or item.hours or _ZERO)
         if not events:
             raise CreditRefused("is not on this invoice", item.id, _ZERO, item.amount or item.hours or _ZERO)
         chosen.append((item.id, events, item))
     return chosen
+
+
+def _names(row: dict[str, Any]) -> tuple[str, str, str]:
+    """What names an event with others of its contract line, or of its contract."""
+    return row["contract_line"], f"{row['contract']}/{row['contract_line']}", row["contract"]
 
 
 def _take(key: str, parts: list[_Part], item: CreditItem, whole: Decimal, currency: str) -> list[_Part]:

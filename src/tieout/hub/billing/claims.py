@@ -17,9 +17,9 @@ from tieout.domain.frames import POSITION_MOVES, frame
 from tieout.domain.subledger import CLAIMS, journal_for_claims
 from tieout.hub import audit, books, policies
 from tieout.hub.actors import Actor, require
-from tieout.hub.billing.documents import books_for
+from tieout.hub.billing.documents import books_for, nets_of, share_over
 from tieout.hub.refusals import Conflict, Invalid, NotFound
-from tieout.model.money import allocate, round_to_minor
+from tieout.model.money import round_to_minor
 from tieout.store import billing_events, clock, invoices
 from tieout.store import claims as store
 from tieout.store.ids import new_id
@@ -74,7 +74,7 @@ def _released(conn: Connection, number: str) -> dict[str, Any]:
     row = invoices.read(conn, invoices.by_number(number))
     if row is None or row["kind"] != "invoice":
         raise NotFound(f"There is no released invoice {number}.")
-    billing_events.lock_contracts(conn, [row["contract"]])
+    billing_events.lock_contracts(conn, invoices.contracts_of(conn, row["id"]))
     return row
 
 
@@ -110,18 +110,14 @@ def _book(conn: Connection, row: Mapping[str, Any], kind: str) -> None:
     """Bring what the books hold of the claims of a kind to what stands, over the lines of the invoice by their nets."""
     name = "expected_concession" if kind == DISPUTE else "amount"
     wanted = sum((one[name] for one in store.standing(conn, row["id"], kind)), _ZERO)
-    nets: dict[str, Decimal] = {}
-    for line in invoices.lines(conn, row["id"]):
-        nets[line["contract_line"]] = nets.get(line["contract_line"], _ZERO) + line["net_amount"]
-    lines = sorted(nets)
-    weights = [max(nets[line], _ZERO) for line in lines]
+    nets = nets_of(invoices.lines(conn, row["id"]))
     held = store.booked(conn, row["number"], kind, CLAIMS[kind][0])
-    shares = allocate(wanted, weights if any(weights) else [Decimal(1)] * len(lines), row["currency"])
+    shares = share_over(wanted, nets, row["currency"])
     zone = policies.load(conn).time_zone(row["legal_entity"])
     moves = [
-        {"contract": row["contract"], "line": line, "entity": row["legal_entity"], "currency": row["currency"],
-         "event_date": clock.now(conn).astimezone(zone).date(), "amount": share - held.get(line, _ZERO)}
-        for line, share in zip(lines, shares, strict=True)
+        {"contract": place[0], "line": place[1], "entity": row["legal_entity"], "currency": row["currency"],
+         "event_date": clock.now(conn).astimezone(zone).date(), "amount": share - held.get(place, _ZERO)}
+        for place, share in shares.items()
     ]  # fmt: skip
     causes = frame([move for move in moves if move["amount"]], POSITION_MOVES).with_columns(
         pl.lit(row["number"]).alias("number")
@@ -129,7 +125,8 @@ def _book(conn: Connection, row: Mapping[str, Any], kind: str) -> None:
     if causes.is_empty():
         return
     head = causes.select("number").unique()
-    named = books.numbered(conn, head, kind, [row["contract"]], head=("number",))
+    of = {contract for contract, _ in nets}
+    named = books.numbered(conn, head, kind, of, head=("number",))
     books.write_journals(
         conn, journal_for_claims(causes.join(named, on="number"), books_for(conn, row), kind)
     )

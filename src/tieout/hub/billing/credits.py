@@ -126,7 +126,7 @@ def _lines(conn: Connection, original: str, credit: Credit) -> list[dict[str, An
     made = []
     for line in credit.lines.iter_rows(named=True):
         of = held[line["number"]]
-        kept = {name: of[name] for name in ("project", "role", "description", "corrects")}
+        kept = {name: of[name] for name in ("contract", "project", "role", "description", "corrects")}
         own = {name: value for name, value in line.items() if name != "number"}
         made.append({"line": line["number"], **kept, **own})
     return made

@@ -91,9 +91,9 @@ def void(conn: Connection, ref: str, actor: Actor, reason: str = "", version: in
 
 
 def locked(conn: Connection, ref: str, actor: Actor) -> dict[str, Any]:
-    """The document, under the lock of its contract, so that rating, drafting and decisions never cross."""
+    """The document, under the locks of its contracts, so that rating, drafting and decisions never cross."""
     seen = find(conn, ref, actor)
-    billing_events.lock_contracts(conn, [seen["contract"]])
+    billing_events.lock_contracts(conn, store.contracts_of(conn, seen["id"]))
     return find(conn, reference_of(seen), actor, lock=True)
 
 

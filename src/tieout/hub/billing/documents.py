@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 from sqlalchemy import Connection
@@ -17,6 +17,7 @@ from tieout.domain.subledger import Books
 from tieout.hub import audit, books, events
 from tieout.hub.actors import SYSTEM, Actor, require
 from tieout.hub.refusals import NotFound, Stale
+from tieout.model.money import allocate, apportion
 from tieout.store import invoices as store
 
 NAMES = {"invoice": "invoices", "credit_note": "credit-notes"}
@@ -30,6 +31,10 @@ E_INVOICE = "e_invoice"
 
 SERVICE_ITEM = "time"
 """The kind of line that billed hours make; the workspace names the ERP's item for it."""
+
+_K = TypeVar("_K")
+Place = tuple[str, str]
+"""A contract and a line of it."""
 
 _REFERENCE = re.compile(r"D-(\d{1,18})")
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,200}")
@@ -116,9 +121,7 @@ def content(
         "net_amount": row["net_amount"], "tax_amount": row["tax_amount"], "gross_amount": row["gross_amount"],
     }  # fmt: skip
     head = frame([header], DRAFTS).with_columns(pl.lit(lines[0]["tax_category"]).alias("tax_category"))
-    numbered = [
-        {**line, "draft": "this", "number": line["line"], "contract": row["contract"]} for line in lines
-    ]
+    numbered = [{**line, "draft": "this", "number": line["line"]} for line in lines]
     linked = [{**e, "draft": "this", "number": e["line"], "event": str(e["event"])} for e in events]
     return head, frame(numbered, DRAFT_LINES), frame(linked, DRAFT_EVENTS)
 
@@ -137,10 +140,34 @@ def state_after(
     return "posted" if row["posted_at"] else "released"
 
 
+def nets_of(lines: Iterable[Mapping[str, Any]]) -> dict[Place, Decimal]:
+    """The net of each contract line on a document."""
+    nets: dict[Place, Decimal] = {}
+    for line in lines:
+        place = line["contract"], line["contract_line"]
+        nets[place] = nets.get(place, Decimal(0)) + line["net_amount"]
+    return dict(sorted(nets.items()))
+
+
+def taxes_of(row: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> dict[Place, Decimal]:
+    """The tax of a document over its contract lines: net x rate of each, what rounding left by largest remainder."""
+    exact = nets_of([{**line, "net_amount": line["net_amount"] * line["tax_rate"]} for line in lines])
+    shares = apportion(row["tax_amount"], list(exact.values()), row["currency"])
+    return dict(zip(exact, shares, strict=True))
+
+
+def share_over(total: Decimal, weights: Mapping[_K, Decimal], currency: str) -> dict[_K, Decimal]:
+    """An amount shared in proportion to weights; who is below zero takes no share, and all alike where nobody is above."""
+    sizes = [max(weight, Decimal(0)) for weight in weights.values()]
+    shares = allocate(total, sizes if any(sizes) else [Decimal(1)] * len(sizes), currency)
+    return dict(zip(weights, shares, strict=True))
+
+
 def books_for(conn: Connection, row: Mapping[str, Any]) -> Books:
     """The books as they are now; an entity we know no currency of keeps them in that of its documents."""
     place = row["legal_entity"], row["currency"]
-    return books.open_books(conn, {row["contract"]: place}).assuming(dict([place]))
+    contracts = store.contracts_of(conn, row["id"])
+    return books.open_books(conn, dict.fromkeys(contracts, place)).assuming(dict([place]))
 
 
 def announce_draft(conn: Connection, row: Mapping[str, Any], preparer: str, parts: int) -> str:

@@ -263,7 +263,7 @@ def _write(conn: Connection, run: Mapping[str, Any], document: Mapping[str, Any]
 
 
 def _line(line: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("contract_line", "project", "role", "description", "quantity", "unit_price", "net_amount",
+    names = ("contract", "contract_line", "project", "role", "description", "quantity", "unit_price", "net_amount",
              "tax_category", "tax_rate", "corrects")  # fmt: skip
     return {"line": line["number"], **{name: line[name] for name in names}}
 

@@ -201,7 +201,11 @@ def _job(conn: Connection, case: Case, lines: list[dict[str, Any]]) -> str | Non
     """The job of the first project on the document that has one."""
     projects = [
         *(line["project"] for line in lines if line["project"]),
-        *setups.projects_of(conn, case.row["contract"]),
+        *(
+            one
+            for contract in store.contracts_of(conn, case.row["id"])
+            for one in setups.projects_of(conn, contract)
+        ),
     ]
     found = crosswalk.source_ids_of(conn, str(case.erp), "job", projects)
     return next((found[project] for project in projects if project in found), None)

@@ -147,7 +147,11 @@ def _order(conn: Connection, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cap(conn: Connection, row: Mapping[str, Any]) -> dict[str, Any]:
-    over = exception_store.open_about(conn, "cap-exceeded", row["contract"])
+    over = [
+        one
+        for contract in store.contracts_of(conn, row["id"])
+        for one in exception_store.open_about(conn, "cap-exceeded", contract)
+    ]
     amount = sum((one["amount"] or Decimal(0) for one in over), Decimal(0))
     detail = f"{amount} of the contract is over the cap and not on this draft" if over else "within the cap"
     return _check("cap", not over, detail)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -21,24 +21,35 @@ from tieout.hub.billing.decisions import locked, refuse_preparer, refuse_stale
 from tieout.hub.billing.documents import (
     NAMES,
     SIGNS,
+    Place,
     books_for,
     check_version,
     external_key_of,
     name_of,
+    nets_of,
     reference_of,
+    share_over,
     state_after,
     stored_digest,
+    taxes_of,
 )
 from tieout.hub.policies import Policies
 from tieout.hub.refusals import Conflict
-from tieout.model.money import allocate
 from tieout.model.periods import period_of
 from tieout.store import clock, settlement, subledger
 from tieout.store import invoices as store
 from tieout.telemetry.failpoints import fp
 
 _ZERO = Decimal(0)
-_TAKEN = pl.Schema([("event", pl.String()), ("line", pl.String()), ("origin", pl.Date()), ("amount", MONEY)])
+_TAKEN = pl.Schema(
+    [
+        ("event", pl.String()),
+        ("contract", pl.String()),
+        ("line", pl.String()),
+        ("origin", pl.Date()),
+        ("amount", MONEY),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -153,14 +164,15 @@ def _bill(conn: Connection, done: Release) -> None:
 
     A document that asks for retentions bills nothing anew: what was kept becomes a receivable.
     """
+    contracts = store.contracts_of(conn, done.row["id"])
     if done.row["purpose"] == retained.PURPOSE:
-        retention.book(conn, [done.row["contract"]])
+        retention.book(conn, contracts)
         return
     causes = _causes(conn, done)
     store.move(conn, done.row["id"], {"drafted": -1, "billed": 1}, done.moment)
     fp("billing.release.balances")
     books.write_journals(conn, journal_for_release(frame(causes, DOCUMENT_CAUSES), books_for(conn, done.row)))
-    retention.book(conn, [done.row["contract"]])
+    retention.book(conn, contracts)
 
 
 def _credit(conn: Connection, done: Release) -> None:
@@ -185,7 +197,7 @@ def _credit(conn: Connection, done: Release) -> None:
     books.write_journals(conn, journal_for_credit(frame(causes, CREDIT_CAUSES), books_for(conn, row)))
     if not row["rebill"]:
         _give_up(conn, done)
-    retention.book(conn, [row["contract"]])
+    retention.book(conn, store.contracts_of(conn, row["id"]))
     claims.settled_by_credit(conn, original, SYSTEM.name)
     kept = retention.kept_of(conn, original)
     state = state_after(original, paid, credited + row["gross_amount"], kept)
@@ -197,16 +209,16 @@ def _credit(conn: Connection, done: Release) -> None:
 def _give_up(conn: Connection, done: Release) -> None:
     """Reverse the revenue of what was credited and will not be billed again."""
     row = done.row
-    openings = _openings(conn, row["contract"])
+    openings = _openings(conn, store.contracts_of(conn, row["id"]))
     taken = _taken_back(store.give_up_revenue(conn, row["id"], done.moment))
     sums = (
-        taken.group_by("line", "origin")
+        taken.group_by("contract", "line", "origin")
         .agg(pl.col("amount", "pass_through_amount").sum())
-        .sort("line", "origin")
+        .sort("contract", "line", "origin")
     )
     causes = [
-        {"cause": done.number, "contract": row["contract"], "entity": row["legal_entity"], "currency": row["currency"],
-         "event_date": done.issued, "opening": openings.get(part["line"], _ZERO), **part}
+        {"cause": done.number, "entity": row["legal_entity"], "currency": row["currency"], "event_date": done.issued,
+         "opening": openings.get((part["contract"], part["line"]), _ZERO), **part}
         for part in sums.iter_rows(named=True)
     ]  # fmt: skip
     written = books.write_journals(
@@ -234,37 +246,28 @@ def _taken_back(parts: list[dict[str, Any]]) -> pl.DataFrame:
 def _causes(conn: Connection, done: Release) -> list[dict[str, Any]]:
     """Net and tax per contract line, with the line's position before the document."""
     row = done.row
-    openings = _openings(conn, row["contract"])
-    nets: dict[str, Decimal] = {}
-    for line in store.lines(conn, row["id"]):
-        nets[line["contract_line"]] = nets.get(line["contract_line"], _ZERO) + line["net_amount"]
-    taxes = _shares(row["tax_amount"], nets, row["currency"])
+    lines = store.lines(conn, row["id"])
+    nets, taxes = nets_of(lines), taxes_of(row, lines)
+    openings = _openings(conn, {contract for contract, _ in nets})
     return [
-        {"cause": done.number, "contract": row["contract"], "line": line, "entity": row["legal_entity"],
-         "currency": row["currency"], "event_date": done.issued, "net_amount": net, "tax_amount": taxes[line],
-         "opening": openings.get(line, _ZERO)}
-        for line, net in sorted(nets.items())
+        {"cause": done.number, "contract": place[0], "line": place[1], "entity": row["legal_entity"],
+         "currency": row["currency"], "event_date": done.issued, "net_amount": net, "tax_amount": taxes[place],
+         "opening": openings.get(place, _ZERO)}
+        for place, net in nets.items()
     ]  # fmt: skip
 
 
-def _shares(total: Decimal, weights: Mapping[str, Decimal], currency: str) -> dict[str, Decimal]:
-    """An amount shared over contract lines in proportion to their nets."""
-    lines = sorted(weights)
-    sizes = [max(weights[line], _ZERO) for line in lines]
-    if not any(sizes):
-        sizes = [Decimal(1) for _ in lines]
-    return dict(zip(lines, allocate(total, sizes, currency), strict=True))
-
-
 def _with_open(causes: list[dict[str, Any]], open_amount: Decimal, currency: str) -> list[dict[str, Any]]:
-    gross = {cause["line"]: cause["net_amount"] + cause["tax_amount"] for cause in causes}
-    shares = _shares(open_amount, gross, currency)
-    return [{**cause, "open_amount": shares[cause["line"]]} for cause in causes]
+    gross = {
+        (cause["contract"], cause["line"]): cause["net_amount"] + cause["tax_amount"] for cause in causes
+    }
+    shares = share_over(open_amount, gross, currency)
+    return [{**cause, "open_amount": shares[cause["contract"], cause["line"]]} for cause in causes]
 
 
-def _openings(conn: Connection, contract: str) -> dict[str, Decimal]:
-    rows = books.positions(conn, [contract]).iter_rows(named=True)
-    return {row["line"]: row["recognised_amount"] - row["billed_amount"] for row in rows}
+def _openings(conn: Connection, contracts: Collection[str]) -> dict[Place, Decimal]:
+    rows = books.positions(conn, contracts).iter_rows(named=True)
+    return {(row["contract"], row["line"]): row["recognised_amount"] - row["billed_amount"] for row in rows}
 
 
 def _announce(conn: Connection, done: Release, actor: Actor) -> None:
@@ -277,9 +280,10 @@ def _announce(conn: Connection, done: Release, actor: Actor) -> None:
                  digest=bytes.fromhex(row["content_hash"]), detail=said)  # fmt: skip
     fp("billing.release.recorded")
     wanted = {("post", done.number)} if row["purpose"] != retained.PURPOSE else set()
-    wanted |= revenue.affected(conn, row["contract"])
-    if row["kind"] != "invoice" and not row["rebill"]:
-        wanted.add(("rate", row["contract"]))  # a fee of a period that is given up earns less
+    for contract in store.contracts_of(conn, row["id"]):
+        wanted |= revenue.affected(conn, contract)
+        if row["kind"] != "invoice" and not row["rebill"]:
+            wanted.add(("rate", contract))  # a fee of a period that is given up earns less
     crm = ownership.load(conn).owner("opportunity", entity, done.issued)
     if crm is not None:
         wanted.add(("status_back", crm))

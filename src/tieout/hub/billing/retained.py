@@ -109,7 +109,7 @@ def _is_free(row: Mapping[str, Any], through: date) -> bool:
 
 def _document(parts: Sequence[Mapping[str, Any]], through: date) -> dict[str, Any]:
     lines = [
-        {"line": place, "contract_line": part["line"], "project": None, "role": None, "corrects": None,
+        {"line": place, "contract": part["contract"], "contract_line": part["line"], "project": None, "role": None, "corrects": None,
          "description": f"Retention of {part['number']}", "quantity": Decimal(1), "unit_price": part["left"],
          "net_amount": part["left"], "settles": part["number"], **_OUTSIDE_TAX}
         for place, part in enumerate(parts, 1)

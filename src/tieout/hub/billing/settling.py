@@ -13,7 +13,7 @@ from tieout.domain.frames import JOURNAL_LINES, PAYMENT_CAUSES, frame
 from tieout.domain.subledger import journal_for_payment, reverse
 from tieout.hub import audit, books, events, exceptions, exchange, policies, retention, revenue, work
 from tieout.hub.actors import SYSTEM
-from tieout.hub.billing.documents import books_for, state_after
+from tieout.hub.billing.documents import books_for, nets_of, share_over, state_after
 from tieout.hub.exceptions import NewException
 from tieout.model.money import allocate
 from tieout.store import billing_events, canonical, clock, settlement
@@ -34,7 +34,7 @@ def settle(conn: Connection, document: str) -> str | None:
     row = _ours(conn, held)
     if held is None or row is None:
         return None
-    billing_events.lock_contracts(conn, [row["contract"]])
+    billing_events.lock_contracts(conn, store.contracts_of(conn, row["id"]))
     row = store.read(conn, store.by_id(row["id"]), lock=True) or row
     _compare(conn, row, held)
     if row["kind"] == "invoice":
@@ -97,7 +97,8 @@ def _pay(conn: Connection, row: Mapping[str, Any], document: str) -> None:
         store.change(conn, row["id"], {"state": state}, moment)
         fp("settlement.changed")
     if gone or fresh:
-        work.request_all(conn, revenue.affected(conn, row["contract"]))
+        of = store.contracts_of(conn, row["id"])
+        work.request_all(conn, set().union(*(revenue.affected(conn, contract) for contract in of)))
     if gone or fresh or state != row["state"]:
         _announce(conn, row, state, fresh, gone)
 
@@ -145,21 +146,17 @@ def _reverse(conn: Connection, row: Mapping[str, Any], journals: list[str], toda
 
 
 def _book(conn: Connection, row: Mapping[str, Any], applications: Mapping[str, Mapping[str, Any]]) -> None:
-    nets: dict[str, Decimal] = {}
-    for line in store.lines(conn, row["id"]):
-        nets[line["contract_line"]] = nets.get(line["contract_line"], _ZERO) + line["net_amount"]
-    lines = sorted(nets)
-    weights = [max(nets[line], _ZERO) for line in lines]
-    currency = row["currency"]
-    causes = [
-        {"cause": cause, "contract": row["contract"], "line": line, "entity": row["legal_entity"], "currency": currency,
-         "event_date": a["paid_on"], "applied_amount": share, "unapplied_amount": _ZERO, "withheld_amount": withheld}
-        for cause, a in applications.items()
-        for line, share, withheld in zip(
-            lines, allocate(a["amount"], weights, currency), allocate(_withheld(cause, a, currency), weights, currency),
-            strict=True,
-        )
-    ]  # fmt: skip
+    nets, currency = nets_of(store.lines(conn, row["id"])), row["currency"]
+    causes = []
+    for cause, a in applications.items():
+        applied = share_over(a["amount"], nets, currency)
+        withheld = share_over(_withheld(cause, a, currency), nets, currency)
+        causes += [
+            {"cause": cause, "contract": place[0], "line": place[1], "entity": row["legal_entity"], "currency": currency,
+             "event_date": a["paid_on"], "applied_amount": share, "unapplied_amount": _ZERO,
+             "withheld_amount": withheld[place]}
+            for place, share in applied.items()
+        ]  # fmt: skip
     books.write_journals(conn, journal_for_payment(frame(causes, PAYMENT_CAUSES), books_for(conn, row)))
     fp("settlement.booked")
 

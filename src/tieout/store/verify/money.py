@@ -142,8 +142,9 @@ _CONSERVED = f"""
           AND NOT (j.cause_type = 'reversal' AND starts_with(j.cause, 'accrual:'))
         GROUP BY l.contract, l.currency
     ), invoiced AS (
-        SELECT contract, currency, sum(CASE kind WHEN 'invoice' THEN net_amount ELSE -net_amount END) AS amount
-        FROM invoice WHERE number IS NOT NULL AND purpose <> 'retention' GROUP BY contract, currency
+        SELECT l.contract, i.currency, sum(CASE i.kind WHEN 'invoice' THEN l.net_amount ELSE -l.net_amount END) AS amount
+        FROM invoice i JOIN invoice_line l ON l.invoice = i.id
+        WHERE i.number IS NOT NULL AND i.purpose <> 'retention' GROUP BY l.contract, i.currency
     )
     SELECT b.entry AS key, concat('valued at ', b.amount, ': ', trim_scale(b.quantity), ' h at ',
                                   trim_scale(b.price), ' is not that') AS seen
@@ -248,6 +249,12 @@ _TOTALS = """
     FROM invoice_line l JOIN invoice i ON i.id = l.invoice
     LEFT JOIN behind b ON b.invoice = l.invoice AND b.line = l.line
     WHERE l.settles IS NULL AND (l.net_amount <> coalesce(b.amount, 0) OR l.quantity <> coalesce(b.quantity, 0))
+    UNION ALL
+    SELECT concat(coalesce(i.number, concat('D-', i.draft_number)), '/', l.line),
+           concat('it is of ', l.contract, '/', l.contract_line, ', ', e.entry, ' behind it of ', e.contract, '/', e.line)
+    FROM invoice_line l JOIN invoice i ON i.id = l.invoice
+    JOIN invoice_line_event p ON p.invoice = l.invoice AND p.line = l.line JOIN billing_event e ON e.id = p.event
+    WHERE (l.contract, l.contract_line) <> (e.contract, e.line)
     UNION ALL
     SELECT i.number, concat('kept back ', i.retained_amount, ', asked for ', sum(l.net_amount))
     FROM invoice_line l JOIN invoice d ON d.id = l.invoice AND d.state <> 'void' AND d.purpose = 'retention'
