@@ -246,15 +246,34 @@ def cost_to_date(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
     """Booked cost of each contract line at the end of each day on which some arose (COST_TO_DATE_COLUMNS), by day of work.
 
     In the book of the contract's own legal entity: what others do for it costs what they charge. Cost that a line reports
-    itself (`progress`) is not in it.
+    itself (`progress`) is not in it, nor what customers reimburse beside the price, as far as limits let it through: that
+    is earned as it is incurred (domain rules §4).
     """
     query = """
+        WITH reimbursed AS (
+            SELECT b.contract, b.entry, b.source_kind, (array_agg(
+                coalesce((b.trail->'limit'->>'within')::numeric / nullif((b.trail->'limit'->>'of')::numeric, 0), 1)
+                ORDER BY b.sequence DESC) FILTER (WHERE b.kind = b.source_kind))[1] AS share
+            FROM billing_event b JOIN billing_balance x ON x.event = b.id
+            WHERE b.contract = ANY(%(contracts)s) AND b.source_kind IN ('expense', 'subcontract')
+            GROUP BY 1, 2, 3 HAVING sum(b.amount - x.reversed_amount) <> 0
+        ), bought AS (
+            SELECT contract, line, legal_entity, source, kind, event_date, currency, amount FROM cost_entry
+            WHERE contract = ANY(%(contracts)s)
+            UNION ALL SELECT contract, line, buyer, source, kind, event_date, currency, amount FROM transfer_entry
+            WHERE contract = ANY(%(contracts)s)
+        ), parts AS (
+            SELECT l.contract, l.line, l.legal_entity, j.event_date AS day, l.currency, l.amount
+            FROM journal_line l JOIN journal j ON j.id = l.journal
+            WHERE l.contract = ANY(%(contracts)s) AND l.account = ANY(%(accounts)s)
+            UNION ALL SELECT c.contract, c.line, c.legal_entity, c.event_date, c.currency, -round(c.amount * r.share, 4)
+            FROM bought c JOIN reimbursed r ON r.contract = c.contract AND r.entry = c.source AND r.source_kind = c.kind
+        )
         SELECT contract, line, day, currency, sum(amount) OVER (PARTITION BY contract, line, currency ORDER BY day)
         FROM (
-            SELECT l.contract, l.line, j.event_date AS day, l.currency, sum(l.amount) AS amount
-            FROM journal_line l JOIN journal j ON j.id = l.journal
-            JOIN contract c ON c.key = l.contract AND c.superseded_at IS NULL AND c.legal_entity = l.legal_entity
-            WHERE l.contract = ANY(%(contracts)s) AND l.account = ANY(%(accounts)s) GROUP BY 1, 2, 3, 4
+            SELECT p.contract, p.line, p.day, p.currency, sum(p.amount) AS amount FROM parts p
+            JOIN contract c ON c.key = p.contract AND c.superseded_at IS NULL AND c.legal_entity = p.legal_entity
+            GROUP BY 1, 2, 3, 4
         ) AS days ORDER BY 1, 2, 4, 3
     """
     told = {"contracts": list(contracts), "accounts": list(WORK_ACCOUNTS)}

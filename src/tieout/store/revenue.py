@@ -105,12 +105,15 @@ def estimates(conn: Connection, contracts: Collection[str]) -> list[dict[str, An
 
 
 def entitled(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
-    """Value of the billing events by line and day: what only waits for an invoice, or is on one (VALUES)."""
+    """Value of the billing events by line and day: what only waits for an invoice, or is on one (VALUES).
+
+    A deposit is no performance: asked for or taken off, it is billing alone.
+    """
     query = """
         SELECT b.contract, b.line, b.currency, b.work_date,
                sum(bb.amount - bb.over_cap_amount - bb.written_off_amount - bb.reversed_amount)
         FROM billing_event b JOIN billing_balance bb ON bb.event = b.id
-        WHERE b.contract = ANY(%(keys)s) GROUP BY 1, 2, 3, 4
+        WHERE b.contract = ANY(%(keys)s) AND b.source_kind NOT IN ('deposit', 'deduction') GROUP BY 1, 2, 3, 4
     """
     return _read(conn, query, contracts, VALUES)
 

@@ -101,11 +101,12 @@ NO_CHARGES = ChargeRun(
 
 def charge(
     lines: Sequence[Line], performed: Performed, draws: pl.DataFrame, events: pl.DataFrame, raised: pl.DataFrame, *,
-    usage: UsagePolicies, today: date,
+    unsigned: Sequence[Line], usage: UsagePolicies, today: date,
 ) -> ChargeRun:  # fmt: skip
     """The charges of the lines (of every segment) through today, compared with the stored events (EVENT_COLUMNS).
 
-    `draws` (RETAINER_DRAWS with `unit_price`) is work that retainers cover, `raised` (CHARGES) what people wrote up. Domain rules §2.12-2.13.
+    Of `unsigned` contracts only deposits are asked for: what comes in is a liability until there is a contract (IFRS
+    15.15–16). `draws` (RETAINER_DRAWS with `unit_price`) is work that retainers cover, `raised` (CHARGES) what people wrote up. Domain rules §2.12-2.13.
     """
     stored = events.filter(~pl.col("source_kind").is_in(list(WORK)))
     planless = stored.is_empty() and raised.is_empty() and performed.deposits.is_empty()
@@ -125,7 +126,7 @@ def charge(
         used, unit_charges(performed.deliveries, plans.unit_prices(lines), through=today),
         Charged(_overage(drawn, draws, retainers, today), drawn.findings), Charged(raised, empty(BILLING_FINDINGS)),
     ]  # fmt: skip
-    charged += _deposits(performed.deposits, lines, stored, today)
+    charged += _deposits(performed.deposits, [*lines, *unsigned], stored, today)
     limits = plans.minimums(lines)
     counted = pl.concat([one.charges for one in charged]).join(
         limits.select("contract", "line"), on=["contract", "line"], how="semi"
@@ -136,7 +137,7 @@ def charge(
     adjusted = adjust_charges(now, held, undecided=undecided)
     findings = pl.concat([misfits, said, *(one.findings for one in made)]).unique(maintain_order=True)
     return ChargeRun(
-        now, _described(_with_source(adjusted.new, now, stored), lines), adjusted.set_back, findings, _kept_back(drawn, now), drawn,
+        now, _described(_with_source(adjusted.new, now, stored), [*lines, *unsigned]), adjusted.set_back, findings, _kept_back(drawn, now), drawn,
         *_earning(lines, draws, drawn, today), _next_due(lines, planned, today),
     )  # fmt: skip
 

@@ -91,10 +91,12 @@ def decide(facts: Facts, policies: RatingPolicies, moment: datetime) -> Decision
     scope = facts.entries.filter("in_scope")
     time = compare(scope, rating.events, rating, facts.events, contracts=facts.contracts, kind="time")
     changes = together(time, spent.changes)
-    signed = [line for line in facts.plans if facts.contracts[line.contract]["state"] != "draft"]
+    drafts = {key for key, row in facts.contracts.items() if row["state"] == "draft"}
+    signed = [line for line in facts.plans if line.contract not in drafts]
+    unsigned = [line for line in facts.plans if line.contract in drafts]
     charges = charge(
-        signed, facts.performed, draws, facts.events, raised_by(facts.writes, facts.contracts), usage=facts.usage,
-        today=facts.today,
+        signed, facts.performed, draws, facts.events, raised_by(facts.writes, facts.contracts), unsigned=unsigned,
+        usage=facts.usage, today=facts.today,
     )  # fmt: skip
     last = facts.events["sequence"].max()
     first = int(str(last or 0)) + 1
