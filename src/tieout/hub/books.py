@@ -152,7 +152,8 @@ def open_books(conn: Connection, contracts: Mapping[str, tuple[str, str]] | None
 
     Of those of the `contracts` (entity and currency of each) that are in another currency: what they hold, and rates.
     """
-    now = Books(closed_periods(conn), store.currencies(conn), calendars=policies.load(conn).fiscal)
+    chosen = policies.load(conn)
+    now = Books(closed_periods(conn), store.currencies(conn), calendars=chosen.fiscal)
     currencies = now.currencies
     stated = (contracts or {}).items()
     foreign = {key for key, (entity, currency) in stated if currencies.get(entity, currency) != currency}
@@ -160,7 +161,10 @@ def open_books(conn: Connection, contracts: Mapping[str, tuple[str, str]] | None
         return now
     named = {currency for _, (entity, own) in stated for currency in (own, currencies.get(entity))}
     known = Exchange(
-        exchange.rates_between(conn, named), exchange_store.held(conn, foreign), exchange.MAX_AGE_DAYS
+        exchange.rates_between(conn, named),
+        exchange_store.held(conn, foreign),
+        exchange.MAX_AGE_DAYS,
+        chosen.averaged,
     )
     return replace(now, exchange=known)
 

@@ -13,9 +13,10 @@ from sqlalchemy import Connection
 from tieout.domain.costing import accrual_postings, accrue_unapproved, cost_purchases
 from tieout.domain.frames import EXPENSES, RATED_EXPENSES, UNAPPROVED_VALUE, conform, empty
 from tieout.domain.rating.expenses import PRINCIPAL
-from tieout.domain.subledger import reverse
+from tieout.domain.subledger import NoRate, reverse
 from tieout.hub import books, exceptions, policies, remeasuring
 from tieout.hub.exceptions import NewException
+from tieout.hub.exchange import MISSING
 from tieout.hub.rating import expedient
 from tieout.hub.rating.deciding import decide
 from tieout.hub.rating.facts import Facts, gather
@@ -38,8 +39,21 @@ def prepare(conn: Connection, entity: str, period: str) -> None:
     remeasuring.remeasure(conn, entity, period)
     contracts = store.contracts_of(conn, entity)
     if stated.accrue_unapproved:
-        accrue(conn, contracts, last)
+        _accrue(conn, contracts, last, entity, period)
     _question(conn, contracts)
+
+
+def _accrue(conn: Connection, contracts: Collection[str], last: date, entity: str, period: str) -> None:
+    """As `accrue`; without an exchange rate nothing is estimated, and `missing-fx` says so."""
+    key = f"{entity}/{period}/accrual"
+    missing = []
+    try:
+        accrue(conn, contracts, last)
+    except NoRate as unknown:
+        said = f"submitted work of {entity} is not estimated: {unknown}"
+        missing = [NewException(MISSING, key, said, legal_entity=entity, evidence={"group": MISSING})]
+    exceptions.open_exceptions(conn, missing)
+    exceptions.resolve_where_healed(conn, MISSING, [key], [one.key for one in missing])
 
 
 def accrue(conn: Connection, contracts: Collection[str], last: date) -> int:

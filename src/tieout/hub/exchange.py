@@ -10,15 +10,20 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tieout.domain.frames import EXCHANGE_RATES, check_frame, empty
-from tieout.domain.rating import with_exchange
+from tieout.domain.rating import with_average, with_exchange
+from tieout.hub.exceptions import NewException
+from tieout.model.periods import MONTHS, Calendar, period_around, period_of
 from tieout.store import exchange as store
 from tieout.store import subledger
 
 MAX_AGE_DAYS = 31
 """How old the rate of a day may be (domain rules §4)."""
+MISSING = "missing-fx"
 
 Contracts = Mapping[str, Mapping[str, Any]]
-"""Contracts with their `currency` and the `functional_currency` of their entity."""
+"""Contracts with their `currency`, their `legal_entity` and its `functional_currency`."""
+Averaged = Mapping[str, Calendar] | None
+"""The calendars of entities whose revenue takes the average rate of its period; None: the rate of its day."""
 
 
 def rates_between(conn: Connection, currencies: Iterable[str | None]) -> pl.DataFrame:
@@ -41,21 +46,62 @@ def is_known(conn: Connection, entity: str, currency: str, day: date) -> bool:
     if books == currency:
         return True
     asked = pl.DataFrame({"contract": [""], "day": [day]})
-    pair = {"": {"currency": currency, "functional_currency": books}}
+    pair = {"": {"currency": currency, "functional_currency": books, "legal_entity": entity}}
     return not covered(asked, pair, rates_between(conn, [currency, books])).is_empty()
 
 
-def covered(rows: pl.DataFrame, contracts: Contracts, rates: pl.DataFrame, day: str = "day") -> pl.DataFrame:
+def covered(
+    rows: pl.DataFrame, contracts: Contracts, rates: pl.DataFrame, day: str = "day", averaged: Averaged = None
+) -> pl.DataFrame:
     """The rows (with `contract`) on whose day a rate between their contract's currency and its books is known."""
     pairs = foreign(contracts)
     if not pairs or rows.is_empty():
         return rows
+    places = {key: (*pair, contracts[key]["legal_entity"] or "") for key, pair in pairs.items()}
     told = [
-        pl.col("contract").replace_strict({key: pair[place] for key, pair in pairs.items()}, default="", return_dtype=pl.String)
-        .alias(name) for place, name in enumerate(("_from", "_to"))
+        pl.col("contract").replace_strict({key: named[place] for key, named in places.items()}, default="",
+                                          return_dtype=pl.String).alias(name)
+        for place, name in enumerate(("_from", "_to", "_entity"))
     ]  # fmt: skip
-    asked = with_exchange(
-        rows.with_columns(*told, pl.lit(None, pl.String).alias("_type")), rates, source="_from", target="_to", day=day,
-        wanted="_type", max_age_days=MAX_AGE_DAYS,
-    )  # fmt: skip
+    placed = rows.with_columns(*told, pl.lit(None, pl.String).alias("_type"))
+    if averaged is None:
+        asked = with_exchange(placed, rates, source="_from", target="_to", day=day, wanted="_type",
+                              max_age_days=MAX_AGE_DAYS)  # fmt: skip
+    else:
+        asked = with_average(placed, rates, source="_from", target="_to", day=day, entity="_entity",
+                             bounds=lambda entity, on: period_around(on, averaged.get(entity, MONTHS)))  # fmt: skip
     return asked.filter(pl.col("exchange_rate").is_not_null()).select(rows.columns)
+
+
+def waiting(
+    contracts: Contracts, unbooked: Iterable[tuple[str, date]], averaged: Averaged = None
+) -> list[NewException]:
+    """One `missing-fx` (keyed CONTRACT/revenue) per contract of which revenue of days (contract, day) waits for a rate."""
+    days: dict[str, set[date]] = {}
+    for key, day in unbooked:
+        days.setdefault(key, set()).add(day)
+    pairs, found = foreign(contracts), []
+    for key, of in sorted(days.items()):
+        (currency, books), entity = pairs[key], contracts[key]["legal_entity"]
+        if averaged is None:
+            said = f"no exchange rate from {currency} to {books} is known for {_listed(map(str, of))}"
+        else:
+            periods = {period_of(day, averaged.get(entity, MONTHS)) for day in of}
+            said = f"no average rate from {currency} to {books} is dated inside {_listed(periods)}"
+        evidence = {"work": {"kind": "rate", "key": key}, "group": MISSING}
+        cause = f"revenue of contract {key} is not booked: {said}"
+        found.append(
+            NewException(
+                MISSING, revenue_key(key), cause, contract=key, legal_entity=entity, evidence=evidence
+            )
+        )
+    return found
+
+
+def revenue_key(contract: str) -> str:
+    """The key of the exception that a contract's revenue waits for a rate."""
+    return f"{contract}/revenue"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

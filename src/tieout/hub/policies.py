@@ -20,6 +20,7 @@ from tieout.model.periods import MONTHS, Calendar, calendar_of
 from tieout.store import workspace as store
 
 CORRECTIONS = ("next_invoice", "credit_note")
+EVENT_DATE, PERIOD_AVERAGE = "event_date", "period_average"
 SERIES = {"invoice": "INV-", "credit_note": "CN-"}
 """Prefix of each kind of document where the workspace states none."""
 
@@ -68,6 +69,7 @@ class Policies:
     prior_period_material: Decimal = Decimal(0)
     accrue_unapproved: bool = True
     expedient: str = "warn"
+    fx: str = EVENT_DATE
     overtime_cost: str = CAPACITY
     labor_variance: str = PROJECTS
     transfer_margin: Decimal = Decimal(0)
@@ -98,6 +100,11 @@ class Policies:
     def calendar(self, entity: str | None) -> Calendar:
         """How a legal entity's fiscal periods are cut; calendar months unless stated."""
         return self.fiscal.get(entity or "", MONTHS)
+
+    @property
+    def averaged(self) -> Mapping[str, Calendar] | None:
+        """The stated calendars of the entities where revenue in other currencies takes the average rate of its period."""
+        return self.fiscal if self.fx == PERIOD_AVERAGE else None
 
     def seller(self, entity: str) -> Invoicing:
         """How a legal entity appears on its documents."""
@@ -175,6 +182,7 @@ def parse(document: Mapping[str, Any], version: int = 0) -> Policies:
         prior_period_material=Decimal(str(billing.get("prior_period_material") or 0)),
         accrue_unapproved=billing.get("accrue_unapproved") is not False,
         expedient=billing.get("expedient") or "warn",
+        fx=billing.get("fx") or EVENT_DATE,
         zones={code: ZoneInfo(e["time_zone"]) for code, e in entities.items() if e.get("time_zone")},
         fiscal={code: calendar_of(e) for code, e in entities.items()},
         invoicing={code: _invoicing(e["invoices"]) for code, e in entities.items() if e.get("invoices")},

@@ -6,14 +6,14 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tieout.domain.subledger import MONETARY, NoRate, journal_for_remeasurement
-from tieout.hub import books, exceptions, policies
+from tieout.hub import books, exceptions, exchange, policies
 from tieout.hub.exceptions import NewException
 from tieout.model.periods import period_bounds
 from tieout.store import billing_events
 from tieout.store import exchange as store
 from tieout.telemetry.failpoints import fp
 
-KIND = "missing-fx"
+KIND = exchange.MISSING
 
 
 def remeasure(conn: Connection, entity: str, period: str) -> int:

@@ -108,6 +108,11 @@ def period_bounds(code: str, calendar: Calendar) -> tuple[date, date]:
     raise ValueError(f"{code!r} is not a period code of a calendar by {calendar.month_end}, such as 2026-P01")
 
 
+def period_around(day: date, calendar: Calendar) -> tuple[date, date]:
+    """First and last day of the period that contains the day."""
+    return period_bounds(period_of(day, calendar), calendar)
+
+
 def next_period(code: str, calendar: Calendar) -> str:
     """The code of the period that follows."""
     return period_of(period_bounds(code, calendar)[1] + _DAY, calendar)

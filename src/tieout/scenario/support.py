@@ -111,8 +111,6 @@ def refuse_unsupported(scenario: Scenario) -> None:
     for number, contract in enumerate(header.contracts):
         if contract.invoicing.group == "customer" or contract.invoicing.consolidate:
             raise no(("contracts", number, "invoicing"), "one invoice of several contracts")
-    if header.policies.fx != "event_date":
-        raise no(("policies", "fx"), f"policy fx: {header.policies.fx}")
     for event in scenario.timeline:
         if event.verb not in VERBS:
             raise no(event.place, f"the verb {event.verb}")

@@ -140,6 +140,7 @@ class BillingFile(Shape):
     prior_period_material: Decimal = Field(default=Decimal(0), ge=0)
     accrue_unapproved: bool = True
     expedient: Literal["warn", "strict"] = "warn"
+    fx: Literal["event_date", "period_average"] = "event_date"
     usage_tolerance: Decimal = Field(default=Decimal(0), ge=0)
     overtime_cost: Literal["capacity", "effective_rate"] = "capacity"
     labor_variance: Literal["projects", "period"] = "projects"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tieout.domain.frames import CLOSED_PERIODS, EXCHANGE_RATES, HELD_LINES, JOURNAL_LINES, empty, frame
 from tieout.domain.subledger import Books, Exchange, NoRate, journal_for_remeasurement
+from tieout.model.periods import Calendar
 
 D = Decimal
 DAY = date(2026, 3, 2)
@@ -22,10 +23,12 @@ LINES = pl.Schema({c: JOURNAL_LINES[c] for c in (
 PLACE = {"contract": "C-1", "line": "1", "entity": "US01", "currency": "EUR"}
 
 
-def rates(*quoted: tuple[date, str], pair: tuple[str, str] = ("EUR", "USD")) -> pl.DataFrame:
+def rates(
+    *quoted: tuple[date, str], pair: tuple[str, str] = ("EUR", "USD"), kind: str = "spot"
+) -> pl.DataFrame:
     base, quote = pair
     return frame(
-        [{"base": base, "quote": quote, "rate_type": "spot", "day": day, "rate": D(rate), "known_from": HEARD}
+        [{"base": base, "quote": quote, "rate_type": kind, "day": day, "rate": D(rate), "known_from": HEARD}
          for day, rate in quoted], EXCHANGE_RATES,
     )  # fmt: skip
 
@@ -173,3 +176,23 @@ def test_revenue_is_taken_back_at_what_it_was_booked_at() -> None:
         back = books(known, earned.select(HELD_LINES.names())).write(frame(rows, origin), "revenue")
         assert (worth(back, "revenue"), worth(back, "unbilled_receivable")) == (D(expected), D("-62.50"))
         assert worth(back, "fx_gain") == D("62.50") - D(expected)
+
+
+def test_revenue_takes_the_last_average_of_its_fiscal_period_and_documents_the_spot() -> None:
+    """By 4-4-5 weeks P02 of 2026 is 25 January to 21 February: averages dated a day before or after do not count."""
+    first = date(2026, 2, 1)
+    known = pl.concat([
+        rates((first, "1.10")),
+        rates((date(2026, 1, 24), "1.01"), (date(2026, 2, 10), "1.20"), (date(2026, 2, 21), "1.25"),
+              (date(2026, 2, 22), "1.40"), kind="average"),
+    ])  # fmt: skip
+    exchange = Exchange(known, empty(HELD_LINES), averaged={"US01": Calendar("445")})
+    now = Books(empty(CLOSED_PERIODS), {"US01": "USD"}, exchange)
+    earned = entry("R1", first, unbilled_receivable=100, revenue=-100)
+    lines = now.write(frame(earned, LINES), "revenue")
+    assert (worth(lines, "unbilled_receivable"), worth(lines, "revenue")) == (D(125), D(-125))
+    billed = frame(entry("D1", first, receivable=100, contract_liability=-100), LINES)
+    assert worth(now.write(billed, "release"), "contract_liability") == D(-110)
+    later = frame(entry("R2", date(2026, 4, 6), unbilled_receivable=100, revenue=-100), LINES)
+    with pytest.raises(NoRate, match="no average rate from EUR to USD for 2026-P04"):
+        now.write(later, "revenue")

@@ -6,7 +6,8 @@ limit is for market rates (`spot`, `average`): a rate agreed in a contract holds
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -14,7 +15,9 @@ import polars as pl
 from tieout.domain.frames import EXCHANGE_RATES, check_frame
 from tieout.model.decimals import WIDE, widen
 
-CONTRACT, SPOT = "contract", "spot"
+CONTRACT, SPOT, AVERAGE = "contract", "spot", "average"
+_PERIOD_DAYS = 366
+"""No fiscal period is longer."""
 _PAIR = ["from_currency", "to_currency", "rate_type"]
 
 
@@ -49,6 +52,38 @@ def with_exchange(
     answers = _answers(asked.with_row_index("question"), _both_ways(rates), max_age_days)
     named = answers.rename(dict(zip(["from_currency", "to_currency", "day", "wanted"], keys, strict=True)))
     return rows.join(named.drop("question"), on=keys, how="left", nulls_equal=True, maintain_order="left")
+
+
+def with_average(
+    rows: pl.DataFrame,
+    rates: pl.DataFrame,
+    *,
+    source: str,
+    target: str,
+    day: str,
+    entity: str,
+    bounds: Callable[[str, date], tuple[date, date]],
+) -> pl.DataFrame:
+    """`with_exchange` by the average rate of the fiscal period that contains the day (IAS 21.22).
+
+    `bounds` gives the first and last day of the period of an entity and day. The average of a period is the one dated last
+    inside it, as known now; one dated outside it is none.
+    """
+    spans = [(code, on, *bounds(code, on)) for code, on in rows.select(entity, day).unique().iter_rows()]
+    schema = {entity: pl.String, day: pl.Date, "_first": pl.Date, "_last": pl.Date}
+    placed = rows.join(
+        pl.DataFrame(spans, schema=schema, orient="row"), on=[entity, day], how="left", maintain_order="left"
+    )
+    told = with_exchange(
+        placed.with_columns(pl.lit(AVERAGE).alias("_wanted")), rates, source=source, target=target, day="_last",
+        wanted="_wanted", max_age_days=_PERIOD_DAYS,
+    )  # fmt: skip
+    outside = pl.col("exchange_day") < pl.col("_first")
+    inside = told.with_columns(
+        pl.when(~outside.fill_null(False)).then(name).alias(name)
+        for name in ("exchange_rate", "exchange_day")
+    )
+    return inside.drop("_first", "_last", "_wanted")
 
 
 def converted(amount: pl.Expr) -> pl.Expr:

@@ -3,7 +3,8 @@
 Domain rules §4: a monetary balance is carried at the rates it arose at and what leaves it leaves at what it is carried
 at; a contract liability is not monetary, each of its layers keeps the rate of its day and the oldest is drawn first;
 what is earned out of them is worth what they were, and revenue that is taken back what it was booked at. All differences
-are `fx_gain`.
+are `fx_gain`. Revenue that arises takes the rate of its day or, by policy, the average rate of its fiscal period (IAS
+21.22), and what the customer owes for it comes at the same.
 """
 
 from __future__ import annotations
@@ -24,16 +25,21 @@ from tieout.domain.frames import (
     check_frame,
     frame,
 )
-from tieout.domain.rating.exchange import with_exchange
+from tieout.domain.rating.exchange import with_average, with_exchange
 from tieout.domain.subledger import accounts as a
 from tieout.model.money import round_to_minor
+from tieout.model.periods import MONTHS, Calendar, period_around, period_of
 
 MONETARY = (a.RECEIVABLE, a.UNBILLED_RECEIVABLE, a.CONTRACT_ASSET, a.RETENTION_RECEIVABLE, a.REFUND_LIABILITY)
 """What is remeasured at the end of a period."""
 _CARRIED = frozenset({*MONETARY, a.TAX_PAYABLE, a.UNAPPLIED_CASH, a.CONTRACT_LIABILITY})
 """What leaves at the value that it is carried at, not at that of the day."""
 _INCOME = frozenset({a.REVENUE, a.PASS_THROUGH})
-_EARNED, _REGROUPED = "revenue", frozenset({"position", "retention", "unbilled_retention"})
+_EARNED, _ACCRUED, _REGROUPED = (
+    "revenue",
+    "accrual",
+    frozenset({"position", "retention", "unbilled_retention"}),
+)
 _PLACE = ("contract", "line", "entity", "account", "currency")
 _LINE = pl.Schema({
     c: JOURNAL_LINES[c] for c in ("cause", *_PLACE, "amount", "functional_amount", "event_date")
@@ -43,20 +49,25 @@ _Row = Mapping[str, Any]
 
 
 class NoRate(LookupError):
-    """No exchange rate of a pair is known for a day: nothing is booked on a guess."""
+    """No exchange rate of a pair is known for a day (or no average for a period): nothing is booked on a guess."""
 
-    def __init__(self, currency: str, books: str, day: date) -> None:
-        super().__init__(f"no exchange rate from {currency} to {books} for {day}")
+    def __init__(self, currency: str, books: str, day: date, period: str | None = None) -> None:
+        kind, of = ("exchange", day) if period is None else ("average", period)
+        super().__init__(f"no {kind} rate from {currency} to {books} for {of}")
         self.currency, self.books, self.day = currency, books, day
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """EXCHANGE_RATES, how old one may be, and HELD_LINES: what is booked in other currencies, in the order it was."""
+    """EXCHANGE_RATES, how old one may be, and HELD_LINES: what is booked in other currencies, in the order it was.
+
+    `averaged`: the calendars of the entities, by months unless stated, where revenue takes the average of its period.
+    """
 
     rates: pl.DataFrame
     held: pl.DataFrame
     max_age_days: int = 31
+    averaged: Mapping[str, Calendar] | None = None
 
     def __post_init__(self) -> None:
         check_frame("exchange rates", self.rates, EXCHANGE_RATES)
@@ -68,8 +79,9 @@ class Exchange:
         Causes are valued in order of event date and name. Where a cause leaves a difference, a line on `fx_gain` of
         no amount in the transaction's currency carries it. Raises `NoRate`.
         """
-        rates = _day_rates(lines, self.rates, currencies, self.max_age_days)
-        carried = _Carried(currencies, rates)
+        averaged = self.averaged if cause_type in (_EARNED, _ACCRUED) else None
+        rates = _rates_of(lines, self.rates, currencies, self.max_age_days, averaged)
+        carried = _Carried(currencies, rates, averaged)
         for row in self.held.iter_rows(named=True):
             carried.take_up(row)
         found: list[_Row] = []
@@ -87,7 +99,7 @@ class Exchange:
 
         Lines of no amount with the difference in the books' currency, each against `fx_gain`. Raises `NoRate`.
         """
-        carried = _Carried(currencies, _day_rates(causes, self.rates, currencies, self.max_age_days))
+        carried = _Carried(currencies, _rates_of(causes, self.rates, currencies, self.max_age_days, None))
         found: list[_Row] = []
         for row in causes.filter(pl.col("account").is_in(MONETARY)).iter_rows(named=True):
             off = carried.at_rate(row, row["amount"]) - row["functional_amount"]
@@ -103,15 +115,19 @@ class _Carried:
 
     currencies: Mapping[str, str]
     rates: Mapping[tuple[str, str, date], tuple[Decimal, bool]]
+    averaged: Mapping[str, Calendar] | None = None
     parts: dict[tuple[Any, ...], list[tuple[Decimal, Decimal]]] = field(default_factory=dict)
     income: dict[tuple[Any, ...], dict[date, tuple[Decimal, Decimal]]] = field(default_factory=dict)
 
     def at_rate(self, row: _Row, amount: Decimal) -> Decimal:
-        """An amount at the rate of the row's day."""
-        books = self.currencies[row["entity"]]
-        rate = self.rates.get((row["currency"], books, row["event_date"]))
+        """An amount at the rate of the row's day, or the average of its period."""
+        entity, day = row["entity"], row["event_date"]
+        books = self.currencies[entity]
+        rate = self.rates.get((entity, row["currency"], day))
         if rate is None:
-            raise NoRate(row["currency"], books, row["event_date"])
+            averaged = self.averaged
+            period = None if averaged is None else period_of(day, averaged.get(entity, MONTHS))
+            raise NoRate(row["currency"], books, day, period)
         quoted, inverse = rate
         with localcontext(prec=60):
             return round_to_minor(amount / quoted if inverse else amount * quoted, books)
@@ -279,20 +295,24 @@ def _shares(worth: Decimal, rows: Sequence[_Row], books: str) -> list[Decimal]:
     return parts
 
 
-def _day_rates(
-    lines: pl.DataFrame, rates: pl.DataFrame, currencies: Mapping[str, str], max_age_days: int
-) -> dict[tuple[str, str, date], tuple[Decimal, bool]]:
-    """The rate from a currency to that of the books on the days of the lines, as far as it is known; whether it is
-    quoted the other way round.
+def _rates_of(
+    lines: pl.DataFrame, rates: pl.DataFrame, currencies: Mapping[str, str], max_age_days: int,
+    averaged: Mapping[str, Calendar] | None,
+) -> dict[tuple[str, str, date], tuple[Decimal, bool]]:  # fmt: skip
+    """The rate from a currency to that of an entity's books on the days of the lines, as far as it is known; whether it
+    is quoted the other way round.
     """
     books = pl.col("entity").replace_strict(dict(currencies), default=None, return_dtype=pl.String)
     asked = lines.select(
-        "currency", books.alias("books"), "event_date", pl.lit(None, pl.String).alias("wanted")
+        "entity", "currency", books.alias("books"), "event_date", pl.lit(None, pl.String).alias("wanted")
     ).unique()
-    told = with_exchange(
-        asked, rates, source="currency", target="books", day="event_date", wanted="wanted", max_age_days=max_age_days
-    ).drop_nulls("exchange_rate")  # fmt: skip
+    if averaged is None:
+        told = with_exchange(asked, rates, source="currency", target="books", day="event_date", wanted="wanted",
+                             max_age_days=max_age_days)  # fmt: skip
+    else:
+        told = with_average(asked, rates, source="currency", target="books", day="event_date", entity="entity",
+                            bounds=lambda entity, day: period_around(day, averaged.get(entity, MONTHS)))  # fmt: skip
     return {
-        (row["currency"], row["books"], row["event_date"]): (row["exchange_rate"], row["exchange_inverse"])
-        for row in told.iter_rows(named=True)
-    }  # fmt: skip
+        (row["entity"], row["currency"], row["event_date"]): (row["exchange_rate"], row["exchange_inverse"])
+        for row in told.drop_nulls("exchange_rate").iter_rows(named=True)
+    }

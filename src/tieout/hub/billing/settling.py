@@ -21,7 +21,7 @@ from tieout.store import invoices as store
 from tieout.telemetry.failpoints import fp
 
 DRIFT = "target-drift"
-MISSING_RATE = "missing-fx"
+MISSING_RATE = exchange.MISSING
 _ZERO = Decimal(0)
 
 

@@ -34,6 +34,7 @@ from tieout.hub.policies import Policies
 from tieout.hub.rating.charges import Performed
 from tieout.hub.rating.expenses import Spending, spending_of
 from tieout.hub.rating.plans import Line, lines_of, rated_by
+from tieout.model.periods import Calendar
 from tieout.store import billing_events, clock, holds, performance, writes
 from tieout.store import expenses as expense_store
 from tieout.store import rating as store
@@ -64,6 +65,7 @@ class Facts:
     writes: pl.DataFrame
     foreign: Mapping[str, str]
     exchange_rates: pl.DataFrame
+    averaged: Mapping[str, Calendar] | None
     holidays: pl.DataFrame
     card_rules: pl.DataFrame
     plans: Sequence[Line]
@@ -102,6 +104,7 @@ def gather(conn: Connection, keys: Collection[str], policies: Policies) -> Facts
         writes=check_frame("writes", writes.of_contracts(conn, keys), WRITES),
         foreign=foreign,
         exchange_rates=exchange_rates,
+        averaged=policies.averaged,
         holidays=policies.calendars,
         card_rules=policies.card_rules,
         plans=plans,

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection
 
-from tieout.hub import exceptions
+from tieout.hub import exceptions, exchange
 from tieout.hub.exceptions import NewException
 from tieout.hub.rating.caps import CONTRACT
 from tieout.hub.rating.deciding import Decision
@@ -38,10 +38,11 @@ _UNAPPROVED = "not-approved"
 
 
 def settle(
-    conn: Connection, facts: Facts, decision: Decision, stale: Sequence[Mapping[str, Any]]
-) -> tuple[int, int]:
-    """Open what the run found and close what it did not find again; how many of each."""
-    found = _of_entries(conn, decision.findings, facts)
+    conn: Connection, facts: Facts, decision: Decision, stale: Sequence[Mapping[str, Any]],
+    waiting: Sequence[NewException],
+) -> tuple[int, int]:  # fmt: skip
+    """Open what the run found and close what it did not find again; how many of each. `waiting`: revenue without a rate."""
+    found = [*_of_entries(conn, decision.findings, facts), *waiting]
     over = _over_limits(facts, decision)
     drafts = [_stale(row) for row in stale]
     unwritten = [_unwritten(row, facts) for row in decision.unwritten.iter_rows(named=True)]
@@ -52,8 +53,9 @@ def settle(
     mended += _mend(conn, facts, _EXPENSES, [one for one in found if one.kind in _OF_RECORDS])
     scope = {*facts.scope, *facts.spending.expenses["entry"]}
     orders = {f"{row['customer']}/{row['purchase_order']}" for row in facts.contracts.values()}
+    revenue = {exchange.revenue_key(key) for key in facts.contracts}
     scopes = {
-        **dict.fromkeys((*_OF_ENTRIES, _UNWRITTEN), scope), _CAPS: set(facts.contracts), _ORDERS: orders,
+        **dict.fromkeys((*_OF_ENTRIES, _UNWRITTEN), scope), exchange.MISSING: scope | revenue, _CAPS: set(facts.contracts), _ORDERS: orders,
         _UNAPPROVED: set(facts.contracts) - _with_unapproved(facts),
     }  # fmt: skip
     return len(opened), mended + _heal(conn, scopes, [*found, *over, *unwritten])

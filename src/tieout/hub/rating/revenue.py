@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -42,10 +42,14 @@ _CAUSE = ["contract", "event_date", "line", "entity", "currency", "taken_back"]
 
 @dataclass(frozen=True)
 class Earned:
-    """`recognised`: what each event adds (RECOGNISED); `events` as decided, with the revenue to date in them."""
+    """`recognised`: what each event adds (RECOGNISED); `events` as decided, with the revenue to date in them.
+
+    `waiting` are the contracts and days of what waits for an exchange rate.
+    """
 
     recognised: pl.DataFrame
     events: pl.DataFrame
+    waiting: Sequence[tuple[str, date]] = ()
 
 
 def recognise(facts: Facts, decision: Decision) -> Earned:
@@ -57,20 +61,23 @@ def recognise(facts: Facts, decision: Decision) -> Earned:
     written = decision.written.rename({"day": "written_on"})
     events = _by_right(facts, decision.events).join(written, on="event", how="left", maintain_order="left")
     events = events.with_columns(_moved_on(decision).alias("changed_on"))
-    recognised = recognise_as_invoiced(
+    due = recognise_as_invoiced(
         events.select(EARNED_EVENTS.names()),
         frame(existence(facts.contracts), CONTRACT_EXISTENCE),
         known_on=facts.today,
     )
-    recognised = covered(recognised, facts.contracts, facts.exchange_rates, day="event_date")
-    recognised = _with_passed_on(recognised, decision.events)
+    known = covered(due, facts.contracts, facts.exchange_rates, "event_date", facts.averaged)
+    waiting = (
+        due.join(known, on=["event", "event_date"], how="anti") if known.height < due.height else due.clear()
+    )
+    recognised = _with_passed_on(known, decision.events)
     added = recognised.select("event", pl.col("amount").alias("added"))
     updated = decision.events.join(added, on="event", how="left", maintain_order="left").with_columns(
         (pl.col("recognised_amount") + pl.col("added").fill_null(0))
         .cast(EARNED_EVENTS["recognised_amount"])
         .alias("recognised_amount")
     )
-    return Earned(recognised, updated.drop("added"))
+    return Earned(recognised, updated.drop("added"), waiting.select("contract", "event_date").rows())
 
 
 def existence(contracts: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -178,9 +185,8 @@ def book(conn: Connection, recognised: pl.DataFrame, before: pl.DataFrame) -> in
     worked = recognised.join(
         before.select("event", "work_date"), on="event", how="left", maintain_order="left"
     )
-    recognised = worked.with_columns(
-        back.alias("taken_back"), pl.when(back).then("work_date").cast(pl.Date).alias("origin")
-    )
+    earned_on = pl.coalesce("work_date", "event_date").cast(pl.Date)
+    recognised = worked.with_columns(back.alias("taken_back"), pl.when(back).then(earned_on).alias("origin"))
     causes = _causes(conn, recognised)
     openings = before.group_by("contract", "line", "currency").agg(
         (pl.col("recognised_amount") - pl.col("billed_amount") + pl.col("credited_amount"))

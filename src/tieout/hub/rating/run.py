@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from tieout.domain.frames import ENTRIES, LINES
 from tieout.domain.rating import prepare_entries
-from tieout.hub import audit, events, policies, retention, revenue, work
+from tieout.hub import audit, events, exchange, policies, retention, revenue, work
 from tieout.hub.actors import SYSTEM
 from tieout.hub.rating import findings, saving
 from tieout.hub.rating.deciding import Decision, decide
@@ -54,9 +54,10 @@ def rate_contracts(conn: Connection, contracts: Collection[str]) -> Rated:
     saved = saving.save(conn, decision, earned, facts, moment)
     journals = book(conn, earned.recognised, facts.events)
     journals += retention.book(conn, keys)
-    opened, resolved = findings.settle(conn, facts, decision, saved.stale)
-    by_time = revenue.recognise_periods(conn, facts, decision.charges.fees, decision.charges.steps)
+    by_time, undated = revenue.recognise_periods(conn, facts, decision.charges.fees, decision.charges.steps)
     by_plan = revenue.recognise_contracts(conn, keys)
+    waiting = exchange.waiting(facts.contracts, [*earned.waiting, *undated, *by_plan.waiting], facts.averaged)
+    opened, resolved = findings.settle(conn, facts, decision, saved.stale, waiting)
     rated = Rated(
         created=decision.rated.height + decision.charged.height + decision.bought.height,
         reversed=decision.reversals.height,

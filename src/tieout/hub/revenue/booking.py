@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 
 import polars as pl
 from sqlalchemy import Connection
@@ -42,6 +43,19 @@ def write(
     ids = books.write_journals(conn, lines)
     fp("revenue.booked")
     _keep(conn, new.join(rows.select(*_CAUSE, "cause"), on=_CAUSE), to_date, ids)
+
+
+def waiting(to_date: pl.DataFrame, known: pl.DataFrame) -> list[tuple[str, date]]:
+    """The contracts and days on which REVENUE_TO_DATE moves but no exchange rate is known: not among `known` (contract, day)."""
+    before = pl.col("revenue").shift().over("unit", "obligation", "contract", "line").fill_null(0)
+    moves = to_date.sort("day").filter(pl.col("revenue") != before)
+    return (
+        moves.join(known, on=["contract", "day"], how="anti")
+        .select("contract", "day")
+        .unique()
+        .sort(pl.all())
+        .rows()
+    )
 
 
 def booked(conn: Connection, facts: Facts, to_date: pl.DataFrame) -> pl.DataFrame:

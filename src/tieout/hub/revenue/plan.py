@@ -57,6 +57,7 @@ class Facts:
     findings: pl.DataFrame
     exchange_rates: pl.DataFrame
     calendars: Mapping[str, Calendar]
+    averaged: Mapping[str, Calendar] | None
     today: date
 
     @property
@@ -105,6 +106,7 @@ def gather(conn: Connection, keys: Collection[str]) -> Facts | None:
         findings=pl.concat([invalid, unplaced, flagged(units, terms)]),
         exchange_rates=rates,
         calendars={key: stated.calendar(row["legal_entity"]) for key, row in contracts.items()},
+        averaged=stated.averaged,
         today=today,
     )
 
@@ -195,9 +197,14 @@ def days_of(facts: Facts, through: date) -> pl.DataFrame:
     rows |= set(facts.outcomes.select("unit", "day").unique().iter_rows())
     begins = {unit.key: unit.changes[0].day for unit in facts.units}
     kept = [(unit, day) for unit, day in rows if begins[unit] <= day <= through]
-    found = pl.DataFrame(kept, schema={"unit": pl.String, "day": pl.Date}, orient="row")
-    of_unit = found.with_columns(pl.col("unit").alias("contract"))
-    return exchange.covered(of_unit, facts.contracts, facts.exchange_rates).drop("contract")
+    return pl.DataFrame(kept, schema={"unit": pl.String, "day": pl.Date}, orient="row")
+
+
+def rated_days(facts: Facts) -> pl.DataFrame:
+    """The days of each unit up to today (unit, day) on which what it earns can be booked: an exchange rate is known."""
+    of_unit = days_of(facts, facts.today).with_columns(pl.col("unit").alias("contract"))
+    rates, averaged = facts.exchange_rates, facts.averaged
+    return exchange.covered(of_unit, facts.contracts, rates, averaged=averaged).drop("contract")
 
 
 def _own_days(facts: Facts, unit: Unit, through: date) -> set[date]:

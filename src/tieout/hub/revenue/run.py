@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timezone
 from decimal import Decimal
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from tieout.hub import events, work
 from tieout.hub.revenue import booking, contract_costs, findings, losses, positions
-from tieout.hub.revenue.plan import Facts, Planned, gather, planned
+from tieout.hub.revenue.plan import Facts, Planned, gather, planned, rated_days
 from tieout.model.periods import period_end_after
 from tieout.store import revenue as store
 from tieout.telemetry.failpoints import fp
@@ -22,12 +22,16 @@ _NOT_IMPAIRED = pl.Schema([("contract", pl.String()), ("day", pl.Date()), ("impa
 
 @dataclass(frozen=True)
 class Recognised:
-    """What a run booked: all zero when it ran again on its own output."""
+    """What a run booked: all zero when it ran again on its own output.
+
+    `waiting` are the contracts and days of what waits for an exchange rate.
+    """
 
     journals: int = 0
     positions: int = 0
     opened: int = 0
     resolved: int = 0
+    waiting: Sequence[tuple[str, date]] = ()
 
 
 def recognise_contracts(conn: Connection, contracts: Collection[str]) -> Recognised:
@@ -42,7 +46,13 @@ def recognise_contracts(conn: Connection, contracts: Collection[str]) -> Recogni
         return Recognised(journals=contract_costs.book(conn, contracts, costs, _NOT_IMPAIRED.to_frame()))
     keys = sorted({*contracts, *facts.keys})
     costs = contract_costs.stated(conn, keys)
-    found = planned(facts)
+    whole = planned(facts)
+    days = rated_days(facts)
+    found = replace(
+        whole, to_date=whole.to_date.join(days, on=["unit", "day"], how="semi", maintain_order="left")
+    )
+    known = days.join(whole.to_date.select("unit", "contract").unique(), on="unit").select("contract", "day")
+    waiting = booking.waiting(whole.to_date, known)
     new = booking.book(conn, facts, found)
     expected = losses.expected(facts, found, costs)
     moved = positions.book(conn, facts, found) + losses.book(conn, facts, expected)
@@ -52,7 +62,9 @@ def recognise_contracts(conn: Connection, contracts: Collection[str]) -> Recogni
     _tell(conn, facts, new)
     _ask_again(conn, facts, found)
     fp("revenue.done")
-    return Recognised(new.select("contract", "line", "event_date").n_unique(), moved, opened, resolved)
+    return Recognised(
+        new.select("contract", "line", "event_date").n_unique(), moved, opened, resolved, waiting
+    )
 
 
 def affected(conn: Connection, contract: str) -> set[tuple[str, str]]:
