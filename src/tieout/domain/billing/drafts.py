@@ -45,7 +45,10 @@ class DraftSet:
 def draft_invoices(events: pl.DataFrame, terms: pl.DataFrame, *, through: date) -> DraftSet:
     """Draft what is due on or before `through` from the unbilled part of each event (BILLABLE, INVOICE_TERMS).
 
-    An event stands once for each payer of it, with the payer's part. One draft per contract (and project, where the terms' `grouping` says so), currency, tax category and bill-to: the terms whose `customer` is the payer. A contract line without tax treatment keeps its events
+    An event stands once for each payer of it, with the payer's part. One draft per currency, tax category and bill-to
+    (the terms whose `customer` is the payer), and per contract, project, purchase order or nothing more, as the terms'
+    `grouping` says; a contract without an order stands alone under `purchase_order`. A draft names the purchase order
+    that all of it has, and the first of its contracts. A contract line without tax treatment keeps its events
     waiting. Deposits stand on invoices of their own. What is `untaxed` (paid in the customer's name) is outside the tax base, category O; EN 16931 (BR-O-11 to 14)
     keeps it off invoices with other categories. A draft that would be negative waits too: corrections go to the next
     invoice that carries them. The draft
@@ -93,16 +96,15 @@ def unit_price() -> pl.Expr:
 
 
 def _draft_key(through: date) -> pl.Expr:
-    columns = [
-        "contract",
-        "customer",
-        "entity",
-        "currency",
-        "tax_category",
-        "purchase_order",
-        "terms_days",
-    ]
+    columns = ["customer", "entity", "currency", "tax_category", "terms_days"]
     parts = [pl.col(c).cast(pl.String).fill_null("-") for c in columns]
+    order = pl.col("purchase_order").fill_null("-")
+    whole = pl.col("grouping") == "customer"
+    joint = whole | ((pl.col("grouping") == "purchase_order") & pl.col("purchase_order").is_not_null())
+    parts += [
+        pl.when(joint).then(pl.col("grouping")).otherwise("contract"),
+        pl.when(whole).then(pl.lit("-")).otherwise(order),
+    ]
     by_project = (
         pl.when(pl.col("grouping") == "project").then(pl.col("project").fill_null("-")).otherwise(pl.lit("-"))
     )
@@ -178,7 +180,13 @@ def _headers(lines: pl.DataFrame, links: pl.DataFrame, through: date) -> pl.Data
         lines.select(pl.col("draft").alias("invoice"), "net_amount", "tax_category", "tax_rate"),
         lines.select(pl.col("draft").alias("invoice"), "currency").unique(),
     ).totals.rename({"invoice": "draft"})
-    first = lines.group_by("draft").agg(pl.col("contract").first(), pl.col(_HEADER).first())
+    common = [c for c in _HEADER if c != "purchase_order"]
+    order = pl.col("purchase_order")
+    first = lines.group_by("draft").agg(
+        pl.col("contract").min(),
+        pl.col(common).first(),
+        pl.when(order.n_unique() == 1).then(order.first()).alias("purchase_order"),
+    )
     headers = first.join(totals, on="draft").with_columns(pl.lit(through).alias("through")).sort("draft")
     hashes = content_hash(headers, lines, links)
     return conform("drafts", headers.join(hashes, on="draft"), DRAFTS).sort("draft")
