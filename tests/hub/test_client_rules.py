@@ -20,7 +20,7 @@ def document(**head: Any) -> dict[str, Any]:
         "legal_entity": "US01", "through": date(2026, 1, 31), "net_amount": D("1000.50"), "tax_amount": D(0),
         "gross_amount": D("1000.50"),
     }  # fmt: skip
-    line = {"contract_line": "1", "project": "P-1", "role": "consultant", "description": "Advice", "tax_category": "O",
+    line = {"contract": "K-1", "contract_line": "1", "project": "P-1", "role": "consultant", "description": "Advice", "tax_category": "O",
             "quantity": D(10), "net_amount": D("1000.50")}  # fmt: skip
     link = {"event": "e1", "quantity": D(10), "amount": D("1000.50"), "notes": "workshop"}
     return {"row": row | head, "lines": [line], "links": [link]}

@@ -61,7 +61,9 @@ NO_REASON = Decision(reason="")
 class CreditItem(Strict):
     """What of the invoice is credited: an entry's or a line's hours or amount."""
 
-    id: str = Field(max_length=200)
+    id: str = Field(
+        max_length=200, description="an entry, a contract line (LINE or CONTRACT/LINE) or a contract"
+    )
     hours: Decimal | None = Field(None, gt=0, max_digits=14, decimal_places=6)
     amount: Decimal | None = Field(None, gt=0, max_digits=20, decimal_places=4)
 

@@ -134,7 +134,7 @@ def _show_one(one: dict[str, Any], sheet: list[dict[str, Any]]) -> None:
     table(["what", "now"], [(name, one[name]) for name in names if one[name] is not None])
     table(["check", "ok", "detail"], [(c["check"], c["ok"], c["detail"]) for c in one["checks"]])
     columns = ["line", "description", "quantity", "unit_price", "net_amount"]
-    table(columns, [[line[name] for name in columns] for line in one["lines"]])
+    table(columns, [[line[name] for name in columns] for line in billing.told_by_contract(one["lines"])])
     columns = ["line", "work_date", "worker", "role", "project", "entry", "quantity", "price", "amount"]
     table(columns, [[row[name] for name in columns] for row in plain(sheet, one["currency"])])
 

@@ -10,7 +10,9 @@ from tieout.hub.billing import drafts, runs
 
 @workflow("bill", queue="runs")
 def bill(key: str) -> Later | None:
-    """Draft the contracts of one partition together; where that fails each alone, so one cannot hold up the others."""
+    """Draft the contracts of one partition together; where that fails those of each invoice alone, so none holds up the
+    others.
+    """
     run_id, _, partition = key.rpartition("/")
     try:
         draft_together(run_id, int(partition))
@@ -28,23 +30,23 @@ def draft_together(conn: Connection, run_id: str, partition: int) -> int:
 
 
 def draft_singly(run_id: str, partition: int) -> Exception | None:
-    """The first failure, after every other contract was drafted."""
+    """The first failure, after every other set of contracts was drafted."""
     failure = None
-    for contract in undone(run_id, partition):
+    for contracts in undone(run_id, partition):
         try:
-            draft_one(run_id, contract)
+            draft_one(run_id, contracts)
         except Exception as error:
             failure = failure or error
     return failure
 
 
 @transaction
-def undone(conn: Connection, run_id: str, partition: int) -> list[str]:
-    """Contracts that are still to be drafted."""
+def undone(conn: Connection, run_id: str, partition: int) -> list[list[str]]:
+    """Contracts that are still to be drafted, in sets of those that may share an invoice."""
     return runs.undone(conn, run_id, partition)
 
 
 @transaction
-def draft_one(conn: Connection, run_id: str, contract: str) -> list[str]:
-    """References of the drafts of one contract."""
-    return drafts.draft(conn, run_id, [contract])
+def draft_one(conn: Connection, run_id: str, contracts: list[str]) -> list[str]:
+    """References of the drafts of contracts that go together."""
+    return drafts.draft(conn, run_id, contracts)

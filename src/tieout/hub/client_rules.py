@@ -1,7 +1,7 @@
 """Client rules: conditions in CEL that a customer's contract states and every draft must meet.
 
 A rule sees four names. `invoice`: contract, customer, entity, currency, purchase_order, terms_days, through, net, tax,
-gross. `customer`: what is known of the payer. `lines`: line, project, role, description, quantity, net, tax_category.
+gross. `customer`: what is known of the payer. `lines`: contract, line, project, role, description, quantity, net, tax_category.
 `entries`: what the lines are made of, with line, date, quantity, amount, notes. Money is a whole number of minor units,
 dates are ISO text, what is not stated is null.
 """
@@ -101,7 +101,7 @@ def _seen(
         **{name: _minor(head[f"{name}_amount"], currency) for name in ("net", "tax", "gross")},
     }  # fmt: skip
     lines = [
-        {"line": one["contract_line"], **{name: one[name] for name in ("project", "role", "description", "tax_category")},
+        {"line": one["contract_line"], **{name: one[name] for name in ("contract", "project", "role", "description", "tax_category")},
          "quantity": float(one["quantity"]), "net": _minor(one["net_amount"], currency)}
         for one in document["lines"]
     ]  # fmt: skip

@@ -108,9 +108,6 @@ def refuse_unsupported(scenario: Scenario) -> None:
     for key in ("leave",):
         if getattr(header, key):
             raise no((key,), key)
-    for number, contract in enumerate(header.contracts):
-        if contract.invoicing.group == "customer" or contract.invoicing.consolidate:
-            raise no(("contracts", number, "invoicing"), "one invoice of several contracts")
     for event in scenario.timeline:
         if event.verb not in VERBS:
             raise no(event.place, f"the verb {event.verb}")

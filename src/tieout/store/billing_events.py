@@ -161,17 +161,26 @@ def drafts_with(conn: Connection, events: Collection[str]) -> list[dict[str, Any
 def drafts_on_other_terms(conn: Connection, contracts: Collection[str]) -> list[dict[str, Any]]:
     """Drafts of the contracts, as `drafts_with` gives them, made before their terms of invoicing changed."""
     query = text(
-        "SELECT i.id, i.draft_number, i.contract, i.legal_entity, i.net_amount, i.currency, i.preparer FROM invoice i"
-        " JOIN contract c ON c.key = i.contract AND c.superseded_at IS NULL AND c.recorded_at > i.recorded_at"
-        " JOIN contract v ON v.key = i.contract AND v.recorded_at <= i.recorded_at AND v.superseded_at > i.recorded_at"
-        " WHERE i.contract = ANY(CAST(:contracts AS text[])) AND i.kind = 'invoice' AND i.state IN ('draft', 'approved')"
+        "SELECT DISTINCT i.id, i.draft_number, i.contract, i.legal_entity, i.net_amount, i.currency, i.preparer FROM invoice i"
+        " JOIN invoice_line l ON l.invoice = i.id"
+        " JOIN contract c ON c.key = l.contract AND c.superseded_at IS NULL AND c.recorded_at > i.recorded_at"
+        " JOIN contract v ON v.key = l.contract AND v.recorded_at <= i.recorded_at AND v.superseded_at > i.recorded_at"
+        " WHERE l.contract = ANY(CAST(:contracts AS text[])) AND i.kind = 'invoice' AND i.state IN ('draft', 'approved')"
         " AND i.stale_reason IS NULL AND c.invoicing IS DISTINCT FROM v.invoicing ORDER BY i.id"
     )
     return [dict(row) for row in conn.execute(query, {"contracts": list(contracts)}).mappings()]
 
 
-def make_stale(conn: Connection, invoices: Collection[str], reason: str, moment: datetime) -> None:
-    """Mark drafts stale and free what they hold, so that a new draft can take it."""
+def make_stale(conn: Connection, invoices: Collection[str], reason: str, moment: datetime) -> set[str]:
+    """Mark drafts stale and free what they hold, so that a new draft can take it; those that were not stale yet.
+
+    A draft of several contracts may be made stale from any of them: it is locked first and freed once.
+    """
+    lock = text(
+        "SELECT CAST(id AS text) FROM invoice WHERE id = ANY(CAST(:ids AS uuid[])) AND stale_reason IS NULL"
+        " ORDER BY id FOR UPDATE"
+    )
+    invoices = list(conn.execute(lock, {"ids": list(invoices)}).scalars())
     free = text(
         "UPDATE billing_balance b SET drafted_quantity = b.drafted_quantity - s.quantity,"
         " drafted_amount = b.drafted_amount - s.amount, updated_at = :moment FROM"
@@ -187,3 +196,4 @@ def make_stale(conn: Connection, invoices: Collection[str], reason: str, moment:
         " WHERE id = ANY(CAST(:ids AS uuid[]))"
     )
     conn.execute(mark, {"ids": list(invoices), "reason": reason, "moment": moment})
+    return set(invoices)

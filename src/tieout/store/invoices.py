@@ -80,19 +80,43 @@ def contracts_of(conn: Connection, document: str) -> list[str]:
     return list(conn.execute(query).scalars())
 
 
-def live_drafts(conn: Connection, contracts: Collection[str]) -> list[dict[str, Any]]:
-    """What runs drafted for the contracts, before release, locked; stale ones hold no amounts any more."""
-    query = (
-        select(invoice)
-        .where(
-            of_contracts(contracts),
-            or_(invoice.c.kind == "invoice", invoice.c.run.is_not(None)),
-            invoice.c.state.in_(("draft", "approved")),
-        )
-        .order_by(invoice.c.draft_number)
-        .with_for_update()
-    )
-    return [dict(row) for row in conn.execute(query).mappings()]
+def live_drafts(conn: Connection, contracts: Collection[str], *, lock: bool = True) -> list[dict[str, Any]]:
+    """What runs drafted for the contracts, before release, locked, with all its `contracts`; stale ones hold no amounts
+    any more.
+    """
+    line = invoice_line.c
+    named = func.array_agg(line.contract.distinct()).label("contracts")
+    own = select(named).where(line.invoice == invoice.c.id).scalar_subquery()
+    query = select(invoice, own.label("contracts")).where(of_contracts(contracts), _UNRELEASED)
+    query = query.order_by(invoice.c.draft_number)
+    return [dict(row) for row in conn.execute(query.with_for_update() if lock else query).mappings()]
+
+
+_UNRELEASED = and_(
+    or_(invoice.c.kind == "invoice", invoice.c.run.is_not(None)), invoice.c.state.in_(("draft", "approved"))
+)
+
+
+def sharing_drafts(conn: Connection, contracts: Collection[str]) -> list[str]:
+    """The contracts, and all that share a draft of a run that is still redone with them, directly or through others."""
+    query = text("""
+        WITH RECURSIVE mate(contract) AS (
+            SELECT unnest(CAST(:contracts AS text[]))
+            UNION SELECT o.contract FROM mate m JOIN invoice_line l ON l.contract = m.contract
+            JOIN invoice i ON i.id = l.invoice AND (i.kind = 'invoice' OR i.run IS NOT NULL)
+                AND (i.state = 'draft' OR i.state = 'approved' AND i.stale_reason IS NOT NULL)
+            JOIN invoice_line o ON o.invoice = i.id AND o.contract <> l.contract
+        ) SELECT contract FROM mate ORDER BY 1
+    """)
+    return list(conn.execute(query, {"contracts": list(contracts)}).scalars())
+
+
+def drafted_for(conn: Connection, payers: Collection[str]) -> set[str]:
+    """The contracts on drafts for these payers that nobody has approved, or that are stale."""
+    redone = or_(invoice.c.state == "draft", invoice.c.stale_reason.is_not(None))
+    query = select(invoice_line.c.contract).join(invoice, invoice.c.id == invoice_line.c.invoice)
+    rows = conn.execute(query.where(_UNRELEASED, redone, invoice.c.customer.in_(list(payers))))
+    return set(rows.scalars())
 
 
 def change(conn: Connection, document: str, values: Mapping[str, Any], moment: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -57,6 +58,20 @@ def paid(conn: Connection, external_key: str) -> Decimal:
         " WHERE d.external_key = :key AND d.superseded_at IS NULL"
     )
     return Decimal(conn.execute(query, {"key": external_key}).scalar_one())
+
+
+def open_by_contract(conn: Connection, row: Mapping[str, Any]) -> dict[str, Decimal]:
+    """What is open of a released invoice (its row) by contract: the receivable of it, its credits and payments."""
+    query = text(
+        "SELECT l.contract, sum(l.amount) AS amount FROM journal_line l JOIN journal j ON j.id = l.journal"
+        " WHERE l.account = 'receivable' AND ((j.cause_type = 'release' AND j.cause = :number)"
+        " OR (j.cause_type = 'credit' AND j.cause IN (SELECT number FROM invoice WHERE credits = :id))"
+        " OR (j.cause_type IN ('payment', 'reversal') AND split_part(j.cause, '/', 2) IN"
+        "  (SELECT key FROM erp_document WHERE superseded_at IS NULL AND external_key = :key)))"
+        " AND l.contract IN (SELECT contract FROM invoice_line WHERE invoice = :id) GROUP BY 1 ORDER BY 1"
+    )
+    given = {"number": row["number"], "id": row["id"], "key": row["external_key"]}
+    return {one.contract: one.amount for one in conn.execute(query, given)}
 
 
 def documents_under(conn: Connection, external_key: str) -> list[str]:

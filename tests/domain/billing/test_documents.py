@@ -18,6 +18,7 @@ from tieout.domain.billing import (
     credit_lines,
     draft_invoices,
     invoice_totals,
+    payments_moved,
 )
 from tieout.domain.frames import BILLABLE, INVOICE_TERMS, INVOICED, TAXED_LINES, frame
 
@@ -102,6 +103,26 @@ def test_groups_decide_how_many_invoices() -> None:
     assert draft([*events, event("d", kind="deposit")]).invoices.height == 3
 
 
+def test_contracts_share_an_invoice_by_payer_or_by_order() -> None:
+    """C-2 with another order is apart under `purchase_order` and beside it, without an order named, under `customer`."""
+    events = [event("a", corrects="INV-1"), event("c", contract="C-2")]
+    for grouping, orders, invoices in (
+        ("customer", ("PO-1", "PO-2"), [("C-1", None, D(4000))]),
+        ("customer", ("PO-1", "PO-1"), [("C-1", "PO-1", D(4000))]),
+        ("purchase_order", ("PO-1", "PO-1"), [("C-1", "PO-1", D(4000))]),
+        ("purchase_order", ("PO-1", "PO-2"), [("C-1", "PO-1", D(2000)), ("C-2", "PO-2", D(2000))]),
+        ("purchase_order", (None, None), [("C-1", None, D(2000)), ("C-2", None, D(2000))]),
+        ("contract", ("PO-1", "PO-1"), [("C-1", "PO-1", D(2000)), ("C-2", "PO-1", D(2000))]),
+    ):
+        terms = [one | {"grouping": grouping, "purchase_order": order}
+                 for one, order in zip(TERMS, orders, strict=True)]  # fmt: skip
+        got = draft(events, terms).invoices.select("contract", "purchase_order", "net_amount")
+        assert sorted(got.rows()) == invoices, (grouping, orders)
+    for differs in ({"tax_category": "S"}, {"entity": "DE01"}, {"terms_days": 14}):
+        terms = [one | {"grouping": "customer"} for one in (TERMS[0], TERMS[1] | differs)]
+        assert draft(events, terms).invoices.height == 2, differs
+
+
 def test_the_digest_follows_the_content_and_not_the_order() -> None:
     events = [event("a"), event("b", "2")]
     first = draft(events).invoices["content_hash"][0]
@@ -170,6 +191,25 @@ def credit(
     rows = LEFT if rows is None else rows
     left = sum((row["amount"] for row in rows), D(0))
     return credit_lines(frame(rows, INVOICED), request, left=left, currency="USD")
+
+
+def test_a_line_of_several_contracts_is_named_with_its_contract() -> None:
+    rows = [left("a", "10", "2000"), left("b", "4", "800", 2, contract="K-2")]
+    assert credit(CreditItem("K-2/1"), rows=rows).net_amount == D(800)
+    assert credit(CreditItem("K-1"), rows=rows).net_amount == D(2000)
+    with pytest.raises(CreditRefused, match="name CONTRACT/LINE"):
+        credit(CreditItem("1"), rows=rows)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9999), st.integers(0, 9999)), min_size=1, max_size=4))
+def test_payments_leave_a_contract_only_for_what_is_open_of_others(cents: list[tuple[int, int]]) -> None:
+    """After them a refund is owed, or something is open, never both; where nothing moves nothing was to be moved."""
+    left_, credited = ({str(n): D(pair[side]) / 100 for n, pair in enumerate(cents)} for side in (0, 1))
+    moved = payments_moved(left_, credited, "USD")
+    rest = [left_[n] - credited[n] - moved[n] for n in left_]
+    assert sum(moved.values()) == 0
+    assert min(rest) >= 0 or max(rest) <= 0
+    assert all(left_[n] - credited[n] < 0 for n, amount in moved.items() if amount < 0)
 
 
 def test_a_credit_names_entries_and_hours() -> None:

@@ -101,7 +101,7 @@ def test_several_causes_of_one_line_take_the_position_in_order() -> None:
 
 def test_a_credit_turns_the_release_round_and_what_was_paid_is_owed_back() -> None:
     """Credit 300 + 60 tax on an invoice with 100 open: receivable −100, refund liability −260."""
-    row = cause("CN-1", net_amount=D(300), tax_amount=D(60), open_amount=D(100))
+    row = cause("CN-1", net_amount=D(300), tax_amount=D(60), open_amount=D(100), moved_amount=D(0))
     got = balances(journal_for_credit(frame([row], CREDIT_CAUSES), books()))
     assert got == {"receivable": D(-100), "refund_liability": D(-260), "tax_payable": D(60),
                    "unbilled_receivable": D(300)}  # fmt: skip
@@ -111,7 +111,8 @@ def test_credit_and_rebill_end_where_they_began() -> None:
     document = cause("INV-1", net_amount=D(1000), opening=D(1000))
     release = journal_for_release(frame([document], DOCUMENT_CAUSES), books())
     credit = journal_for_credit(
-        frame([cause("CN-1", net_amount=D(1000), open_amount=D(1000))], CREDIT_CAUSES), books()
+        frame([cause("CN-1", net_amount=D(1000), open_amount=D(1000), moved_amount=D(0))], CREDIT_CAUSES),
+        books(),
     )
     again = journal_for_release(frame([document | {"cause": "INV-2"}], DOCUMENT_CAUSES), books())
     assert balances(release, credit, again) == balances(release)

@@ -299,7 +299,7 @@ class Billing:
             ui.link("Trace", f"/trace/{found['number'] or found['reference']}").classes("t-link")
 
     def _lines(self, found: dict[str, Any]) -> None:
-        for line in found["lines"]:
+        for line in billing.told_by_contract(found["lines"]):
             with ui.element("section").classes("t-card"):
                 ui.label(line["description"]).style("font-weight:600")
                 price = words.money(line["unit_price"])

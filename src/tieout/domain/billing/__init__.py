@@ -4,7 +4,14 @@ from tieout.domain.billing.caps import apply_caps
 from tieout.domain.billing.changes import Changes, gone_entries, nothing_changed, reconcile_events
 from tieout.domain.billing.charges import Adjusted, Charged, Planned, adjust_charges
 from tieout.domain.billing.corrections import CorrectionNotes, credit_corrections
-from tieout.domain.billing.credits import Credit, CreditItem, CreditRefused, CreditRequest, credit_lines
+from tieout.domain.billing.credits import (
+    Credit,
+    CreditItem,
+    CreditRefused,
+    CreditRequest,
+    credit_lines,
+    payments_moved,
+)
 from tieout.domain.billing.deposits import (
     Deducted,
     cover_work,
@@ -58,6 +65,7 @@ __all__ = [
     "cover_work",
     "credit_corrections",
     "credit_lines",
+    "payments_moved",
     "deduct_deposits",
     "deduction_charges",
     "deposit_charges",

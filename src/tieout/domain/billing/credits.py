@@ -8,6 +8,7 @@ billed: they are owed to the customer whatever is credited, so no kind of credit
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
@@ -35,7 +36,7 @@ class CreditRefused(ValueError):
 
 @dataclass(frozen=True)
 class CreditItem:
-    """An entry or contract line of the invoice, and hours or an amount of it; neither means all that is left."""
+    """An entry, a contract line (LINE or CONTRACT/LINE) or a contract of the invoice, and hours or an amount of it; neither means all that is left."""
 
     id: str
     hours: Decimal | None = None
@@ -74,6 +75,24 @@ class _Part:
     row: dict[str, Any]
     quantity: Decimal
     amount: Decimal
+
+
+def payments_moved(
+    left: Mapping[str, Decimal], credited: Mapping[str, Decimal], currency: str
+) -> dict[str, Decimal]:
+    """What payments of a document count for one of its contracts from now on instead of for another; in sum nothing.
+
+    A credit is more than is open of its contract (`left`) where a payment went over all of them: as much of the
+    payment goes to what is still open of the others, so that nothing is owed back while anything is owed.
+    """
+    open_after = {contract: left[contract] - credited.get(contract, _ZERO) for contract in sorted(left)}
+    over = {contract: max(-amount, _ZERO) for contract, amount in open_after.items()}
+    under = {contract: max(amount, _ZERO) for contract, amount in open_after.items()}
+    moved = min(sum(over.values(), _ZERO), sum(under.values(), _ZERO))
+    if not moved:
+        return dict.fromkeys(open_after, _ZERO)
+    gives, takes = (allocate(moved, list(side.values()), currency) for side in (over, under))
+    return {contract: take - give for contract, give, take in zip(open_after, gives, takes, strict=True)}
 
 
 def credit_lines(invoiced: pl.DataFrame, request: CreditRequest, *, left: Decimal, currency: str) -> Credit:

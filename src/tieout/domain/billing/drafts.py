@@ -44,11 +44,12 @@ def draft_invoices(events: pl.DataFrame, terms: pl.DataFrame, *, through: date) 
     """Draft what is due on or before `through` from the unbilled part of each event (BILLABLE, INVOICE_TERMS).
 
     An event stands once for each payer of it, with the payer's part, and once for each tax rate of it. One draft per
-    contract (and project, where the terms' `grouping` says so), currency, tax category and bill-to: the terms whose
-    `customer` is the payer. Rates of one category stand on one draft, each on its own lines. What has no tax category
-    waits. Deposits stand on invoices of their own. A draft whose net or gross would be negative waits too: corrections go to the next
-    invoice that carries them. The draft key is the group and the date, so the same run drafts the same keys. Domain
-    rules §3.
+    currency, tax category and bill-to (the terms whose `customer` is the payer), and per contract, project, purchase
+    order or nothing more, as the terms' `grouping` says; a contract without an order stands alone under
+    `purchase_order`. A draft names the purchase order that all of it has, and the first of its contracts. Rates of one
+    category stand on one draft, each on its own lines. What has no tax category waits. Deposits stand on invoices of
+    their own. A draft whose net or gross would be negative waits too: corrections go to the next invoice that carries
+    them. The draft key is the group and the date, so the same run drafts the same keys. Domain rules §3.
     """
     check_frame("billable", events, BILLABLE)
     check_frame("invoice terms", terms, INVOICE_TERMS)
@@ -88,16 +89,15 @@ def unit_price() -> pl.Expr:
 
 
 def _draft_key(through: date) -> pl.Expr:
-    columns = [
-        "contract",
-        "customer",
-        "entity",
-        "currency",
-        "tax_category",
-        "purchase_order",
-        "terms_days",
-    ]
+    columns = ["customer", "entity", "currency", "tax_category", "terms_days"]
     parts = [pl.col(c).cast(pl.String).fill_null("-") for c in columns]
+    order = pl.col("purchase_order").fill_null("-")
+    whole = pl.col("grouping") == "customer"
+    joint = whole | ((pl.col("grouping") == "purchase_order") & pl.col("purchase_order").is_not_null())
+    parts += [
+        pl.when(joint).then(pl.col("grouping")).otherwise("contract"),
+        pl.when(whole).then(pl.lit("-")).otherwise(order),
+    ]
     by_project = (
         pl.when(pl.col("grouping") == "project").then(pl.col("project").fill_null("-")).otherwise(pl.lit("-"))
     )
@@ -179,7 +179,13 @@ def _totals(lines: pl.DataFrame) -> pl.DataFrame:
 def _headers(lines: pl.DataFrame, links: pl.DataFrame, totals: pl.DataFrame, through: date) -> pl.DataFrame:
     if lines.is_empty():
         return DRAFTS.to_frame()
-    first = lines.group_by("draft").agg(pl.col("contract").first(), pl.col(_HEADER).first())
+    common = [c for c in _HEADER if c != "purchase_order"]
+    order = pl.col("purchase_order")
+    first = lines.group_by("draft").agg(
+        pl.col("contract").min(),
+        pl.col(common).first(),
+        pl.when(order.n_unique() == 1).then(order.first()).alias("purchase_order"),
+    )
     headers = first.join(totals, on="draft").with_columns(pl.lit(through).alias("through")).sort("draft")
     hashes = content_hash(headers, lines, links)
     return conform("drafts", headers.join(hashes, on="draft"), DRAFTS).sort("draft")

@@ -22,7 +22,7 @@ DOCUMENT_CAUSES = schema(
     cause=_S, contract=_S, line=_S, entity=_S, currency=_S, event_date=_D, net_amount=MONEY, tax_amount=MONEY,
     opening=MONEY,
 )  # fmt: skip
-CREDIT_CAUSES = pl.Schema({**DOCUMENT_CAUSES, "open_amount": MONEY})
+CREDIT_CAUSES = pl.Schema({**DOCUMENT_CAUSES, "open_amount": MONEY, "moved_amount": MONEY})
 PAYMENT_CAUSES = schema(
     cause=_S, contract=_S, line=_S, entity=_S, currency=_S, event_date=_D, applied_amount=MONEY,
     unapplied_amount=MONEY, withheld_amount=MONEY,

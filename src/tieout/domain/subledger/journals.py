@@ -74,13 +74,15 @@ def journal_for_credit(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
     """Released credit notes (CREDIT_CAUSES, positive amounts): the release turned round.
 
     `open_amount` is what of the invoice is still unpaid for that row; beyond it the customer has paid already and
-    the credit is a refund liability. Revenue follows by its own journal where the kind of credit lowers it.
+    the credit is a refund liability. `moved_amount` is what payments of the document count for the row from now on
+    instead of for other contracts on it. Revenue follows by its own journal where the kind of credit lowers it.
     """
     check_frame("credit causes", causes, CREDIT_CAUSES)
     gross = pl.col("net_amount") + pl.col("tax_amount")
     unpaid = pl.min_horizontal(gross, pl.col("open_amount").clip(lower_bound=0))
     parts = [
-        _lines(causes, a.RECEIVABLE, -unpaid),
+        _lines(causes, a.RECEIVABLE, -unpaid - pl.col("moved_amount")),
+        _lines(causes, a.CASH_CLEARING, pl.col("moved_amount")),
         _lines(causes, a.REFUND_LIABILITY, unpaid - gross),
         *_document_lines(causes, -pl.col("net_amount"), -pl.col("tax_amount")),
     ]

@@ -3,6 +3,7 @@
 from tieout.hub.billing.claims import credit_loss, dispute, end_dispute
 from tieout.hub.billing.credits import request_credit
 from tieout.hub.billing.decisions import approve, reject, void
+from tieout.hub.billing.documents import told_by_contract
 from tieout.hub.billing.drafts import draft
 from tieout.hub.billing.e_invoices import unchecked
 from tieout.hub.billing.holds import held, hold, unhold
@@ -31,6 +32,7 @@ __all__ = [
     "run_status",
     "show",
     "start_run",
+    "told_by_contract",
     "unchecked",
     "unhold",
     "void",

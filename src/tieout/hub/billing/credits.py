@@ -42,7 +42,7 @@ def request_credit(
     reason: str,
     rebill: bool = False,
 ) -> str:
-    """Draft a credit note for items ({id: entry or line, hours | quantity | amount}), a net amount, or all that is left.
+    """Draft a credit note for items ({id: entry, LINE, CONTRACT/LINE or contract, hours | quantity | amount}), a net amount, or all that is left.
 
     The reference of the draft. What other credit notes took or ask for is not left.
     """

@@ -89,9 +89,9 @@ def _joined(rows: Sequence[Row]) -> list[Row]:
     return list(found.values())
 
 
-def asks_in_advance(rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether billable rows are deposits: they stand on no invoice with anything else."""
-    return bool(rows) and all(row["kind"] == KIND for row in rows)
+def asks_in_advance(kinds: Sequence[str]) -> bool:
+    """Whether what stands on an invoice, by the kinds of its events, is deposits: they stand with nothing else."""
+    return bool(kinds) and all(kind == KIND for kind in kinds)
 
 
 def _place(row: Row, work: Work) -> tuple[str, str]:

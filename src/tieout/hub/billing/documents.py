@@ -19,6 +19,7 @@ from tieout.hub.actors import SYSTEM, Actor, require
 from tieout.hub.refusals import NotFound, Stale
 from tieout.model.money import allocate, apportion
 from tieout.store import invoices as store
+from tieout.store import settlement
 
 NAMES = {"invoice": "invoices", "credit_note": "credit-notes"}
 """Kind of document -> the resource in its permissions."""
@@ -140,6 +141,13 @@ def state_after(
     return "posted" if row["posted_at"] else "released"
 
 
+def told_by_contract(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Lines as the customer reads them: of a document of several contracts each names its own."""
+    if len({line["contract"] for line in lines}) == 1:
+        return [dict(line) for line in lines]
+    return [{**line, "description": f"{line['contract']}: {line['description']}"} for line in lines]
+
+
 def nets_of(lines: Iterable[Mapping[str, Any]]) -> dict[Place, Decimal]:
     """The net of each contract line on a document."""
     nets: dict[Place, Decimal] = {}
@@ -161,6 +169,32 @@ def share_over(total: Decimal, weights: Mapping[_K, Decimal], currency: str) -> 
     sizes = [max(weight, Decimal(0)) for weight in weights.values()]
     shares = allocate(total, sizes if any(sizes) else [Decimal(1)] * len(sizes), currency)
     return dict(zip(weights, shares, strict=True))
+
+
+def over_lines(
+    amounts: Mapping[str, Decimal], nets: Mapping[Place, Decimal], currency: str
+) -> dict[Place, Decimal]:
+    """Amounts of contracts over the lines of each by their nets."""
+    shares: dict[Place, Decimal] = {}
+    for contract, amount in amounts.items():
+        own = {place: net for place, net in nets.items() if place[0] == contract}
+        shares |= share_over(amount, own, currency)
+    return shares
+
+
+def open_of(conn: Connection, row: Mapping[str, Any], nets: Mapping[Place, Decimal]) -> dict[str, Decimal]:
+    """How much is open of a released invoice by contract, as weights: where nothing is, the nets."""
+    contracts = sorted({contract for contract, _ in nets})
+    if len(contracts) == 1:
+        return dict.fromkeys(contracts, Decimal(1))
+    found = settlement.open_by_contract(conn, row)
+    left = {contract: max(found.get(contract, Decimal(0)), Decimal(0)) for contract in contracts}
+    if any(left.values()):
+        return left
+    return {
+        contract: sum((net for place, net in nets.items() if place[0] == contract), Decimal(0))
+        for contract in contracts
+    }
 
 
 def books_for(conn: Connection, row: Mapping[str, Any]) -> Books:

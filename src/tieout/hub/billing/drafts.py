@@ -7,7 +7,6 @@ contract again first takes back what its unreleased drafts hold; a draft whose c
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -18,7 +17,16 @@ from sqlalchemy import Connection
 from tieout.domain.billing import DraftSet, draft_invoices
 from tieout.domain.frames import INVOICE_TERMS, frame
 from tieout.hub import audit, canonical, client_rules, exceptions, policies
-from tieout.hub.billing import corrections, deposits, e_invoices, payers, retained, taxes, waiting
+from tieout.hub.billing import (
+    corrections,
+    deposits,
+    e_invoices,
+    grouping,
+    payers,
+    retained,
+    taxes,
+    waiting,
+)
 from tieout.hub.billing.documents import SIGNS, announce_draft, reference_of
 from tieout.hub.billing.waiting import Work
 from tieout.hub.refusals import NotFound
@@ -35,43 +43,52 @@ def draft(conn: Connection, run_id: str, contracts: Sequence[str]) -> list[str]:
     if run is None:
         raise NotFound(f"There is no billing run {run_id}.")
     moment = clock.now(conn)
+    contracts = store.sharing_drafts(conn, contracts)
     billing_events.lock_contracts(conn, contracts)
     only_deposits = bool(run["scope"].get(deposits.PURPOSE))
     works = _gather(conn, contracts, run["through"], only_deposits)
     for through in sorted({work.through for work in works}):
         now = [work for work in works if work.through == through]
         shares = _propose(conn, now, through, only_deposits)
+        by_contract = {work.contract: work for work in now}
         for work in now:
-            _end_old(conn, run, work, moment)
+            _end_old(conn, run, work, by_contract, moment)
         payers.keep(conn, shares, moment)
         for work in now:
-            _write_new(conn, run, work, moment)
+            _write_new(conn, run, work, by_contract, moment)
     waiting.report(conn, works)
     e_invoices.ask(conn, {ref: entity for work in works for ref, entity in work.sellers.items()})
     for work in works:
         runs.finish_part(conn, run_id, work.contract, waiting.outcome(work), moment)
     fp("billing.draft.parts_done")
     _finish(conn, run_id, moment)
-    return [reference for work in works for reference in work.drafted]
+    return list(dict.fromkeys(reference for work in works for reference in work.drafted))
 
 
 def _gather(conn: Connection, contracts: Sequence[str], through: date, only_deposits: bool) -> list[Work]:
-    live = store.live_drafts(conn, contracts)
+    """The contracts with their terms and the drafts that are redone; those that go together up to the same day."""
     held = canonical.current(conn, "contract", list(contracts))
+    live = [row for row in store.live_drafts(conn, contracts) if _is_redone(row, contracts)]
+    if only_deposits:
+        live = [row for row in live if row["purpose"] == deposits.PURPOSE]
+    terms = {contract: held.get(contract) or {} for contract in contracts}
     works = []
-    for contract in contracts:
-        mine = [row for row in live if row["contract"] == contract and _is_redone(row)]
-        if only_deposits:
-            mine = [row for row in mine if row["purpose"] == deposits.PURPOSE]
-        until = max([through, *(row["through"] for row in mine)])
-        terms = canonical.as_of(conn, "contract", contract, until) or held.get(contract) or {}
-        works.append(Work(contract, terms, until, mine))
-    return works
+    for mates in grouping.together(terms, [row["contracts"] for row in live]):
+        until = max([through, *(row["through"] for row in live if row["contract"] in mates)])
+        works += [
+            Work(
+                contract, canonical.as_of(conn, "contract", contract, until) or terms[contract], until,
+                [row for row in live if row["contract"] == contract],
+            )
+            for contract in mates
+        ]  # fmt: skip
+    return sorted(works, key=lambda work: work.contract)
 
 
-def _is_redone(row: Mapping[str, Any]) -> bool:
-    """An approved draft stands unless it is stale; every other one may be redone."""
-    return row["state"] == "draft" or row["stale_reason"] is not None
+def _is_redone(row: Mapping[str, Any], contracts: Collection[str]) -> bool:
+    """An approved draft stands unless it is stale; every other one may be redone, by who has all its contracts."""
+    is_open = row["state"] == "draft" or row["stale_reason"] is not None
+    return is_open and set(row["contracts"]) <= set(contracts)
 
 
 def _propose(conn: Connection, works: list[Work], through: date, only_deposits: bool) -> payers.Shares:
@@ -87,7 +104,7 @@ def _propose(conn: Connection, works: list[Work], through: date, only_deposits: 
     )
     _place(conn, works, shares)
     if policies.load(conn).correction == corrections.POLICY:
-        _note_corrections(conn, works, held, shares)
+        _note_corrections(conn, works, held, through, shares)
     taxes.recall(conn, works)
     decide = taxes.Taxes(conn, works, clock.now(conn))
     for work in works:
@@ -96,15 +113,18 @@ def _propose(conn: Connection, works: list[Work], through: date, only_deposits: 
     billable = decide.decided([row for work in ready for row in work.rows])
     proposed = draft_invoices(billable, _terms(ready), through=through)
     reached = retained.reached(conn, [work.contract for work in ready])
+    by_contract = {work.contract: work for work in ready}
+    kinds = {row["event"]: row["kind"] for work in ready for row in work.rows}
     for work in ready:
-        drafts = _documents(proposed, work)
+        work.waiting = proposed.waiting.filter(pl.col("contract") == work.contract).to_dicts()
+    for work in ready:
+        drafts = _documents(proposed, work.contract, kinds)
         work.drafts = sorted(
             drafts, key=lambda one: shares.positions.get((work.contract, one["row"]["customer"]), 1)
         )
         of_work = [one for one in work.drafts if one["row"]["purpose"] != deposits.PURPOSE]
         retained.keep_back(of_work, work.contract, work.terms, reached, through)
-        work.waiting = proposed.waiting.filter(pl.col("contract") == work.contract).to_dicts()
-        _hold_back(work)
+        _hold_back(work, by_contract)
     asked = (
         {} if only_deposits else retained.asked_back(conn, [work.contract for work in works], through, held)
     )
@@ -113,25 +133,34 @@ def _propose(conn: Connection, works: list[Work], through: date, only_deposits: 
     return shares
 
 
-def _hold_back(work: Work) -> None:
-    """Drafts that break a client rule are not made: their work waits."""
-    stated = (work.terms.get("invoicing") or {}).get("rules") or []
-    if not stated:
-        return
-    rows = {row["event"]: row for row in work.rows}
+def _hold_back(work: Work, by_contract: Mapping[str, Work]) -> None:
+    """Drafts that break a client rule of one of their contracts are not made: their work waits."""
     kept = []
     for document in work.drafts:
+        mates = [by_contract[contract] for contract in _contracts(document)]
+        stated = [rule for mate in mates for rule in (mate.terms.get("invoicing") or {}).get("rules") or []]
+        if not stated:
+            kept.append(document)
+            continue
         payer = document["row"]["customer"]
-        said = client_rules.broken(stated, document, rows, work.payers.get(payer, {}))
+        rows = {row["event"]: row for mate in mates for row in mate.rows}
+        said = client_rules.broken(list(dict.fromkeys(stated)), document, rows, work.payers.get(payer, {}))
         if not said:
             kept.append(document)
             continue
-        work.broken += [rule for rule in said if rule not in work.broken]
-        work.waiting += [
-            {"event": link["event"], "contract": work.contract, "payer": payer, "quantity": link["quantity"],
-             "amount": link["amount"], "reason": waiting.RULE} for link in document["links"]
-        ]  # fmt: skip
+        for mate in mates:
+            mate.broken += [rule for rule in said if rule not in mate.broken]
+            mate.waiting += [
+                {"event": link["event"], "contract": mate.contract, "payer": payer, "quantity": link["quantity"],
+                 "amount": link["amount"], "reason": waiting.RULE}
+                for link in document["links"] if rows[link["event"]]["contract"] == mate.contract
+            ]  # fmt: skip
     work.drafts = kept
+
+
+def _contracts(document: Mapping[str, Any]) -> list[str]:
+    """The contracts of a document to be ({row, lines, links})."""
+    return sorted({line["contract"] for line in document["lines"]})
 
 
 def _place(conn: Connection, works: list[Work], shares: payers.Shares) -> None:
@@ -152,18 +181,23 @@ def _place(conn: Connection, works: list[Work], shares: payers.Shares) -> None:
 
 
 def _note_corrections(
-    conn: Connection, works: list[Work], held: Collection[str], shares: payers.Shares
+    conn: Connection, works: list[Work], held: Collection[str], through: date, shares: payers.Shares
 ) -> None:
     """Take what corrections give back off the rows of each payer, as credit notes on the invoices that it has."""
+    by_contract = {work.contract: work for work in works}
+    of_payer: dict[str | None, list[dict[str, Any]]] = {}
     for work in works:
-        left = []
-        for payer in work.payers:
-            rows = [row for row in work.rows if row["payer"] == payer]
-            only = payer if (work.contract, payer) in shares.positions else None
-            notes, noted = corrections.correction_notes(conn, rows, held, work.through, only)
-            work.notes += notes
-            left += [row for row in rows if row["event"] not in noted]
-        work.rows = left
+        for row in work.rows:
+            only = row["payer"] if (work.contract, row["payer"]) in shares.positions else None
+            of_payer.setdefault(only, []).append(row)
+        work.rows = []
+    for only, rows in of_payer.items():
+        notes, noted = corrections.correction_notes(conn, rows, held, through, only)
+        for note in notes:
+            by_contract[note["row"]["contract"]].notes.append(note)
+        for row in rows:
+            if row["event"] not in noted:
+                by_contract[row["contract"]].rows.append(row)
 
 
 def _terms(works: list[Work]) -> pl.DataFrame:
@@ -171,11 +205,17 @@ def _terms(works: list[Work]) -> pl.DataFrame:
     rows = [
         {
             "contract": work.contract, "line": line, "customer": payer, "entity": work.entity,
-            "grouping": work.grouping, "purchase_order": work.terms.get("purchase_order"), "terms_days": _days(work, known),
+            "grouping": _grouping(work, known), "purchase_order": work.terms.get("purchase_order"), "terms_days": _days(work, known),
         }
         for work in works for payer, known in work.payers.items() for line in {row["line"] for row in work.rows}
     ]  # fmt: skip
     return frame(rows, INVOICE_TERMS)
+
+
+def _grouping(work: Work, payer: Mapping[str, Any]) -> str:
+    """A payer who wants its purchase orders named gets an invoice for each."""
+    orders = work.grouping == "customer" and payer.get("purchase_order_required")
+    return "purchase_order" if orders else work.grouping
 
 
 def _days(work: Work, payer: Mapping[str, Any]) -> int:
@@ -184,23 +224,22 @@ def _days(work: Work, payer: Mapping[str, Any]) -> int:
     return int((payer.get("terms_days") or 0) if days is None else days)
 
 
-def _documents(proposed: DraftSet, work: Work) -> list[dict[str, Any]]:
-    """Proposed invoices of one contract."""
+def _documents(proposed: DraftSet, contract: str, kinds: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Proposed invoices whose first contract is this one; `kinds` of the events on them."""
     found = []
-    for row in proposed.invoices.filter(pl.col("contract") == work.contract).to_dicts():
+    for row in proposed.invoices.filter(pl.col("contract") == contract).to_dicts():
         of_draft = pl.col("draft") == row["draft"]
         names = ("contract", "customer", "currency", "through", "purchase_order", "terms_days", "net_amount",
                  "tax_amount", "gross_amount", "content_hash")  # fmt: skip
         header: dict[str, Any] = {"kind": "invoice", "legal_entity": row["entity"], "state": "draft"}
         header |= {name: row[name] for name in names}
-        events = set(proposed.events.filter(of_draft)["event"])
-        in_advance = deposits.asks_in_advance([one for one in work.rows if one["event"] in events])
-        header["purpose"] = deposits.PURPOSE if in_advance else "work"
         lines = proposed.lines.filter(of_draft).sort("number").to_dicts()
         links = [
             {"line": e["number"], **{name: e[name] for name in ("event", "quantity", "amount", "notes")}}
             for e in proposed.events.filter(of_draft).to_dicts()
         ]
+        in_advance = deposits.asks_in_advance([kinds[link["event"]] for link in links])
+        header["purpose"] = deposits.PURPOSE if in_advance else "work"
         found.append({"row": header, "lines": [_line(line) for line in lines], "links": links})
     return found
 
@@ -213,22 +252,31 @@ def _standing(work: Work) -> dict[str, dict[str, Any]]:
     return {row["content_hash"]: row for row in work.redone if row["stale_reason"] is None}
 
 
-def _end_old(conn: Connection, run: Mapping[str, Any], work: Work, moment: datetime) -> None:
+def _end_old(
+    conn: Connection, run: Mapping[str, Any], work: Work, by_contract: Mapping[str, Work], moment: datetime
+) -> None:
     """Keep drafts that would come out the same, void the others."""
     wanted, standing = _wanted(work), _standing(work)
-    work.kept = [reference_of(standing[digest]) for digest in sorted(standing.keys() & wanted.keys())]
     gone = [row for row in work.redone if row["stale_reason"] or row["content_hash"] not in wanted]
     end_drafts(conn, gone, "redone: what it was made of has changed", moment)
-    work.voided = [reference_of(row) for row in gone]
+    for digest in sorted(standing.keys() & wanted.keys()):
+        for contract in standing[digest]["contracts"]:
+            by_contract[contract].kept.append(reference_of(standing[digest]))
+    for row in gone:
+        for contract in row["contracts"]:
+            by_contract[contract].voided.append(reference_of(row))
     _audit_voids(conn, run, gone)
 
 
-def _write_new(conn: Connection, run: Mapping[str, Any], work: Work, moment: datetime) -> None:
+def _write_new(
+    conn: Connection, run: Mapping[str, Any], work: Work, by_contract: Mapping[str, Work], moment: datetime
+) -> None:
     standing = _standing(work)
     for digest, document in _wanted(work).items():
         if digest not in standing:
             reference = _write(conn, run, document, moment)
-            work.drafted.append(reference)
+            for contract in _contracts(document):
+                by_contract[contract].drafted.append(reference)
             work.sellers[reference] = document["row"]["legal_entity"]
 
 
@@ -277,9 +325,10 @@ def _finish(conn: Connection, run_id: str, moment: datetime) -> None:
 
 
 def tally(outcomes: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Drafts made, kept and voided, and parts that wait, over all contracts."""
-    counts: Counter[str] = Counter({"drafted": 0, "kept": 0, "voided": 0, "waiting": 0})
-    for outcome in outcomes:
-        for name in counts:
-            counts[name] += len(outcome.get(name, ()))
-    return dict(counts)
+    """Drafts made, kept and voided, and parts that wait, over all contracts; one of several contracts counts once."""
+    named = {
+        name: {reference for outcome in outcomes for reference in outcome.get(name, ())}
+        for name in ("drafted", "kept", "voided")
+    }
+    waits = sum(len(outcome.get("waiting", ())) for outcome in outcomes)
+    return {**{name: len(references) for name, references in named.items()}, "waiting": waits}

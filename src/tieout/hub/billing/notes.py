@@ -14,7 +14,7 @@ from tieout.domain.frames import TAXED_LINES, frame
 from tieout.hub.billing.documents import digest_of
 from tieout.store import invoices as store
 
-_COPIED = ("contract", "customer", "legal_entity", "currency", "through", "purchase_order", "terms_days")
+_COPIED = ("customer", "legal_entity", "currency", "through", "purchase_order", "terms_days")
 
 
 def note_of(
@@ -32,7 +32,7 @@ def note_of(
     net = sum((line["net_amount"] for line in lines), Decimal(0))
     tax = _tax(conn, original, lines, besides)
     row = {
-        **{name: original[name] for name in _COPIED}, "kind": "credit_note", "credits": original["id"], "state": "draft",
+        **{name: original[name] for name in _COPIED}, "contract": min(line["contract"] for line in lines), "kind": "credit_note", "credits": original["id"], "state": "draft",
         "net_amount": net, "tax_amount": tax, "gross_amount": net + tax, **said,
     }  # fmt: skip
     return {**row, "content_hash": digest_of(row, lines, links)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from tieout.hub import audit, crosswalk, events, exceptions, outbox, ownership, policies, retention, work
 from tieout.hub.actors import SYSTEM
-from tieout.hub.billing.documents import SERVICE_ITEM, state_after
+from tieout.hub.billing.documents import SERVICE_ITEM, state_after, told_by_contract
 from tieout.hub.exceptions import NewException
 from tieout.hub.outbox import NewIntent
 from tieout.hub.settings import load_settings
@@ -171,13 +171,18 @@ def _context(conn: Connection, case: Case, answers: Answers) -> dict[str, Any]:
     target["customer"] = _customer(conn, case, answers)
     target["job"] = _job(conn, case, lines)
     names = ("number", "issue_date", "due_date", "purchase_order", "currency", "net_amount", "gross_amount")
-    context = {name: row[name] for name in names} | {"target": target, "memo": f"Contract {row['contract']}"}
+    context = {name: row[name] for name in names} | {"target": target, "memo": _memo(lines)}
     if row["kind"] == "credit_note":
         original = store.read(conn, store.by_id(row["credits"]))
         number = str(original["number"]) if original else ""
         target["invoice"] = _linked(conn, str(case.erp), OBJECTS["invoice"], number)
         context["memo"] = f"Credit of {number}: {row['reason']}"
-    return context | {"lines": [_line(line) for line in lines]}
+    return context | {"lines": [_line(line) for line in told_by_contract(lines)]}
+
+
+def _memo(lines: Sequence[Mapping[str, Any]]) -> str:
+    contracts = sorted({line["contract"] for line in lines})
+    return f"Contract{'s' if len(contracts) > 1 else ''} {', '.join(contracts)}"
 
 
 def _line(line: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from tieout.domain.billing.sales_document import (
 from tieout.hub import canonical, policies
 from tieout.hub.actors import SYSTEM, Actor
 from tieout.hub.billing import deposits
-from tieout.hub.billing.documents import find, may_read, name_of
+from tieout.hub.billing.documents import find, may_read, name_of, told_by_contract
 from tieout.hub.policies import Invoicing
 from tieout.store import clock
 from tieout.store import invoices as store
@@ -62,7 +62,7 @@ def record_of(conn: Connection, row: Mapping[str, Any]) -> SalesDocument:
     due = row["due_date"]
     if due is None and row["kind"] == "invoice":
         due = issued + timedelta(days=row["terms_days"])
-    behind = store.events_behind(conn, row["id"])
+    lines, behind = store.lines(conn, row["id"]), store.events_behind(conn, row["id"])
     days, units = _days(behind), _units(behind)
     original = store.read(conn, store.by_id(row["credits"])) if row["credits"] else None
     known = _known(conn, "legal_entity", entity, moment)
@@ -81,14 +81,14 @@ def record_of(conn: Connection, row: Mapping[str, Any]) -> SalesDocument:
             _line(
                 line, days.get(line["line"]), units.get(line["line"], "item" if line["settles"] else "hour")
             )
-            for line in store.lines(conn, row["id"])
+            for line in told_by_contract(lines)
         ),
         net_amount=row["net_amount"],
         tax_amount=row["tax_amount"],
         gross_amount=row["gross_amount"],
         retained_amount=row["retained_amount"],
         bank=_bank(seller),
-        contract=row["contract"],
+        contract=row["contract"] if len({line["contract"] for line in lines}) == 1 else None,
         purchase_order=row["purchase_order"],
         credits=original["number"] if original else None,
         credits_issued=original["issue_date"] if original else None,

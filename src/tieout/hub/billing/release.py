@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection
 
+from tieout.domain.billing import payments_moved
 from tieout.domain.frames import CREDIT_CAUSES, DOCUMENT_CAUSES, EARNED_CAUSES, EARNED_MOVES, MONEY, frame
 from tieout.domain.revenue import passed_on
 from tieout.domain.subledger import journal_for_credit, journal_for_earned, journal_for_release
@@ -27,6 +28,8 @@ from tieout.hub.billing.documents import (
     external_key_of,
     name_of,
     nets_of,
+    open_of,
+    over_lines,
     reference_of,
     share_over,
     state_after,
@@ -186,7 +189,7 @@ def _credit(conn: Connection, done: Release) -> None:
     paid = settlement.paid(conn, original["external_key"])
     kept = retention.waiting_of(conn, original)
     open_amount = max(original["gross_amount"] - credited - paid - kept, _ZERO)
-    causes = _with_open(_causes(conn, done), open_amount, row["currency"])
+    causes = _with_open(conn, done, original, open_amount)
     places = {"drafted": -SIGNS[row["kind"]], "credited": 1} if row["run"] else {"credited": 1}
     store.move(conn, row["id"], places, done.moment)
     if not row[
@@ -257,12 +260,33 @@ def _causes(conn: Connection, done: Release) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _with_open(causes: list[dict[str, Any]], open_amount: Decimal, currency: str) -> list[dict[str, Any]]:
+def _with_open(
+    conn: Connection, done: Release, original: Mapping[str, Any], open_amount: Decimal
+) -> list[dict[str, Any]]:
+    """Causes of a credit note with what is open of the invoice for each, by its contract, and payments that move."""
+    currency, causes = done.row["currency"], _causes(conn, done)
+    nets = nets_of(store.lines(conn, original["id"]))
+    left = share_over(open_amount, open_of(conn, original, nets), currency)
     gross = {
         (cause["contract"], cause["line"]): cause["net_amount"] + cause["tax_amount"] for cause in causes
     }
-    shares = share_over(open_amount, gross, currency)
-    return [{**cause, "open_amount": shares[cause["contract"], cause["line"]]} for cause in causes]
+    credited: dict[str, Decimal] = dict.fromkeys(left, _ZERO)
+    for (contract, _), amount in gross.items():
+        credited[contract] += amount
+    moved = payments_moved(left, credited, currency)
+    mine = {contract: left[contract] - moved[contract] for contract in {contract for contract, _ in gross}}
+    shares = over_lines(mine, gross, currency)
+    moves = {place: amount for place, amount in over_lines(moved, nets, currency).items() if amount}
+    told = [
+        {**cause, "open_amount": shares[place], "moved_amount": moves.pop(place, _ZERO)}
+        for place, cause in zip(gross, causes, strict=True)
+    ]
+    still = {name: causes[0][name] for name in ("cause", "entity", "currency", "event_date")}
+    nothing = dict.fromkeys(("net_amount", "tax_amount", "opening", "open_amount"), _ZERO)
+    return told + [
+        {**still, **nothing, "contract": place[0], "line": place[1], "moved_amount": amount}
+        for place, amount in moves.items()
+    ]
 
 
 def _openings(conn: Connection, contracts: Collection[str]) -> dict[Place, Decimal]:

@@ -13,7 +13,7 @@ from tieout.domain.frames import JOURNAL_LINES, PAYMENT_CAUSES, frame
 from tieout.domain.subledger import journal_for_payment, reverse
 from tieout.hub import audit, books, events, exceptions, exchange, policies, retention, revenue, work
 from tieout.hub.actors import SYSTEM
-from tieout.hub.billing.documents import books_for, nets_of, share_over, state_after
+from tieout.hub.billing.documents import books_for, nets_of, open_of, over_lines, share_over, state_after
 from tieout.hub.exceptions import NewException
 from tieout.model.money import allocate
 from tieout.store import billing_events, canonical, clock, settlement
@@ -146,11 +146,15 @@ def _reverse(conn: Connection, row: Mapping[str, Any], journals: list[str], toda
 
 
 def _book(conn: Connection, row: Mapping[str, Any], applications: Mapping[str, Mapping[str, Any]]) -> None:
+    """A payment of several contracts goes over them by what is open of each, in them over the lines by their nets."""
     nets, currency = nets_of(store.lines(conn, row["id"])), row["currency"]
+    left = open_of(conn, row, nets)
     causes = []
     for cause, a in applications.items():
-        applied = share_over(a["amount"], nets, currency)
-        withheld = share_over(_withheld(cause, a, currency), nets, currency)
+        applied = over_lines(share_over(a["amount"], left, currency), nets, currency)
+        withheld = over_lines(share_over(_withheld(cause, a, currency), left, currency), nets, currency)
+        for (contract, _), share in applied.items():
+            left[contract] -= share
         causes += [
             {"cause": cause, "contract": place[0], "line": place[1], "entity": row["legal_entity"], "currency": currency,
              "event_date": a["paid_on"], "applied_amount": share, "unapplied_amount": _ZERO,

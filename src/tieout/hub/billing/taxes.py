@@ -84,16 +84,11 @@ def refuse_other_tax(conn: Connection, row: Mapping[str, Any], issued: date, mom
     is_same = all(before.get(name) == buyer.get(name) for name in ("country", "exemption"))
     if is_same and (drafted == issued or stated.tax.filter(starts | ends).is_empty()):
         return
-    terms = canonical.as_of(conn, "contract", row["contract"], row["through"]) or {}
     lines = [line for line in store.lines(conn, row["id"]) if not (line["corrects"] or line["settles"])]
-    work = Work(row["contract"], terms, row["through"], [])
-    work.rows = [
-        {"contract": work.contract, "line": line, "payer": payer, "entity": row["legal_entity"], "work_date": work.through}
-        for line in sorted({line["contract_line"] for line in lines})
-    ]  # fmt: skip
-    then, now = (_answers(conn, work, payer, known, at) for known, at in ((before, made), (buyer, moment)))
+    works = [_asked(conn, row, contract, lines) for contract in sorted({line["contract"] for line in lines})]
+    then, now = (_answers(conn, works, payer, known, at) for known, at in ((before, made), (buyer, moment)))
     for line in lines:
-        place = line["contract_line"]
+        place = line["contract"], line["contract_line"]
         same_rate = (line["tax_category"], line["tax_rate"]) == then[place]
         same = same_rate or then[place][0] == line["tax_category"] != now[place][0]
         if same and then[place] != now[place]:
@@ -105,12 +100,31 @@ def refuse_other_tax(conn: Connection, row: Mapping[str, Any], issued: date, mom
             )
 
 
+def _asked(
+    conn: Connection, row: Mapping[str, Any], contract: str, lines: Sequence[Mapping[str, Any]]
+) -> Work:
+    """Work on the last day of an invoice, in each line of one contract that stands on it."""
+    work = Work(
+        contract, canonical.as_of(conn, "contract", contract, row["through"]) or {}, row["through"], []
+    )
+    work.rows = [
+        {"contract": contract, "line": line, "payer": row["customer"], "entity": row["legal_entity"], "work_date": work.through}
+        for line in sorted({line["contract_line"] for line in lines if line["contract"] == contract})
+    ]  # fmt: skip
+    return work
+
+
 def _answers(
-    conn: Connection, work: Work, payer: str, known: Mapping[str, Any], at: datetime
-) -> dict[str, tuple[str | None, Decimal | None]]:
-    work.payers = {payer: known}
-    decided = Taxes(conn, [work], at).decided(work.rows)
-    return {one["line"]: (one["tax_category"], one["tax_rate"]) for one in decided.iter_rows(named=True)}
+    conn: Connection, works: Sequence[Work], payer: str, known: Mapping[str, Any], at: datetime
+) -> dict[tuple[str, str], tuple[str | None, Decimal | None]]:
+    """(category, rate) by contract and line, of a payer as known, were it invoiced at that moment."""
+    for work in works:
+        work.payers = {payer: known}
+    decided = Taxes(conn, works, at).decided([row for work in works for row in work.rows])
+    return {
+        (one["contract"], one["line"]): (one["tax_category"], one["tax_rate"])
+        for one in decided.iter_rows(named=True)
+    }
 
 
 def _said(category: str | None, rate: Decimal | None) -> str:

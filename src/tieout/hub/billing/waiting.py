@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from tieout.hub import exceptions
+from tieout.hub.billing.grouping import grouping_of
 from tieout.hub.exceptions import NewException
 from tieout.model.money import shown
 from tieout.store import billing_runs as runs
@@ -27,7 +28,8 @@ class Work:
     """One contract while it is drafted: its terms, its unreleased drafts, what is billable, what came of it.
 
     `payers`: what is known of its customer and of those of its split; `rows`: what is billable, once for each payer of
-    it. `notes` and `drafts` are documents to be: {row, lines, links}; `sellers`: the legal entity of each that was
+    it. `notes` and `drafts` are documents to be: {row, lines, links}; a document of several contracts is with the first,
+    as what is `redone` is, and named by all (`drafted`, `kept`, `voided`); `sellers`: the legal entity of each that was
     drafted; `broken`: client rules that a draft did not meet.
     """
 
@@ -53,8 +55,8 @@ class Work:
 
     @property
     def grouping(self) -> str:
-        """What stands on one invoice: everything of the contract, or of a project."""
-        return (self.terms.get("invoicing") or {}).get("group") or "contract"
+        """What stands on one invoice."""
+        return grouping_of(self.terms)
 
     @property
     def lacks_order(self) -> bool:

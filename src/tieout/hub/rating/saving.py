@@ -67,8 +67,8 @@ def _free_drafts(
 def _made_stale(
     conn: Connection, drafts: list[dict[str, Any]], reason: str, moment: datetime
 ) -> list[dict[str, Any]]:
-    store.make_stale(conn, [str(row["id"]) for row in drafts], reason, moment)
-    return drafts
+    stale = store.make_stale(conn, [str(row["id"]) for row in drafts], reason, moment)
+    return [row for row in drafts if str(row["id"]) in stale]
 
 
 def _event_rows(decision: Decision, moment: datetime) -> pl.DataFrame:
