@@ -118,9 +118,10 @@ def test_contracts_share_an_invoice_by_payer_or_by_order() -> None:
                  for one, order in zip(TERMS, orders, strict=True)]  # fmt: skip
         got = draft(events, terms).invoices.select("contract", "purchase_order", "net_amount")
         assert sorted(got.rows()) == invoices, (grouping, orders)
-    for differs in ({"tax_category": "S"}, {"entity": "DE01"}, {"terms_days": 14}):
-        terms = [one | {"grouping": "customer"} for one in (TERMS[0], TERMS[1] | differs)]
-        assert draft(events, terms).invoices.height == 2, differs
+    joint = [one | {"grouping": "customer"} for one in TERMS]
+    for differs in ({"entity": "DE01"}, {"terms_days": 14}):
+        assert draft(events, [joint[0], joint[1] | differs]).invoices.height == 2, differs
+    assert draft([events[0], events[1] | {"tax_category": "S"}], joint).invoices.height == 2
 
 
 def test_the_digest_follows_the_content_and_not_the_order() -> None:
