@@ -196,11 +196,6 @@ def test_an_error_names_its_line_and_what_was_expected(
     [
         ("time: {hours: 8}", "system: {name: erp}", "the verb system"),
         ("revenue: 1600.80", "utilization: 1", "the measure utilization"),
-        (
-            "rate_card: STD}}]",
-            "rate_card: STD}}]\n    invoicing: {group: customer}",
-            "one invoice of several contracts",
-        ),
     ],
 )
 def test_what_cannot_be_played_yet_is_told_apart_from_what_is_wrong(

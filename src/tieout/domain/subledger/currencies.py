@@ -91,7 +91,8 @@ class Exchange:
         for _, cause in groupby(
             ordered.iter_rows(named=True), lambda r: (r["cause"], r["entity"], r["currency"])
         ):
-            found += _valued(list(cause), cause_type, carried)
+            for part in _by_contract(list(cause)):
+                found += _valued(part, cause_type, carried)
         return frame(found, _LINE)
 
     def remeasured(self, causes: pl.DataFrame, currencies: Mapping[str, str]) -> pl.DataFrame:
@@ -215,8 +216,17 @@ def _place(row: _Row) -> tuple[Any, ...]:
     return tuple(row[name] for name in _PLACE)
 
 
+def _by_contract(lines: Sequence[_Row]) -> list[Sequence[_Row]]:
+    """The lines of a cause contract by contract, where each balances by itself: its difference is its own."""
+    found: dict[str | None, list[_Row]] = {}
+    for row in lines:
+        found.setdefault(row["contract"], []).append(row)
+    balanced = all(not sum(row["amount"] for row in own) for own in found.values())
+    return list(found.values()) if balanced else [lines]
+
+
 def _valued(lines: Sequence[_Row], cause_type: str, carried: _Carried) -> Iterable[_Row]:
-    """The lines of one cause, entity and currency with their worth, and the difference they leave."""
+    """The lines of one cause, contract, entity and currency with their worth, and the difference they leave."""
     told = (
         _taken_back(lines, carried) if _takes_back(lines, cause_type) else _moved(lines, cause_type, carried)
     )
@@ -245,7 +255,7 @@ def _taken_back(lines: Sequence[_Row], carried: _Carried) -> list[dict[str, Any]
         if carried.leaves(row):
             worth = carried.worth(row)
         else:
-            own = [one for one in income if one["line"] == row["line"]]
+            own = [one for one in income if (one["contract"], one["line"]) == (row["contract"], row["line"])]
             whole, all_ = (sum((one[name] for one in own), _ZERO) for name in ("amount", "functional_amount"))
             with localcontext(prec=60):
                 worth = round_to_minor(row["amount"] * all_ / whole, carried.currencies[row["entity"]])
