@@ -1,8 +1,7 @@
 """Work at close that nobody has approved yet: accrued at price and cost as estimated, taken back the next day.
 
 Domain rules §2.1: submitted hours, unreported expenses and received subcontract work, reversed on the next period's
-first day, never billed. The estimates come from `estimate_time` and `estimate_expenses` (domain/rating) and from
-costing what was submitted.
+first day, never billed. The estimate is what rating and costing make of it as if it were approved (`hub/closing.py`).
 """
 
 from __future__ import annotations

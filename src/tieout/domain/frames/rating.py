@@ -59,7 +59,6 @@ EXPENSES_ASIDE = schema(
     entry=_S, version=_I, contract=_S, line=_S, work_date=_D, amount=MONEY, currency=_S, reason=_S,
 )  # fmt: skip
 
-ESTIMATES = schema(entry=_S, contract=_S, line=_S, currency=_S, amount=MONEY)
 # value still open to bill of each event; changes of it before billing; holds on it
 OPEN_VALUE = schema(
     event=_S, contract=_S, line=_S, entry=_S, work_date=_D, quantity=HOURS, amount=MONEY, currency=_S,

@@ -1,6 +1,5 @@
 """From time, expenses and subcontract work to billing events: who may be billed, for how many hours, at which price and why."""
 
-from tieout.domain.rating.estimates import estimate_expenses, estimate_time
 from tieout.domain.rating.exchange import with_average, with_exchange
 from tieout.domain.rating.expenses import ExpenseResult, as_items, rate_expenses
 from tieout.domain.rating.holds import HoldResult, classify_holds
@@ -25,8 +24,6 @@ __all__ = [
     "as_items",
     "as_known_at",
     "classify_holds",
-    "estimate_expenses",
-    "estimate_time",
     "prepare_entries",
     "rate_expenses",
     "rate_time",

@@ -21,7 +21,8 @@ from tieout.domain.frames import (
 
 
 def contract_positions(sums: pl.DataFrame) -> pl.DataFrame:
-    """Per contract line, revenue ahead of billing as unbilled receivable, billing ahead of revenue as liability.
+    """Per contract line, revenue ahead of billing as unbilled receivable (IFRS 15.108), billing ahead of revenue as
+    liability (106).
 
     `sums` (POSITION_INPUT) may hold many rows of a line; billed is released invoices less credits, net of tax. For
     time and materials only invoicing stands before payment, so the asset side is a receivable. The two are gross by

@@ -78,8 +78,8 @@ class Performance:
 def valid_readings(readings: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """READINGS without those that cannot be: each of these is a `progress-invalid` finding and the last valid stands.
 
-    A percentage outside 0 to 1, a negative quantity, an estimate that is not positive, more uninstalled and wasted
-    cost than cost.
+    Progress is measured on reliable information only (IFRS 15.44). Refused: a percentage outside 0 to 1, a negative
+    quantity, an estimate that is not positive, more uninstalled and wasted cost than cost.
     """
     check_frame("readings", readings, READINGS)
     negative = pl.any_horizontal((pl.col(c) < 0).fill_null(False) for c in [*_READ, *_BESIDE])
@@ -226,7 +226,7 @@ def _as_of(rows: pl.DataFrame, performance: Performance) -> pl.DataFrame:
 
 
 def costs_at_completion(points: pl.DataFrame, performance: Performance) -> pl.DataFrame:
-    """`cost` to date and `estimated_cost` of each line on points (unit, day), on the terms of the day.
+    """`cost` to date and `estimated_cost` of each line on points (unit, day), on the terms of the day (IAS 37.68).
 
     The estimate is never below the cost. Lines whose cost at completion nobody has estimated are left out.
     """

@@ -54,7 +54,7 @@ def recognise_to_date(
     collection is probable (IFRS 15.9; CONTRACT_EXISTENCE); from that day what was done before catches up (15.14).
     An obligation's revenue and price (what is settled and reimbursed included) are shared over its lines by their
     stand-alone prices, largest remainder.
-    Findings: `estimate-exhausted` (the estimate at completion is reached, the work is not completed),
+    Findings: `estimate-exhausted` (the estimate at completion is reached, the work is not completed: 15.43 asks for another),
     `progress-invalid` (no estimate, no end, an end before the start: nothing is earned), `obligation-measures-differ`
     (lines of one obligation with several measures: nothing is earned), `series-catch-up` (15.22(b), 15.21).
     """
@@ -71,7 +71,7 @@ def unbooked(to_date: pl.DataFrame, recognised: pl.DataFrame) -> pl.DataFrame:
     """What REVENUE_TO_DATE adds beyond what is booked already (LINE_REVENUE), as LINE_REVENUE.
 
     Each difference carries the day of the grid it arises on, so a changed estimate is revenue of the period it is made
-    in (IFRS 15.87) and a late fact of the period it happened in, which the books then move to the first open one.
+    in (IFRS 15.43, 59, 87) and a late fact of the period it happened in, which the books then move to the first open one.
     What is booked between two days counts towards the later, so another choice of days books the same totals, and a
     second run adds nothing. Rows booked after the last day are left alone.
     """

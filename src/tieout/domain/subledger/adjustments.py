@@ -129,7 +129,7 @@ def journal_for_contract_costs(moves: pl.DataFrame, books: Books) -> pl.DataFram
 
 CLAIMS = {"dispute": (a.REVENUE, a.REFUND_LIABILITY), "credit_loss": (a.CREDIT_LOSS, a.CREDIT_LOSS_ALLOWANCE)}
 """What a claim about an invoice debits and credits: a concession that is expected lowers revenue (IFRS 15.55), a customer
-who cannot pay is a loss and never revenue (IFRS 15.107)."""
+who cannot pay is a loss and never revenue (IFRS 15.108, IFRS 9)."""
 
 
 def journal_for_claims(causes: pl.DataFrame, books: Books, kind: str) -> pl.DataFrame:

@@ -27,7 +27,8 @@ _BASE = ["cause", "contract", "line", "entity", "currency", "event_date"]
 
 
 def journal_for_revenue(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
-    """Revenue earned (REVENUE_CAUSES): Dr contract liability while billing is ahead, then unbilled receivable.
+    """Revenue earned (REVENUE_CAUSES): Dr contract liability while billing is ahead, then unbilled receivable
+    (IFRS 15.105–108).
 
     `opening` is the line's recognised less billed before these rows, the same on each row of the line; rows of one
     line are taken in (event date, cause) order. A negative amount takes revenue back the same way.
@@ -59,7 +60,7 @@ def journal_for_release(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
     """Released invoices (DOCUMENT_CAUSES, one row per invoice and contract line).
 
     Mirror: Dr receivable gross, Cr billing clearing net, Cr tax payable. Ours: Dr billing clearing net, Cr unbilled
-    receivable as far as revenue is ahead, the rest contract liability.
+    receivable as far as revenue is ahead, the rest contract liability (IFRS 15.106, 108).
     """
     check_frame("release causes", causes, DOCUMENT_CAUSES)
     gross = pl.col("net_amount") + pl.col("tax_amount")
@@ -74,8 +75,8 @@ def journal_for_credit(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
     """Released credit notes (CREDIT_CAUSES, positive amounts): the release turned round.
 
     `open_amount` is what of the invoice is still unpaid for that row; beyond it the customer has paid already and
-    the credit is a refund liability. `moved_amount` is what payments of the document count for the row from now on
-    instead of for other contracts on it. Revenue follows by its own journal where the kind of credit lowers it.
+    the credit is a refund liability (IFRS 15.55). `moved_amount` is what payments of the document count for the row from
+    now on instead of for other contracts on it. Revenue follows by its own journal where the kind of credit lowers it.
     """
     check_frame("credit causes", causes, CREDIT_CAUSES)
     gross = pl.col("net_amount") + pl.col("tax_amount")
