@@ -58,7 +58,7 @@ def events_of(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
             SELECT l.event, sum(l.quantity) AS quantity, sum(l.amount) AS amount FROM invoice_line_event l
                 JOIN invoice i ON i.id = l.invoice AND i.kind = 'credit_note' AND NOT i.rebill AND i.number IS NOT NULL
                 JOIN invoice_line n ON n.invoice = l.invoice AND n.line = l.line
-                JOIN billing_event e ON e.id = l.event AND e.kind <> 'reversal'
+                JOIN billing_event e ON e.id = l.event AND {payers.WORK}
             WHERE n.contract = ANY(%(contracts)s) GROUP BY l.event
         )
         SELECT b.id, b.kind, b.reverses, b.entry, b.entry_version, b.contract, b.line, b.legal_entity, b.work_date,

@@ -189,17 +189,21 @@ def billable(
 def taxed(conn: Connection, entries: Collection[str], prepaid: Collection[str]) -> list[dict[str, Any]]:
     """What the newest released invoices say of the tax of entries, and of the deposits of the contracts `prepaid`.
 
-    {contract, entry, deposit (its key, else null), customer, tax_category, tax_rate, issue_date}.
+    {contract, entry, deposit (its key, else null), customer, tax_category, tax_rate, issue_date, amount}, one for each
+    rate.
     """
     query = text(
-        "SELECT DISTINCT ON (e.contract, e.entry, i.customer) e.contract, e.entry, i.customer,"
-        " CASE WHEN e.source_kind = 'deposit' THEN e.item END AS deposit, l.tax_category, l.tax_rate, i.issue_date"
+        "SELECT contract, entry, customer, deposit, tax_category, tax_rate, issue_date, sum(amount) AS amount FROM ("
+        " SELECT e.contract, e.entry, i.customer, CASE WHEN e.source_kind = 'deposit' THEN e.item END AS deposit,"
+        "  l.tax_category, l.tax_rate, i.issue_date, k.amount,"
+        "  rank() OVER (PARTITION BY e.contract, e.entry, i.customer ORDER BY i.draft_number DESC) AS place"
         " FROM billing_event e JOIN invoice_line_event k ON k.event = e.id"
         " JOIN invoice i ON i.id = k.invoice AND i.kind = 'invoice' AND i.number IS NOT NULL"
         " JOIN invoice_line l ON l.invoice = k.invoice AND l.line = k.line"
         " WHERE e.entry = ANY(CAST(:entries AS text[]))"
-        " OR (e.source_kind = 'deposit' AND e.contract = ANY(CAST(:prepaid AS text[])))"
-        " ORDER BY e.contract, e.entry, i.customer, i.draft_number DESC, l.line"
+        " OR (e.source_kind = 'deposit' AND e.contract = ANY(CAST(:prepaid AS text[])))) AS told"
+        " WHERE place = 1 GROUP BY contract, entry, customer, deposit, tax_category, tax_rate, issue_date"
+        " ORDER BY contract, entry, customer, tax_category, tax_rate"
     )
     rows = conn.execute(query, {"entries": list(entries), "prepaid": list(prepaid)}).mappings()
     return [dict(row) for row in rows]

@@ -186,7 +186,7 @@ def take_number(conn: Connection, entity: str, series: str, prefix: str) -> str:
 def move(
     conn: Connection, document: str, changes: Mapping[str, int], moment: datetime, works: bool = False
 ) -> int:
-    """Add a document's parts to balances of their events, with `works` not of reversals: {place: sign}; how many events.
+    """Add a document's parts to balances of their events, with `works` only of `payers.WORK`: {place: sign}; how many events.
 
     Places: drafted, billed, credited, written_off. The database refuses what would bill an event twice, or a payer more
     than its share.
@@ -201,7 +201,7 @@ def move(
         UPDATE billing_balance b SET {sets}, updated_at = :moment FROM (
             SELECT l.event, sum(l.quantity) AS quantity, sum(l.amount) AS amount FROM invoice_line_event l
                 JOIN billing_event e ON e.id = l.event
-            WHERE l.invoice = CAST(:document AS uuid) AND (CAST(:works AS boolean) IS NOT TRUE OR e.kind <> 'reversal')
+            WHERE l.invoice = CAST(:document AS uuid) AND (CAST(:works AS boolean) IS NOT TRUE OR {payers.WORK})
             GROUP BY l.event) AS s
         WHERE b.event = s.event
     """  # noqa: S608
@@ -226,18 +226,19 @@ def give_up_revenue(conn: Connection, document: str, moment: datetime) -> list[d
     {event, contract, line, currency, origin (the day of the work), amount, before (recognised until now), whole (the event's amount),
     whole_passed}.
     """
-    statement = text(
-        "WITH parts AS (SELECT l.event, e.contract, e.line, e.currency, e.work_date AS origin, e.amount AS whole, e.pass_through_amount AS whole_passed,"
-        "  b.recognised_amount AS before, CASE WHEN sum(l.amount) >= 0"
-        "   THEN least(sum(l.amount), greatest(b.recognised_amount, 0))"
-        "   ELSE greatest(sum(l.amount), least(b.recognised_amount, 0)) END AS amount"
-        "  FROM invoice_line_event l JOIN billing_balance b ON b.event = l.event"
-        "   JOIN billing_event e ON e.id = l.event AND e.kind <> 'reversal'"
-        "  WHERE l.invoice = CAST(:document AS uuid) GROUP BY l.event, e.id, b.recognised_amount)"
-        " UPDATE billing_balance b SET recognised_amount = b.recognised_amount - p.amount, updated_at = :moment"
-        " FROM parts p WHERE b.event = p.event AND p.amount <> 0"
-        " RETURNING CAST(p.event AS text) AS event, p.contract, p.line, p.currency, p.origin, p.amount, p.before, p.whole, p.whole_passed"
-    )
+    statement = text(f"""
+        WITH parts AS (SELECT l.event, e.contract, e.line, e.currency, e.work_date AS origin, e.amount AS whole,
+           e.pass_through_amount AS whole_passed, b.recognised_amount AS before, CASE WHEN sum(l.amount) >= 0
+            THEN least(sum(l.amount), greatest(b.recognised_amount, 0))
+            ELSE greatest(sum(l.amount), least(b.recognised_amount, 0)) END AS amount
+           FROM invoice_line_event l JOIN billing_balance b ON b.event = l.event
+            JOIN billing_event e ON e.id = l.event AND {payers.WORK}
+           WHERE l.invoice = CAST(:document AS uuid) GROUP BY l.event, e.id, b.recognised_amount)
+        UPDATE billing_balance b SET recognised_amount = b.recognised_amount - p.amount, updated_at = :moment
+        FROM parts p WHERE b.event = p.event AND p.amount <> 0
+        RETURNING CAST(p.event AS text) AS event, p.contract, p.line, p.currency, p.origin, p.amount, p.before, p.whole,
+            p.whole_passed
+    """)  # noqa: S608
     rows = conn.execute(statement, {"document": document, "moment": moment})
     return sorted(
         (dict(row) for row in rows.mappings()), key=lambda r: (r["contract"], r["line"], r["event"])
@@ -266,7 +267,7 @@ def credited_parts(conn: Connection, document: str) -> list[dict[str, Any]]:
             WHERE reverses IS NOT NULL GROUP BY reverses
         )
         SELECT CAST(p.root AS text) AS invoice, p.line AS number, n.contract, n.contract_line, CAST(p.event AS text) AS event,
-            e.kind, e.entry, n.unit_price, n.tax_category, n.tax_rate, p.quantity, p.amount,
+            e.kind, e.entry, e.item, n.unit_price, n.tax_category, n.tax_rate, p.quantity, p.amount,
             b.billed_quantity - b.credited_quantity - coalesce(a.quantity, 0) + coalesce(u.quantity, 0)
                 AS standing_quantity,
             b.billed_amount - b.credited_amount - coalesce(a.amount, 0) + coalesce(u.amount, 0) AS standing_amount
@@ -320,15 +321,15 @@ def standing_of(
 
 def beyond(conn: Connection, note: str) -> int:
     """How many events of a credit note have less standing than it takes: corrected since it was drafted."""
-    query = text(
-        "SELECT count(*) FROM (SELECT event, sum(quantity) AS quantity, sum(amount) AS amount"
-        "  FROM invoice_line_event WHERE invoice = CAST(:note AS uuid) GROUP BY event) s"
-        " JOIN billing_event e ON e.id = s.event AND e.kind <> 'reversal' JOIN billing_balance b ON b.event = s.event"
-        " LEFT JOIN (SELECT reverses, sum(quantity) AS quantity, sum(amount) AS amount FROM billing_event"
-        "  WHERE reverses IS NOT NULL GROUP BY reverses) u ON u.reverses = s.event"
-        " WHERE b.billed_amount - b.credited_amount + coalesce(u.amount, 0) < s.amount"
-        " OR b.billed_quantity - b.credited_quantity + coalesce(u.quantity, 0) < s.quantity"
-    )
+    query = text(f"""
+        SELECT count(*) FROM (SELECT event, sum(quantity) AS quantity, sum(amount) AS amount
+          FROM invoice_line_event WHERE invoice = CAST(:note AS uuid) GROUP BY event) s
+        JOIN billing_event e ON e.id = s.event AND {payers.WORK} JOIN billing_balance b ON b.event = s.event
+        LEFT JOIN (SELECT reverses, sum(quantity) AS quantity, sum(amount) AS amount FROM billing_event
+          WHERE reverses IS NOT NULL GROUP BY reverses) u ON u.reverses = s.event
+        WHERE b.billed_amount - b.credited_amount + coalesce(u.amount, 0) < s.amount
+        OR b.billed_quantity - b.credited_quantity + coalesce(u.quantity, 0) < s.quantity
+    """)  # noqa: S608
     return int(conn.execute(query, {"note": note}).scalar_one())
 
 

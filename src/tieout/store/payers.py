@@ -12,6 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from tieout.store.tables import billing_share
 
 _MEASURES = ("quantity", "amount")
+WORK = "(e.kind NOT IN ('reversal', 'deduction') AND (e.kind <> 'adjustment' OR e.amount > 0))"
+"""Condition on billing_event e: what may be given up. Corrections and deposits are owed to the customer in any case."""
 _HELD = """
     SELECT l.event, i.customer, sum(CASE i.kind WHEN 'invoice' THEN l.quantity ELSE -l.quantity END) AS quantity,
            sum(CASE i.kind WHEN 'invoice' THEN l.amount ELSE -l.amount END) AS amount
@@ -102,7 +104,7 @@ def replace(
 def move(
     conn: Connection, document: str, changes: Mapping[str, int], moment: datetime, works: bool = False
 ) -> None:
-    """Add what a document holds of shared events to its customer's share, with `works` not of reversals: {place: sign}."""
+    """Add what a document holds of shared events to its customer's share, with `works` only of WORK: {place: sign}."""
     sets = ", ".join(
         f"{place}_{measure} = b.{place}_{measure} {'+' if sign > 0 else '-'} s.{measure}"
         for place, sign in changes.items()
@@ -112,7 +114,7 @@ def move(
         UPDATE billing_share b SET {sets}, updated_at = :moment FROM (
             SELECT l.event, i.customer, sum(l.quantity) AS quantity, sum(l.amount) AS amount FROM invoice_line_event l
                 JOIN invoice i ON i.id = l.invoice JOIN billing_event e ON e.id = l.event
-            WHERE i.id = CAST(:document AS uuid) AND (CAST(:works AS boolean) IS NOT TRUE OR e.kind <> 'reversal')
+            WHERE i.id = CAST(:document AS uuid) AND (CAST(:works AS boolean) IS NOT TRUE OR {WORK})
             GROUP BY l.event, i.customer) AS s
         WHERE b.event = s.event AND b.payer = s.customer
     """  # noqa: S608

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, text
 
-from tieout.store import clock
+from tieout.store import clock, payers
 from tieout.store.copying import copy_frame, read_frame
 
 _S, _D, _M = pl.String, pl.Date, pl.Decimal(20, 4)
@@ -160,16 +160,16 @@ def booked(conn: Connection, contracts: Collection[str], *, by_period: bool = Fa
 
 def given_up(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
     """What credit notes that are not billed again, and writes, took of the contracts' charges for periods (GIVEN_UP)."""
-    query = """
+    query = f"""
         SELECT e.entry, n.credit_kind, n.issue_date, sum(l.amount) FROM invoice n
         JOIN invoice_line_event l ON l.invoice = n.id
-        JOIN billing_event e ON e.id = l.event AND e.kind <> 'reversal' AND e.source_kind IN ('period', 'retainer')
+        JOIN billing_event e ON e.id = l.event AND {payers.WORK} AND e.source_kind IN ('period', 'retainer')
         JOIN invoice_line o ON o.invoice = l.invoice AND o.line = l.line
         WHERE o.contract = ANY(%(keys)s) AND n.kind = 'credit_note' AND n.number IS NOT NULL AND NOT n.rebill
         GROUP BY 1, 2, 3
         UNION ALL SELECT entry, 'concession', (effective_at AT TIME ZONE 'UTC')::date, sum(amount) FROM billing_write
         WHERE contract = ANY(%(keys)s) AND effective_at IS NOT NULL AND kind <> 'up' GROUP BY 1, 2, 3
-    """
+    """  # noqa: S608
     return _read(conn, query, contracts, GIVEN_UP)
 
 

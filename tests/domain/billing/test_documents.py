@@ -269,6 +269,22 @@ def test_a_concession_never_keeps_the_hours_of_a_correction_that_goes_back() -> 
     assert got.events.select("quantity", "amount").rows() == [(D(0), D(2000)), (D(-3), D(-600))]
 
 
+def test_an_event_on_two_lines_is_left_once_on_each() -> None:
+    """10 h under two rates, 4 of them taken back since: 6 stand, 4 on the first line and 2 of 6 on the second."""
+    stands = {"standing_quantity": D(6), "standing_amount": D(1200)}
+    rows = [left("a", "4", "800", 1, **stands), left("a", "6", "1200", 2, **stands)]
+    got = credit(rows=rows)
+    assert got.events.select("number", "quantity", "amount").rows() == [(1, D(4), D(800)), (2, D(2), D(400))]
+
+
+def test_a_deposit_goes_back_as_far_as_a_credit_leaves_it_without_cover() -> None:
+    """1,000 less a deposit of 400: 600 are left; of a delivery of 1,000, named by its key, 900 leave 300 without cover."""
+    rows = [left("c", "1", "1000", kind="units", item="D-7"), left("d", "-1", "-400", 2, kind="deduction")]
+    got = credit(CreditItem("D-7", amount=D(900)), rows=rows)
+    assert got.events.select("entry", "quantity", "amount").rows() == [
+        ("c", D("0.9"), D(900)), ("d", D("-0.75"), D(-300))]  # fmt: skip
+
+
 def test_what_a_later_document_took_back_is_not_left() -> None:
     """8 h of a were billed here and taken back on a later invoice: b alone is left."""
     gone = left("a", "8", "1600", standing_quantity=D(0), standing_amount=D(0))

@@ -2,8 +2,8 @@
 
 An hour stands on one invoice only as far as no later document took it back: what a correction on a later invoice
 reversed is not credited once more on the earlier one. A credit of work that an invoice nets against corrections of
-earlier invoices would exceed that invoice; as much of the corrections as it leaves without cover goes back to be
-billed: they are owed to the customer whatever is credited, so no kind of credit gives them up.
+earlier invoices, or against deposits, would exceed that invoice; as much of them as it leaves without cover goes back:
+corrections and deposits are owed to the customer whatever is credited, so no kind of credit gives them up.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ class CreditRefused(ValueError):
 
 @dataclass(frozen=True)
 class CreditItem:
-    """An entry, a contract line (LINE or CONTRACT/LINE) or a contract of the invoice, and hours or an amount of it; neither means all that is left."""
+    """An entry, an item, a contract line (LINE or CONTRACT/LINE) or a contract of the invoice, and hours or an amount of it.
+
+    Neither means all that is left. An item is what a charge is for: a delivery, a milestone, an instalment.
+    """
 
     id: str
     hours: Decimal | None = None
@@ -109,39 +112,59 @@ def credit_lines(invoiced: pl.DataFrame, request: CreditRequest, *, left: Decima
     rows = invoiced.sort("number", "entry", "event").to_dicts()
     if left <= 0:
         raise CreditRefused("nothing is left to credit", WHOLE, _ZERO, request.amount or _ZERO)
-    parts = _asked_for([row for row in rows if row["kind"] != "reversal"], request, left, currency)
+    parts = _asked_for([row for row in rows if not _takes_off(row)], request, left, currency)
     net = sum((part.amount for part in parts), _ZERO)
     if not net:
         raise CreditRefused("nothing is left to credit", WHOLE, _ZERO, request.amount or _ZERO)
-    back = _corrections_back([row for row in rows if row["kind"] == "reversal"], net, left)
+    back = _taken_back([row for row in rows if _takes_off(row)], net, left)
     return _credit([*parts, *back], request)
+
+
+def _takes_off(row: dict[str, Any]) -> bool:
+    """Whether a row makes its invoice less: a correction of an earlier one, or a deposit."""
+    return bool(row["kind"] == "reversal" or row["amount"] < 0)
 
 
 def _asked_for(
     rows: list[dict[str, Any]], request: CreditRequest, whole: Decimal, currency: str
 ) -> list[_Part]:
     """The parts of time events that the request names, within what is left of each."""
-    left = {row["event"]: _left(row) for row in rows}
-    taken: dict[str, _Part] = {}
+    left = _left(rows)
+    taken: dict[_Place, _Part] = {}
     for key, chosen, item in _chosen(rows, request):
-        for part in _take(key, [left[event] for event in chosen], item, whole, currency):
-            event = part.row["event"]
-            rest = left[event]
-            left[event] = replace(
+        for part in _take(key, [left[place] for place in chosen], item, whole, currency):
+            place = _place(part.row)
+            rest = left[place]
+            left[place] = replace(
                 rest, quantity=rest.quantity - part.quantity, amount=rest.amount - part.amount
             )
-            before = taken.get(event, _Part(part.row, _ZERO, _ZERO))
-            taken[event] = _Part(part.row, before.quantity + part.quantity, before.amount + part.amount)
+            before = taken.get(place, _Part(part.row, _ZERO, _ZERO))
+            taken[place] = _Part(part.row, before.quantity + part.quantity, before.amount + part.amount)
     return [part for part in taken.values() if part.amount != 0 or part.quantity != 0]
 
 
-def _left(row: dict[str, Any]) -> _Part:
-    quantity, amount = (max(min(row[m], row[f"standing_{m}"]), _ZERO) for m in ("quantity", "amount"))
-    return _Part(row, quantity, amount)
+_Place = tuple[int, str]
 
 
-def _corrections_back(rows: list[dict[str, Any]], net: Decimal, left: Decimal) -> list[_Part]:
-    """As much of the corrections on the invoice, the last first, as keeps the note within what is left of it."""
+def _place(row: dict[str, Any]) -> _Place:
+    """Line and event: an event under two tax rates stands on two lines."""
+    return row["number"], row["event"]
+
+
+def _left(rows: list[dict[str, Any]]) -> dict[_Place, _Part]:
+    """What is left of each event on each line: what it holds, as far as that still stands."""
+    left: dict[_Place, _Part] = {}
+    for measure in ("quantity", "amount"):
+        stands = {row["event"]: row[f"standing_{measure}"] for row in rows}
+        for row in rows:
+            open_ = max(min(row[measure], stands[row["event"]]), _ZERO)
+            stands[row["event"]] -= open_
+            left[_place(row)] = replace(left.get(_place(row), _Part(row, _ZERO, _ZERO)), **{measure: open_})
+    return left
+
+
+def _taken_back(rows: list[dict[str, Any]], net: Decimal, left: Decimal) -> list[_Part]:
+    """As much of the corrections and deposits on the invoice, the last first, as keeps the note within what is left of it."""
     needed, back = net - left, []
     for row in reversed(rows):
         part = min(-row["amount"], needed)
@@ -155,19 +178,23 @@ def _corrections_back(rows: list[dict[str, Any]], net: Decimal, left: Decimal) -
     return back
 
 
-def _chosen(rows: list[dict[str, Any]], request: CreditRequest) -> list[tuple[str, list[str], CreditItem]]:
+def _chosen(rows: list[dict[str, Any]], request: CreditRequest) -> list[tuple[str, list[_Place], CreditItem]]:
     if not request.items:
-        return [(WHOLE, [row["event"] for row in rows], CreditItem(WHOLE, amount=request.amount))]
+        return [(WHOLE, [_place(row) for row in rows], CreditItem(WHOLE, amount=request.amount))]
     chosen = []
     for item in request.items:
-        events = [row["event"] for row in rows if row["entry"] == item.id]
-        events = events or [row["event"] for row in rows if item.id in _names(row)]
-        if len({row["contract"] for row in rows if row["event"] in events and row["entry"] != item.id}) > 1:
-            said = "is a line of several contracts on this invoice: name CONTRACT/LINE"
+        named = (
+            [row for row in rows if row["entry"] == item.id],
+            [row for row in rows if row["item"] == item.id],
+            [row for row in rows if item.id in _names(row)],
+        )
+        found = next(filter(None, named), [])
+        if len({row["contract"] for row in found}) > 1:
+            said = "is of several contracts on this invoice: name CONTRACT/LINE"
             raise CreditRefused(said, item.id, _ZERO, item.amount or item.hours or _ZERO)
-        if not events:
+        if not found:
             raise CreditRefused("is not on this invoice", item.id, _ZERO, item.amount or item.hours or _ZERO)
-        chosen.append((item.id, events, item))
+        chosen.append((item.id, [_place(row) for row in found], item))
     return chosen
 
 

@@ -50,7 +50,7 @@ DRAFT_LINES = schema(
 DRAFT_EVENTS = schema(draft=_S, number=_I, event=_S, quantity=HOURS, amount=MONEY, notes=_S)
 WAITING_EVENTS = schema(event=_S, contract=_S, payer=_S, quantity=HOURS, amount=MONEY, reason=_S)
 INVOICED = schema(
-    invoice=_S, number=_I, contract=_S, contract_line=_S, event=_S, kind=_S, entry=_S, unit_price=PRICE, quantity=HOURS,
+    invoice=_S, number=_I, contract=_S, contract_line=_S, event=_S, kind=_S, entry=_S, item=_S, unit_price=PRICE, quantity=HOURS,
     amount=MONEY, standing_quantity=HOURS, standing_amount=MONEY, tax_category=_S, tax_rate=SHARE,
 )  # fmt: skip
 CREDIT_LINES = schema(

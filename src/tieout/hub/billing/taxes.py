@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection
 
-from tieout.domain.billing.deposits import DEDUCTION, KIND
+from tieout.domain.billing.deposits import DEDUCTION, KIND, Row, part_of
 from tieout.domain.frames import BILLABLE, TAX_PARTIES, frame
 from tieout.domain.tax import tax_sales
 from tieout.hub import canonical, policies
@@ -18,10 +18,12 @@ from tieout.hub.billing.documents import name_of
 from tieout.hub.billing.waiting import Work
 from tieout.hub.policies import Policies
 from tieout.hub.refusals import Conflict
+from tieout.model.money import allocate
 from tieout.store import billing_runs as runs
 from tieout.store import invoices as store
 
 _TAX = ("tax_category", "tax_rate")
+_ZERO = Decimal(0)
 
 
 class Taxes:
@@ -44,29 +46,43 @@ class Taxes:
 
 
 def recall(conn: Connection, works: Sequence[Work]) -> None:
-    """Write on billable rows the tax that earlier documents charged for the same.
+    """Write on the billable rows of the works the tax that earlier documents charged for the same.
 
-    What corrects an invoice has its day, and what takes back has its tax; a deduction has the tax of its deposit.
+    What corrects an invoice has its day, and what takes back has its tax, split where that was under two rates; a
+    deduction has the tax of its deposit.
     """
     rows = [row for work in works for row in work.rows]
     entries = {row["entry"] for row in rows if row["corrects"]}
     prepaid = {row["contract"] for row in rows if row["kind"] == DEDUCTION}
-    told = runs.taxed(conn, entries, prepaid) if entries or prepaid else []
-    of_entry = {(one["contract"], one["entry"], one["customer"]): one for one in told}
-    of_deposit = {(one["contract"], one["deposit"], one["customer"]): one for one in told if one["deposit"]}
-    for row in rows:
-        if row["kind"] == KIND:
-            row["paid_on"] = row["work_date"]
-        deducts = row["kind"] == DEDUCTION
-        before = None
-        if deducts:
-            before = of_deposit.get((row["contract"], row["item"], row["payer"]))
-        elif row["corrects"]:
-            before = of_entry.get((row["contract"], row["entry"], row["payer"]))
-        if before is not None:
-            row["invoiced_on"] = before["issue_date"]
-            if deducts or row["kind"] in ("reversal", "adjustment"):
-                row |= {name: before[name] for name in _TAX}
+    told: dict[tuple[str, str, str], list[Row]] = {}
+    for one in runs.taxed(conn, entries, prepaid) if entries or prepaid else ():
+        told.setdefault((one["contract"], one["deposit"] or one["entry"], one["customer"]), []).append(one)
+    for work in works:
+        work.rows = [part for row in work.rows for part in _recalled(row, told)]
+
+
+def _recalled(row: Row, told: Mapping[tuple[str, str, str], list[Row]]) -> list[Row]:
+    if row["kind"] == KIND:
+        return [{**row, "paid_on": row["work_date"]}]
+    deducts = row["kind"] == DEDUCTION
+    if not deducts and not row["corrects"]:
+        return [row]
+    before = told.get((row["contract"], row["item"] if deducts else row["entry"], row["payer"]))
+    if not before:
+        return [row]
+    row["invoiced_on"] = before[0]["issue_date"]
+    if not deducts and row["kind"] not in ("reversal", "adjustment"):
+        return [row]
+    weights = [max(one["amount"], _ZERO) for one in before]
+    if len(before) == 1 or not any(weights) or not row["amount"]:
+        return [{**row, **{name: before[0][name] for name in _TAX}}]
+    amounts = allocate(row["amount"], weights, row["currency"])
+    parts = [
+        {**part_of(row, amount), **{name: one[name] for name in _TAX}}
+        for one, amount in zip(before, amounts, strict=True) if amount
+    ]  # fmt: skip
+    parts[-1]["quantity"] = row["quantity"] - sum((part["quantity"] for part in parts[:-1]), _ZERO)
+    return parts
 
 
 def refuse_other_tax(conn: Connection, row: Mapping[str, Any], issued: date, moment: datetime) -> None:
