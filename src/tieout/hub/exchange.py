@@ -10,7 +10,7 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tieout.domain.frames import EXCHANGE_RATES, check_frame, empty
-from tieout.domain.rating import with_average, with_exchange
+from tieout.domain.rating import Quote, with_average, with_exchange
 from tieout.hub.exceptions import NewException
 from tieout.model.periods import MONTHS, Calendar, period_around, period_of
 from tieout.store import exchange as store
@@ -40,14 +40,24 @@ def foreign(contracts: Contracts) -> dict[str, tuple[str, str]]:
     return {key: pair for key, pair in pairs.items() if None not in pair and pair[0] != pair[1]}
 
 
+def quotes(conn: Connection, asked: Iterable[tuple[str, str, date]]) -> dict[tuple[str, str, date], Quote]:
+    """The rates of days from one currency to another, as far as they are known; of one currency it is 1."""
+    wanted = sorted(set(asked))
+    columns = {"source": pl.String, "target": pl.String, "day": pl.Date}
+    rows = pl.DataFrame(wanted, columns, orient="row").with_columns(pl.lit(None, pl.String).alias("wanted"))
+    rates = rates_between(conn, [currency for pair in wanted for currency in pair[:2]])
+    told = with_exchange(rows, rates, source="source", target="target", day="day", wanted="wanted",
+                         max_age_days=MAX_AGE_DAYS)  # fmt: skip
+    return {
+        (row["source"], row["target"], row["day"]): Quote(row["exchange_rate"], row["exchange_inverse"])
+        for row in told.drop_nulls("exchange_rate").iter_rows(named=True)
+    }
+
+
 def is_known(conn: Connection, entity: str, currency: str, day: date) -> bool:
     """Whether an amount of that day can be booked for the entity: in its own currency, or at a known rate."""
     books = subledger.currencies(conn).get(entity, currency)
-    if books == currency:
-        return True
-    asked = pl.DataFrame({"contract": [""], "day": [day]})
-    pair = {"": {"currency": currency, "functional_currency": books, "legal_entity": entity}}
-    return not covered(asked, pair, rates_between(conn, [currency, books])).is_empty()
+    return books == currency or bool(quotes(conn, [(currency, books, day)]))
 
 
 def covered(

@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
 
 def paid(
-    facts: Facts, document: Mapping[str, Any], amount: Decimal, withheld: Decimal, at: date, moment: datetime
+    facts: Facts, document: Mapping[str, Any], amount: Decimal, withheld: Decimal, at: date, moment: datetime,
+    currency: str | None = None,
 ) -> list[Change]:  # fmt: skip
-    """The document in the ERP and a payment of it: `amount` in cash, `withheld` as tax that the customer pays for us."""
+    """The document in the ERP and a payment of it: `amount` in cash, `withheld` as tax that the customer pays for us.
+
+    `currency` is that of the payment, the document's unless stated.
+    """
     number = document["number"]
     common = {
         "customer": document["customer"], "entity": document["legal_entity"], "currency": document["currency"],
@@ -27,7 +31,7 @@ def paid(
     }  # fmt: skip
     key = f"PAY-{number}-{moment:%Y%m%d%H%M%S}"
     payment = common | {
-        "id": key, "date": at, "amount": amount, "withheld": withheld,
+        "id": key, "date": at, "currency": currency or document["currency"], "amount": amount, "withheld": withheld,
         "applications": [{"document": number, "amount": format(amount + withheld, "f")}],
     }  # fmt: skip
     return [

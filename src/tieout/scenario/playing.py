@@ -181,13 +181,13 @@ class Player:
         document = self._begin(lambda conn: scenarios.released(conn, event.body.invoice))
         if document is None:
             raise self.scenario.source.bad(event.place, f"there is no released invoice {event.body.invoice}")
-        if (event.body.currency or document["currency"]) != document["currency"]:
-            said = "a payment in another currency than its invoice is not supported yet"
-            raise self.scenario.source.bad(event.place, said, "not-supported")
-        withheld = event.body.withheld or Decimal(0)
+        withheld, currency = event.body.withheld or Decimal(0), event.body.currency or document["currency"]
         whole = document["gross_amount"] - document["retained_amount"] - withheld
         amount = event.body.amount if event.body.amount is not None else whole
-        self._hear(cash.paid(self.facts, document, amount, withheld, event.at, self.moment))
+        if event.body.amount is None and currency != document["currency"]:
+            said = f"a payment in another currency than {document['currency']} states its amount"
+            raise self.scenario.source.bad(event.place, said)
+        self._hear(cash.paid(self.facts, document, amount, withheld, event.at, self.moment, currency))
         self._flush()
 
     def _deposit(self, event: Event) -> None:

@@ -132,15 +132,17 @@ def documents(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
 
 
 def paid_shares(conn: Connection, contracts: Collection[str]) -> list[dict[str, Any]]:
-    """What payments cover of the contracts' released invoices: {number, paid_on, share}, the first first."""
+    """What payments cover of the contracts' released invoices, as booked: {number, paid_on, share}, the first first."""
     query = text("""
-        SELECT i.number, p.paid_on, sum(a.amount) / i.gross_amount AS share FROM invoice i
+        SELECT i.number, j.event_date AS paid_on, -sum(l.amount) / i.gross_amount AS share FROM invoice i
         JOIN erp_document d ON d.external_key = i.external_key AND d.superseded_at IS NULL
-        JOIN payment_application a ON a.erp_document = d.key
-        JOIN payment p ON p.key = a.payment AND p.version = a.payment_version AND p.superseded_at IS NULL
+        JOIN journal j ON j.cause_type = 'payment' AND split_part(j.cause, '/', 2) = d.key
+          AND j.id IN (SELECT journal FROM journal_line WHERE contract = ANY(:keys) AND account = 'receivable')
+        JOIN journal_line l ON l.journal = j.id AND l.account = 'receivable'
         WHERE i.number IS NOT NULL AND i.gross_amount <> 0
           AND i.id IN (SELECT invoice FROM invoice_line WHERE contract = ANY(:keys))
-        GROUP BY i.id, p.paid_on ORDER BY p.paid_on
+          AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.cause_type = 'reversal' AND r.cause = 'payment:' || j.cause)
+        GROUP BY i.id, j.event_date ORDER BY j.event_date
     """)
     return [dict(row) for row in conn.execute(query, {"keys": list(contracts)}).mappings()]
 

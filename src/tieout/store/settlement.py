@@ -10,12 +10,13 @@ from sqlalchemy import Connection, text
 
 
 def applications(conn: Connection, document: str) -> list[dict[str, Any]]:
-    """Payments applied to an ERP document as they stand now: {payment, version, paid_on, amount, withheld, applied}.
+    """Payments applied to an ERP document as they stand now: {payment, version, paid_on, currency, amount, withheld,
+    applied}.
 
-    `withheld` is of the whole payment, `applied` all its applications: {document: amount}.
+    Amounts are in the currency of the payment. `withheld` is of the whole payment, `applied` all its applications: {document: amount}.
     """
     query = text(
-        "SELECT p.key AS payment, p.version, p.paid_on, a.amount, coalesce(p.withheld, 0) AS withheld,"
+        "SELECT p.key AS payment, p.version, p.paid_on, p.currency, a.amount, coalesce(p.withheld, 0) AS withheld,"
         " (SELECT jsonb_object_agg(o.erp_document, CAST(o.amount AS text)) FROM payment_application o"
         "  WHERE o.payment = p.key AND o.payment_version = p.version) AS applied FROM payment p"
         " JOIN payment_application a ON a.payment = p.key AND a.payment_version = p.version"

@@ -589,7 +589,7 @@ payment_application = Table(
     Column("payment", String, primary_key=True),
     Column("payment_version", Integer, primary_key=True),
     Column("erp_document", String, primary_key=True),
-    Column("amount", MONEY, nullable=False),
+    Column("amount", MONEY, nullable=False, comment="in the currency of the payment"),
     ForeignKeyConstraint(["payment", "payment_version"], ["payment.key", "payment.version"]),
 )
 

@@ -25,7 +25,7 @@ DOCUMENT_CAUSES = schema(
 CREDIT_CAUSES = pl.Schema({**DOCUMENT_CAUSES, "open_amount": MONEY, "moved_amount": MONEY})
 PAYMENT_CAUSES = schema(
     cause=_S, contract=_S, line=_S, entity=_S, currency=_S, event_date=_D, applied_amount=MONEY,
-    unapplied_amount=MONEY, withheld_amount=MONEY,
+    unapplied_amount=MONEY, withheld_amount=MONEY, cash_worth=MONEY,
 )  # fmt: skip
 BALANCE_CAUSES = schema(
     cause=_S, contract=_S, line=_S, entity=_S, currency=_S, event_date=_D, account=_S, balance=MONEY, booked=MONEY,

@@ -7,13 +7,16 @@ limit is for market rates (`spot`, `average`): a rate agreed in a contract holds
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal, localcontext
 from typing import Any
 
 import polars as pl
 
 from tieout.domain.frames import EXCHANGE_RATES, check_frame
 from tieout.model.decimals import WIDE, widen
+from tieout.model.money import round_to_minor
 
 CONTRACT, SPOT, AVERAGE = "contract", "spot", "average"
 _PERIOD_DAYS = 366
@@ -84,6 +87,19 @@ def with_average(
         for name in ("exchange_rate", "exchange_day")
     )
     return inside.drop("_first", "_last", "_wanted")
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A rate of one pair and day; `inverse`: it is quoted the other way round and divides."""
+
+    rate: Decimal
+    inverse: bool = False
+
+    def converted(self, amount: Decimal, currency: str) -> Decimal:
+        """An amount in the other currency, rounded once to its minor unit."""
+        with localcontext(prec=60):
+            return round_to_minor(amount / self.rate if self.inverse else amount * self.rate, currency)
 
 
 def converted(amount: pl.Expr) -> pl.Expr:

@@ -36,8 +36,8 @@ class Books:
 
         The journal's key is its cause type and cause. A line of nothing is left out. Late facts book on the first day
         of the first open period after them, marked `prior_period`. Unbalanced lines are a defect and raise. In another
-        currency than that of the entity's books a line is worth what `Exchange` says, unless it says so itself
-        (`functional_amount`).
+        currency than that of the entity's books a line is worth what `Exchange` says, unless the lines say so themselves
+        (`functional_amount` of all, or `worth` of single ones: what is left is `fx_gain`).
         """
         lines = self._valued(lines, cause_type)
         dated = lines.join(self._dates(lines), on=["entity", "event_date"])

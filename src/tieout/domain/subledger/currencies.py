@@ -25,7 +25,7 @@ from tieout.domain.frames import (
     check_frame,
     frame,
 )
-from tieout.domain.rating.exchange import with_average, with_exchange
+from tieout.domain.rating.exchange import Quote, with_average, with_exchange
 from tieout.domain.subledger import accounts as a
 from tieout.model.money import round_to_minor
 from tieout.model.periods import MONTHS, Calendar, period_around, period_of
@@ -115,7 +115,7 @@ class _Carried:
     """What each place holds: parts of one sign (amount, worth), the oldest first; a monetary balance is one part."""
 
     currencies: Mapping[str, str]
-    rates: Mapping[tuple[str, str, date], tuple[Decimal, bool]]
+    rates: Mapping[tuple[str, str, date], Quote]
     averaged: Mapping[str, Calendar] | None = None
     parts: dict[tuple[Any, ...], list[tuple[Decimal, Decimal]]] = field(default_factory=dict)
     income: dict[tuple[Any, ...], dict[date, tuple[Decimal, Decimal]]] = field(default_factory=dict)
@@ -129,9 +129,7 @@ class _Carried:
             averaged = self.averaged
             period = None if averaged is None else period_of(day, averaged.get(entity, MONTHS))
             raise NoRate(row["currency"], books, day, period)
-        quoted, inverse = rate
-        with localcontext(prec=60):
-            return round_to_minor(amount / quoted if inverse else amount * quoted, books)
+        return rate.converted(amount, books)
 
     def leaves(self, row: _Row) -> bool:
         """Whether the row lowers what its place holds."""
@@ -139,7 +137,9 @@ class _Carried:
         return any((amount > 0) != (row["amount"] > 0) for amount, _ in held[:1])
 
     def worth(self, row: _Row) -> Decimal:
-        """What the row is worth: what leaves at what it is carried at, what comes at the rate of the day."""
+        """What the row is worth: what it says itself, what leaves what it is carried at, what comes the rate of the day."""
+        if row.get("worth") is not None:
+            return Decimal(row["worth"])
         if row["account"] not in _CARRIED:
             return self.at_rate(row, row["amount"])
         left, worth = self._draw(row)
@@ -308,10 +308,8 @@ def _shares(worth: Decimal, rows: Sequence[_Row], books: str) -> list[Decimal]:
 def _rates_of(
     lines: pl.DataFrame, rates: pl.DataFrame, currencies: Mapping[str, str], max_age_days: int,
     averaged: Mapping[str, Calendar] | None,
-) -> dict[tuple[str, str, date], tuple[Decimal, bool]]:  # fmt: skip
-    """The rate from a currency to that of an entity's books on the days of the lines, as far as it is known; whether it
-    is quoted the other way round.
-    """
+) -> dict[tuple[str, str, date], Quote]:  # fmt: skip
+    """The rates from currencies to those of the entities' books on the days of the lines, as far as they are known."""
     books = pl.col("entity").replace_strict(dict(currencies), default=None, return_dtype=pl.String)
     asked = lines.select(
         "entity", "currency", books.alias("books"), "event_date", pl.lit(None, pl.String).alias("wanted")
@@ -323,6 +321,8 @@ def _rates_of(
         told = with_average(asked, rates, source="currency", target="books", day="event_date", entity="entity",
                             bounds=lambda entity, day: period_around(day, averaged.get(entity, MONTHS)))  # fmt: skip
     return {
-        (row["entity"], row["currency"], row["event_date"]): (row["exchange_rate"], row["exchange_inverse"])
+        (row["entity"], row["currency"], row["event_date"]): Quote(
+            row["exchange_rate"], row["exchange_inverse"]
+        )
         for row in told.drop_nulls("exchange_rate").iter_rows(named=True)
     }

@@ -94,6 +94,7 @@ def journal_for_payment(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
     """Payments heard from the ERP (PAYMENT_CAUSES): Dr cash clearing, Cr receivable applied, Cr unapplied cash.
 
     What of the applied amount the customer withheld as tax is a claim on the tax office: Dr withholding tax receivable.
+    `cash_worth` is what cash of another currency than the invoice's is worth in the books; null: the rate of the day.
     """
     check_frame("payment causes", causes, PAYMENT_CAUSES)
     cash = pl.col("applied_amount") + pl.col("unapplied_amount") - pl.col("withheld_amount")
@@ -103,7 +104,8 @@ def journal_for_payment(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
         _lines(causes, a.RECEIVABLE, -pl.col("applied_amount")),
         _lines(causes, a.UNAPPLIED_CASH, -pl.col("unapplied_amount")),
     ]
-    return books.write(pl.concat(parts), "payment")
+    worth = pl.when(pl.col("account") == a.CASH_CLEARING).then("cash_worth").alias("worth")
+    return books.write(pl.concat(parts).with_columns(worth), "payment")
 
 
 def reverse(journals: pl.DataFrame, on: date, books: Books) -> pl.DataFrame:
@@ -145,5 +147,5 @@ def _position_lines(moved: pl.DataFrame) -> list[pl.DataFrame]:
 
 
 def _lines(rows: pl.DataFrame, account: str, amount: pl.Expr) -> pl.DataFrame:
-    kept = [*_BASE, *(["origin"] if "origin" in rows.columns else [])]
+    kept = [*_BASE, *(name for name in ("origin", "cash_worth") if name in rows.columns)]
     return rows.select(*kept, pl.lit(account).alias("account"), amount.cast(MONEY).alias("amount"))

@@ -13,10 +13,18 @@ from tieout.domain.frames import JOURNAL_LINES, PAYMENT_CAUSES, frame
 from tieout.domain.subledger import journal_for_payment, reverse
 from tieout.hub import audit, books, events, exceptions, exchange, policies, retention, revenue, work
 from tieout.hub.actors import SYSTEM
-from tieout.hub.billing.documents import books_for, nets_of, open_of, over_lines, share_over, state_after
+from tieout.hub.billing.documents import (
+    Place,
+    books_for,
+    nets_of,
+    open_of,
+    over_lines,
+    share_over,
+    state_after,
+)
 from tieout.hub.exceptions import NewException
 from tieout.model.money import allocate
-from tieout.store import billing_events, canonical, clock, settlement
+from tieout.store import billing_events, canonical, clock, settlement, subledger
 from tieout.store import invoices as store
 from tieout.telemetry.failpoints import fp
 
@@ -88,10 +96,11 @@ def _pay(conn: Connection, row: Mapping[str, Any], document: str) -> None:
     fresh = _rated(conn, row, document, {cause: now[cause] for cause in sorted(now) if cause not in kept})
     if gone:
         _reverse(conn, row, [booked[cause]["id"] for cause in gone], today)
-    if fresh:
-        _book(conn, row, {cause: now[cause] for cause in fresh})
     credited = sum((n["gross_amount"] for n in store.credits_of(conn, row["id"], released=True)), _ZERO)
     retained = retention.kept_of(conn, row)
+    if fresh:
+        open_ = row["gross_amount"] - credited - retained - settlement.paid(conn, row["external_key"])
+        _book(conn, row, fresh, open_)
     state = state_after(row, settlement.paid(conn, row["external_key"]), credited, retained)
     if state != row["state"]:
         store.change(conn, row["id"], {"state": state}, moment)
@@ -100,42 +109,88 @@ def _pay(conn: Connection, row: Mapping[str, Any], document: str) -> None:
         of = store.contracts_of(conn, row["id"])
         work.request_all(conn, set().union(*(revenue.affected(conn, contract) for contract in of)))
     if gone or fresh or state != row["state"]:
-        _announce(conn, row, state, fresh, gone)
+        _announce(conn, row, state, list(fresh), gone)
 
 
 def _rated(
     conn: Connection, row: Mapping[str, Any], document: str, applications: Mapping[str, Mapping[str, Any]]
-) -> list[str]:
-    """The applications that can be booked: a payment on a day without an exchange rate waits for one."""
+) -> dict[str, Mapping[str, Any]]:
+    """The applications that can be booked, in the currency of the document and with what their cash is worth in the books
+    where it is of another: at the rate of the day they were paid. What has no rate yet waits for one.
+    """
     entity, currency = row["legal_entity"], row["currency"]
-    days = {a["paid_on"] for a in applications.values()}
-    unknown = {day for day in days if not exchange.is_known(conn, entity, currency, day)}
-    waiting = [a for a in applications.values() if a["paid_on"] in unknown]
-    if not waiting:
+    functional = subledger.currencies(conn).get(entity, currency)
+    needed = {cause: _pairs(a, currency, functional) for cause, a in applications.items()}
+    known = exchange.quotes(conn, (pair for pairs in needed.values() for pair in pairs))
+    missing = {cause: pairs - set(known) for cause, pairs in needed.items() if pairs - set(known)}
+    if missing:
+        _say_missing(conn, row, document, {cause: applications[cause] for cause in missing}, missing)
+    else:
         exceptions.resolve(conn, MISSING_RATE, [row["number"]], "the rate is known")
-        return list(applications)
-    days_said = ", ".join(str(day) for day in sorted(unknown))
-    said = f"{row['number']} was paid on {days_said}: no exchange rate from {currency} to the books of {entity} is known"
+    return {
+        cause: _converted(cause, a, currency, functional, known)
+        for cause, a in applications.items() if cause not in missing
+    }  # fmt: skip
+
+
+def _pairs(application: Mapping[str, Any], currency: str, functional: str) -> set[tuple[str, str, date]]:
+    """The rates that booking a payment asks for."""
+    paid, day = application["currency"] or currency, application["paid_on"]
+    pairs = {(currency, functional), (paid, currency), (paid, functional)}
+    return {(source, target, day) for source, target in pairs if source != target}
+
+
+def _say_missing(
+    conn: Connection, row: Mapping[str, Any], document: str, waiting: Mapping[str, Mapping[str, Any]],
+    missing: Mapping[str, set[tuple[str, str, date]]],
+) -> None:  # fmt: skip
+    pairs = sorted(set().union(*missing.values()))
+    rates = ", ".join(f"from {source} to {target} for {day}" for source, target, day in pairs)
+    sums: dict[str, Decimal] = {}
+    for a in waiting.values():
+        paid = a["currency"] or row["currency"]
+        sums[paid] = sums.get(paid, _ZERO) + a["amount"]
+    amounts = ", ".join(f"{amount:f} {paid}" for paid, amount in sorted(sums.items()))
+    said = f"{amounts} paid on {row['number']} is not booked: no exchange rate is known {rates}"
+    one = next(iter(sums)) if len(sums) == 1 else None
     exceptions.open_exceptions(
         conn,
         [
             NewException(
-                MISSING_RATE, row["number"], said, contract=row["contract"], legal_entity=entity,
-                amount=sum((a["amount"] for a in waiting), _ZERO), currency=currency,
+                MISSING_RATE, row["number"], said, contract=row["contract"], legal_entity=row["legal_entity"],
+                amount=sums[one] if one else None, currency=one,
                 evidence={"work": {"kind": "settle", "key": document}, "group": MISSING_RATE},
             )
         ],
     )  # fmt: skip
-    return [cause for cause, a in applications.items() if a["paid_on"] not in unknown]
+
+
+def _converted(
+    cause: str, application: Mapping[str, Any], currency: str, functional: str,
+    known: Mapping[tuple[str, str, date], exchange.Quote],
+) -> dict[str, Any]:  # fmt: skip
+    """An application in the currency of its document; `cash_worth` is null where the cash is in that currency too."""
+    paid, day = application["currency"] or currency, application["paid_on"]
+    amount, withheld = application["amount"], _withheld(cause, application, paid)
+    told = {**application, "withheld": withheld, "cash_worth": None, "capped": False}
+    if paid == currency:
+        return told
+    quote = known[paid, currency, day]
+    cash = amount - withheld
+    worth = cash if paid == functional else known[paid, functional, day].converted(cash, functional)
+    return {
+        **told, "amount": quote.converted(amount, currency), "withheld": quote.converted(withheld, currency),
+        "cash_worth": None if functional == currency else worth, "capped": True,
+    }  # fmt: skip
 
 
 def _same(now: Mapping[str, Any], booked: Mapping[str, Any]) -> dict[str, str]:
-    """Applications whose payment only got a new version: {cause now: cause it is booked under}."""
+    """Applications that are booked, or whose payment only got a new version: {cause now: cause it is booked under}."""
     by_payment = {(cause.split("/")[0], journal["amount"]): cause for cause, journal in booked.items()}
     return {
-        cause: by_payment[a["payment"], a["amount"]]
+        cause: cause if cause in booked else by_payment[a["payment"], a["amount"]]
         for cause, a in now.items()
-        if (a["payment"], a["amount"]) in by_payment
+        if cause in booked or (a["payment"], a["amount"]) in by_payment
     }
 
 
@@ -145,24 +200,43 @@ def _reverse(conn: Connection, row: Mapping[str, Any], journals: list[str], toda
     fp("settlement.reversed")
 
 
-def _book(conn: Connection, row: Mapping[str, Any], applications: Mapping[str, Mapping[str, Any]]) -> None:
-    """A payment of several contracts goes over them by what is open of each, in them over the lines by their nets."""
+def _book(
+    conn: Connection, row: Mapping[str, Any], applications: Mapping[str, Mapping[str, Any]], open_: Decimal
+) -> None:
+    """One journal per application: over contracts by what is open of each, in them over the lines by their nets.
+
+    What of a payment in another currency is worth more than is open is unapplied.
+    """
     nets, currency = nets_of(store.lines(conn, row["id"])), row["currency"]
+    functional = subledger.currencies(conn).get(row["legal_entity"], currency)
     left = open_of(conn, row, nets)
     causes = []
     for cause, a in applications.items():
-        applied = over_lines(share_over(a["amount"], left, currency), nets, currency)
-        withheld = over_lines(share_over(_withheld(cause, a, currency), left, currency), nets, currency)
-        for (contract, _), share in applied.items():
-            left[contract] -= share
+        applied = min(a["amount"], max(open_, _ZERO)) if a["capped"] else a["amount"]
+        open_ -= applied
+        by_contract = share_over(applied, left, currency)
+        shares = {
+            "applied_amount": over_lines(by_contract, nets, currency),
+            "unapplied_amount": _over(a["amount"] - applied, left, nets, currency),
+            "withheld_amount": _over(a["withheld"], left, nets, currency),
+        }
+        if a["cash_worth"] is not None:
+            shares["cash_worth"] = _over(a["cash_worth"], left, nets, functional)
+        left = {contract: weight - by_contract[contract] for contract, weight in left.items()}
         causes += [
             {"cause": cause, "contract": place[0], "line": place[1], "entity": row["legal_entity"], "currency": currency,
-             "event_date": a["paid_on"], "applied_amount": share, "unapplied_amount": _ZERO,
-             "withheld_amount": withheld[place]}
-            for place, share in applied.items()
+             "event_date": a["paid_on"], **{name: of[place] for name, of in shares.items()}}
+            for place in nets
         ]  # fmt: skip
     books.write_journals(conn, journal_for_payment(frame(causes, PAYMENT_CAUSES), books_for(conn, row)))
     fp("settlement.booked")
+
+
+def _over(
+    amount: Decimal, contracts: Mapping[str, Decimal], nets: Mapping[Place, Decimal], currency: str
+) -> dict[Place, Decimal]:
+    """An amount over contracts by their weights, in them over the lines by their nets."""
+    return over_lines(share_over(amount, contracts, currency), nets, currency)
 
 
 def _withheld(cause: str, application: Mapping[str, Any], currency: str) -> Decimal:
