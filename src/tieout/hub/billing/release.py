@@ -17,7 +17,7 @@ from tieout.domain.revenue import passed_on
 from tieout.domain.subledger import journal_for_credit, journal_for_earned, journal_for_release
 from tieout.hub import audit, books, events, exchange, ownership, policies, retention, revenue, work
 from tieout.hub.actors import SYSTEM, Actor, require
-from tieout.hub.billing import claims, e_invoices, retained, taxes
+from tieout.hub.billing import claims, deposits, e_invoices, retained, taxes
 from tieout.hub.billing.decisions import locked, refuse_preparer, refuse_stale
 from tieout.hub.billing.documents import (
     NAMES,
@@ -308,6 +308,8 @@ def _announce(conn: Connection, done: Release, actor: Actor) -> None:
         wanted |= revenue.affected(conn, contract)
         if row["kind"] != "invoice" and not row["rebill"]:
             wanted.add(("rate", contract))  # a fee of a period that is given up earns less
+        if row["purpose"] == deposits.PURPOSE:
+            wanted.add(("rate", contract))  # what was asked for is taken off the next invoice
     crm = ownership.load(conn).owner("opportunity", entity, done.issued)
     if crm is not None:
         wanted.add(("status_back", crm))
