@@ -107,7 +107,8 @@ class _Names:
             if tax.rate and tax.category in UNTAXED:
                 raise source.bad(("taxes", number, "rate"), f"category {tax.category} has no rate")
             for other in header.taxes[:number]:
-                if (tax.code, tax.country) == (other.code, other.country) and _overlap(tax, other):
+                same = ("code", "country", "business")
+                if all(getattr(tax, name) == getattr(other, name) for name in same) and _overlap(tax, other):
                     raise source.bad(("taxes", number), f"the days of {tax.code} overlap those of another")
 
     def check_contract(self, contract: Contract, place: Place) -> None:
