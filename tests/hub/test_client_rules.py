@@ -52,6 +52,9 @@ def test_a_draft_that_meets_its_rules_is_told_nothing(rule: str) -> None:
         ("invoice.nothing == 1", "cannot be judged"),
         ("invoice.net > 'a'", "cannot be judged"),
         ("1 / (invoice.net - 100050) > 0", "cannot be judged"),
+        ("lines[9].net > 0", "cannot be judged: index out of bounds"),
+        ("invoice.net + 9223372036854775807 > 0", "cannot be judged: Arithmetic overflow"),
+        ("entries.all(e, e.notes.matches('('))", "cannot be judged"),
     ],
 )
 def test_a_rule_that_is_broken_or_cannot_be_judged_is_named(rule: str, said: str) -> None:

@@ -54,8 +54,8 @@ def test_what_the_workspace_states_is_read_exactly(conn: Connection) -> None:
     write(conn, 1, DOCUMENT)
     found = policies.load(conn)
     assert found.tax.rows() == [
-        (None, "US01", "US", "O", Decimal(0), date(2020, 1, 1), None),
-        (None, None, None, "S", Decimal("0.2"), date(2020, 1, 1), date(2026, 6, 30)),
+        (None, "US01", "US", None, "O", Decimal(0), date(2020, 1, 1), None),
+        (None, None, None, None, "S", Decimal("0.2"), date(2020, 1, 1), date(2026, 6, 30)),
     ]
     assert (found.items, found.tax_codes) == ({"time": "SVC-TIME"}, {"O": "NON-TAX"})
     assert found.account("netsuite", "billing_clearing") == "4900"

@@ -80,6 +80,20 @@ def test_values_are_exact_and_a_bare_no_is_norway(tmp_path: Path) -> None:
             "add up to 1",
         ),
         ("customer: NO", "customer: NO\n    end: 2025-01-01", 7, "ends before it starts"),
+        (
+            "customer: NO",
+            "customer: NO\n    rules:\n      - invoice.net > 0\n      - invoice.net >",
+            9,
+            "Syntax error",
+        ),
+        ("customer: NO", "customer: NO\n    rules: [nobody.knows == 1]", 7, "nobody is none of customer"),
+        ("code: NO", "exempt_code: VATEX-EU-O, code: NO", 3, "needs exempt"),
+        (
+            "rate_cards:",
+            "tax_points: [{first_of: [payment]}]\nrate_cards:",
+            4,
+            "supply or invoice is expected",
+        ),
         ("revenue: 1600.80", "revenue: 1000.001", 11, "1000.001 has more than 2 decimals"),
         ("revenue: 1600.80", "invoices: [{net: 1, lines: [{net: 1.005}]}]", 11, "more than 2 decimals"),
         (

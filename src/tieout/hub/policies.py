@@ -220,6 +220,7 @@ def _tax(rules: list[Mapping[str, Any]]) -> pl.DataFrame:
             "code": rule.get("code"),
             "entity": rule.get("entity"),
             "country": rule.get("country"),
+            "business": rule.get("business"),
             "category": rule["category"],
             "rate": Decimal(str(rule.get("rate") or 0)),
             **_days(rule),

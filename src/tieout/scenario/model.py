@@ -136,6 +136,7 @@ class RateCard(Part):
 class Tax(Part):
     code: Text
     country: Country | None = None
+    business: bool | None = None
     category: Literal[tuple(CATEGORIES)]  # type: ignore[valid-type]
     rate: Share = Decimal(0)
     from_: Day | None = Field(default=None, alias="from")

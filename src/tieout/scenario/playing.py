@@ -321,7 +321,7 @@ def workspace_document(scenario: Scenario) -> dict[str, Any]:
         if owner not in ("tieout", "workspace")
     }
     rules: list[dict[str, Any]] = [
-        {"code": tax.code, "entity": None, "country": tax.country, "category": tax.category, "rate": str(tax.rate),
+        {"code": tax.code, "entity": None, "country": tax.country, "business": tax.business, "category": tax.category, "rate": str(tax.rate),
          "from": (tax.from_ or date(1990, 1, 1)).isoformat(), "to": tax.to.isoformat() if tax.to else None}
         for tax in header.taxes
     ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +107,8 @@ class _Names:
             if tax.rate and tax.category in UNTAXED:
                 raise source.bad(("taxes", number, "rate"), f"category {tax.category} has no rate")
             for other in header.taxes[:number]:
-                if (tax.code, tax.country) == (other.code, other.country) and _overlap(tax, other):
+                same = ("code", "country", "business")
+                if all(getattr(tax, name) == getattr(other, name) for name in same) and _overlap(tax, other):
                     raise source.bad(("taxes", number), f"the days of {tax.code} overlap those of another")
 
     def check_contract(self, contract: Contract, place: Place) -> None:
@@ -120,6 +121,8 @@ class _Names:
             self.source, contract.start, contract.end, (*place, "end"), f"contract {contract.number}"
         )
         self._check_invoicing(contract, (*place, "invoicing"))
+        for number, rule in enumerate(contract.rules):
+            self._fits({"rules": [rule]}, (*place, "rules", number))
         lines = self.scenario.lines_named(contract)
         _once(self.source, [line.id for line in contract.lines], (*place, "lines"))
         _once(self.source, [one.id for one in contract.variable], (*place, "variable"))
@@ -133,13 +136,17 @@ class _Names:
         self.need("tax", plan.tax, (*place, "tax"))
         for payer in plan.split or []:
             self.need("customer", payer.customer, (*place, "split"))
-        try:  # as the hub would take it in
-            contract_lines.invoicing({"split": [payer.model_dump() for payer in plan.split or []]})
-        except Unfit as error:
-            raise self.source.bad(place, str(error)) from None
+        self._fits({"split": [payer.model_dump() for payer in plan.split or []]}, place)
         release = getattr(plan.retention, "release", None)
         if release is not None and release.milestone is not None:
             self._check_milestone(contract, None, release.milestone, (*place, "retention"))
+
+    def _fits(self, invoicing: Mapping[str, Any], place: Place) -> None:
+        """The terms of invoicing are what the hub would take in."""
+        try:
+            contract_lines.invoicing(invoicing)
+        except Unfit as error:
+            raise self.source.bad(place, str(error)) from None
 
     def check_line(self, line: Line, place: Place) -> None:
         """A line as the file states it, or as an amendment leaves it."""

@@ -161,7 +161,7 @@ def _overlaps(name: str, rules: list[_TaxRule]) -> Iterable[Finding]:
             if same and not apart:
                 first = f"{other_file.name}:{other_file.line((name, other_number))}"
                 one = (
-                    "one treatment per code, entity, country and day"
+                    "one treatment per code, entity, country, business and day"
                     if name == "treatments"
                     else "one rule per country and day"
                 )
@@ -171,9 +171,9 @@ def _overlaps(name: str, rules: list[_TaxRule]) -> Iterable[Finding]:
                 )  # fmt: skip
 
 
-def _sale(rule: Treatment | TaxPoint) -> tuple[str | None, ...]:
+def _sale(rule: Treatment | TaxPoint) -> tuple[str | bool | None, ...]:
     """The sales that a rule is about."""
-    return tuple(getattr(rule, name, None) for name in ("code", "entity", "country"))
+    return tuple(getattr(rule, name, None) for name in ("code", "entity", "country", "business"))
 
 
 def _accounts(folder: Path, loaded: Loaded) -> None:

@@ -78,11 +78,15 @@ class OwnershipFile(Shape):
 
 
 class Treatment(Shape):
-    """One tax treatment; a seller's entity or buyer's country left out means any. `code` names it for contracts."""
+    """One tax treatment; a seller's entity or buyer's country left out means any. `code` names it for contracts.
+
+    `business`: only buyers with a tax number (true) or without (false).
+    """
 
     code: Code | None = None
     entity: Code | None = None
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
+    business: StrictBool | None = None
     category: Literal["S", "Z", "E", "AE", "K", "G", "O", "L", "M"]
     rate: Decimal = Field(ge=0, le=1, decimal_places=6)
     start: date = Field(alias="from")

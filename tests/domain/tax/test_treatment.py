@@ -14,8 +14,9 @@ def rule(category: str, rate: str = "0", **change: Any) -> dict[str, Any]:
     return {"category": category, "rate": D(rate), "effective_from": date(2020, 1, 1)} | change
 
 
-def ask(rules: list[dict[str, Any]], on: date = date(2026, 1, 31), country: str | None = "GB") -> TaxResult:
-    question = {"key": "C-1/1", "entity": "UK01", "country": country, "tax_point": on}
+def ask(rules: list[dict[str, Any]], on: date = date(2026, 1, 31), country: str | None = "GB",
+        business: bool = True) -> TaxResult:  # fmt: skip
+    question = {"key": "C-1/1", "entity": "UK01", "country": country, "business": business, "tax_point": on}
     return determine_tax(frame([question], TAX_QUESTIONS), frame(rules, TREATMENTS))
 
 
@@ -35,6 +36,15 @@ def test_the_rule_that_names_more_wins() -> None:
     assert answer(rules[:2]) == [("S", D("0.2"))]
     assert answer(rules[:2], country="US") == [("O", D(0))]
     assert answer(rules[:2], country=None) == [("O", D(0))]
+
+
+def test_a_rule_may_ask_for_a_buyer_with_a_tax_number_or_without() -> None:
+    """Services to a business in another state are reverse charged, to anyone else taxed as at home."""
+    rules = [rule("AE", country="FR", business=True), rule("S", "0.2", country="FR")]
+    assert answer(rules, country="FR", business=True) == [("AE", D(0))]
+    assert answer(rules, country="FR", business=False) == [("S", D("0.2"))]
+    assert answer(rules[:1], country="FR", business=False) == []
+    assert answer([rule("S", "0.2", business=False), rule("O")], business=False) == [("S", D("0.2"))]
 
 
 def test_a_rate_change_follows_the_tax_point() -> None:

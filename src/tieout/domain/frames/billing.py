@@ -156,12 +156,20 @@ PAYER_PARTS = schema(
 
 
 TREATMENTS = schema(
-    code=_S, entity=_S, country=_S, category=_S, rate=SHARE, effective_from=_D, effective_to=_D
+    code=_S,
+    entity=_S,
+    country=_S,
+    business=_B,
+    category=_S,
+    rate=SHARE,
+    effective_from=_D,
+    effective_to=_D,
 )
 TAX_DATES = schema(seller=_S, supplied_on=_D, issued_on=_D, paid_on=_D)
 TAX_PARTIES = schema(
-    contract=_S, line=_S, payer=_S, entity=_S, seller=_S, country=_S, code=_S, issued_on=_D, exempt=_B,
+    contract=_S, line=_S, payer=_S, entity=_S, seller=_S, country=_S, code=_S, business=_B, issued_on=_D,
+    exempt=_B,
 )  # fmt: skip
 TAX_POINT_RULES = schema(country=_S, first_of=pl.List(_S), effective_from=_D, effective_to=_D)
-TAX_QUESTIONS = schema(key=_S, code=_S, entity=_S, country=_S, tax_point=_D)
+TAX_QUESTIONS = schema(key=_S, code=_S, entity=_S, country=_S, business=_B, tax_point=_D)
 TAX_ANSWERS = schema(key=_S, tax_category=_S, tax_rate=SHARE)

@@ -138,6 +138,7 @@ def _tax(facts: SetupFacts) -> tuple[str | None, tuple[Finding, ...]]:
         "entity": entity,
         "country": country,
         "code": code,
+        "business": not _blank((facts.customer or {}).get("tax_id")),
         "tax_point": facts.first_day,
     }
     result = determine_tax(frame([question], TAX_QUESTIONS), facts.treatments)

@@ -35,6 +35,7 @@ class Taxes:
         rows = [
             {"contract": work.contract, "line": line, "payer": payer, "entity": work.entity, "code": code,
              "seller": sellers.get(work.entity or ""), "country": known.get("country"), "exempt": known.get("exemption") is not None,
+             "business": known.get("tax_id") is not None,
              "issued_on": moment.astimezone(self._stated.time_zone(work.entity)).date()}
             for work in works for payer, known in work.payers.items() for line, code in _codes(work).items()
         ]  # fmt: skip
@@ -97,7 +98,7 @@ def refuse_other_tax(conn: Connection, row: Mapping[str, Any], issued: date, mom
     starts = pl.col("effective_from").is_between(drafted, issued, closed="right")
     ends = pl.col("effective_to").is_between(drafted, issued, closed="left")
     before = canonical.known_at(conn, "customer", payer, made) or {}
-    is_same = all(before.get(name) == buyer.get(name) for name in ("country", "exemption"))
+    is_same = all(before.get(name) == buyer.get(name) for name in ("country", "exemption", "tax_id"))
     if is_same and (drafted == issued or stated.tax.filter(starts | ends).is_empty()):
         return
     lines = [line for line in store.lines(conn, row["id"]) if not (line["corrects"] or line["settles"])]
