@@ -91,9 +91,13 @@ def void(conn: Connection, ref: str, actor: Actor, reason: str = "", version: in
 
 
 def locked(conn: Connection, ref: str, actor: Actor) -> dict[str, Any]:
-    """The document, under the locks of its contracts, so that rating, drafting and decisions never cross."""
+    """The document, under the locks of its contracts and those of what it credits.
+
+    So rating, drafting and decisions never cross.
+    """
     seen = find(conn, ref, actor)
-    billing_events.lock_contracts(conn, store.contracts_of(conn, seen["id"]))
+    named = [store.contracts_of(conn, one) for one in (seen["id"], seen["credits"]) if one]
+    billing_events.lock_contracts(conn, {contract for contracts in named for contract in contracts})
     return find(conn, reference_of(seen), actor, lock=True)
 
 

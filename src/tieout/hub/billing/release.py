@@ -197,7 +197,7 @@ def _credit(conn: Connection, done: Release) -> None:
     ]:  # a correction of an earlier invoice stays owed to the customer: only work is given up
         store.move(conn, row["id"], {"written_off": 1}, done.moment, works=True)
     fp("billing.credit.balances")
-    books.write_journals(conn, journal_for_credit(frame(causes, CREDIT_CAUSES), books_for(conn, row)))
+    books.write_journals(conn, journal_for_credit(frame(causes, CREDIT_CAUSES), books_for(conn, original)))
     if not row["rebill"]:
         _give_up(conn, done)
     retention.book(conn, store.contracts_of(conn, row["id"]))
