@@ -245,14 +245,16 @@ def insert_transfer_entries(conn: Connection, entries: pl.DataFrame) -> None:
 def cost_to_date(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
     """Booked cost of each contract line at the end of each day on which some arose (COST_TO_DATE_COLUMNS), by day of work.
 
-    In the book of the contract's own legal entity: what others do for it costs what they charge. Cost that a line reports
+    In the book of the contract's own legal entity, in its currency: what others do for it costs what they charge. Cost that a line reports
     itself (`progress`) is not in it.
     """
     query = """
         SELECT contract, line, day, currency, sum(amount) OVER (PARTITION BY contract, line, currency ORDER BY day)
         FROM (
-            SELECT l.contract, l.line, j.event_date AS day, l.currency, sum(l.amount) AS amount
+            SELECT l.contract, l.line, j.event_date AS day, coalesce(e.currency, l.currency) AS currency,
+                   sum(l.functional_amount) AS amount
             FROM journal_line l JOIN journal j ON j.id = l.journal
+            LEFT JOIN legal_entity e ON e.key = l.legal_entity AND e.superseded_at IS NULL
             JOIN contract c ON c.key = l.contract AND c.superseded_at IS NULL AND c.legal_entity = l.legal_entity
             WHERE l.contract = ANY(%(contracts)s) AND l.account = ANY(%(accounts)s) GROUP BY 1, 2, 3, 4
         ) AS days ORDER BY 1, 2, 4, 3
@@ -270,8 +272,8 @@ def cost(
     at: date,
     since: date | None = None,
 ) -> Decimal:
-    """Cost of contracts from `since` to `at`: what was booked, in one entity's book what others charge it too, without an
-    entity what the work cost in the group. Where a line reports its cost to date, that is its cost.
+    """Cost of contracts from `since` to `at`, in the currency of the books: what was booked, in one entity's book what others
+    charge it too, without an entity what the work cost in the group. Where a line reports its cost to date, that is its cost.
     """
     accounts = [*GROUP_ACCOUNTS, *(["intercompany_cost"] if entity else [])]
     told = {"at": at, "since": since, "contract": contract, "line": line, "entity": entity}
@@ -314,7 +316,7 @@ _COST = text(
         FROM (SELECT DISTINCT ON (contract, line) * FROM reports ORDER BY contract, line, day DESC) AS l
         WHERE {_ASKED}
     ), booked AS (
-        SELECT l.amount FROM journal_line l JOIN journal j ON j.id = l.journal
+        SELECT l.functional_amount AS amount FROM journal_line l JOIN journal j ON j.id = l.journal
         WHERE {_BOOKED} AND l.account = ANY(CAST(:accounts AS text[]))
         AND NOT EXISTS (SELECT FROM reports r WHERE (r.contract, r.line) = (l.contract, l.line))
     )
