@@ -121,7 +121,8 @@ def _exchanged(conn: Connection, events: Sequence[NewEvent]) -> set[tuple[str, s
     if not pairs:
         return set()
     contracts = exchange.foreign_contracts(conn, {currency for pair in pairs for currency in pair})
-    work = (row["evidence"].get("work") for row in exceptions.open_of(conn, "missing-fx"))
+    unbooked = [*exceptions.open_of(conn, "missing-fx"), *exceptions.open_of(conn, "missing-cost-fx")]
+    work = (row["evidence"].get("work") for row in unbooked)
     waiting = {(piece["kind"], piece["key"]) for piece in work if piece}
     return waiting | {("rate", contract) for contract in contracts}
 

@@ -245,9 +245,9 @@ def insert_transfer_entries(conn: Connection, entries: pl.DataFrame) -> None:
 def cost_to_date(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
     """Booked cost of each contract line at the end of each day on which some arose (COST_TO_DATE_COLUMNS), by day of work.
 
-    In the book of the contract's own legal entity: what others do for it costs what they charge. Cost that a line reports
-    itself (`progress`) is not in it, nor what customers reimburse beside the price, as far as limits let it through: that
-    is earned as it is incurred (domain rules §4).
+    In the book of the contract's own legal entity, in its currency: what others do for it costs what they charge. Cost
+    that a line reports itself (`progress`) is not in it, nor what customers reimburse beside the price, as far as limits
+    let it through: that is earned as it is incurred (domain rules §4).
     """
     query = """
         WITH reimbursed AS (
@@ -260,10 +260,13 @@ def cost_to_date(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
         ), bought AS (
             SELECT contract, line, legal_entity, source, kind, event_date, currency, amount FROM cost_entry
             WHERE contract = ANY(%(contracts)s)
-            UNION ALL SELECT contract, line, buyer, source, kind, event_date, currency, amount FROM transfer_entry
-            WHERE contract = ANY(%(contracts)s)
+            UNION ALL SELECT t.contract, t.line, t.buyer, t.source, t.kind, t.event_date, t.currency, t.amount * b.rate
+            FROM transfer_entry t JOIN LATERAL (
+                SELECT sum(functional_amount) / nullif(sum(amount), 0) AS rate FROM journal_line
+                WHERE journal = t.journal AND legal_entity = t.buyer AND account = 'intercompany_cost'
+            ) AS b ON true WHERE t.contract = ANY(%(contracts)s)
         ), parts AS (
-            SELECT l.contract, l.line, l.legal_entity, j.event_date AS day, l.currency, l.amount
+            SELECT l.contract, l.line, l.legal_entity, j.event_date AS day, l.currency, l.functional_amount AS amount
             FROM journal_line l JOIN journal j ON j.id = l.journal
             WHERE l.contract = ANY(%(contracts)s) AND l.account = ANY(%(accounts)s)
             UNION ALL SELECT c.contract, c.line, c.legal_entity, c.event_date, c.currency, -round(c.amount * r.share, 4)
@@ -271,8 +274,9 @@ def cost_to_date(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
         )
         SELECT contract, line, day, currency, sum(amount) OVER (PARTITION BY contract, line, currency ORDER BY day)
         FROM (
-            SELECT p.contract, p.line, p.day, p.currency, sum(p.amount) AS amount FROM parts p
+            SELECT p.contract, p.line, p.day, coalesce(e.currency, p.currency) AS currency, sum(p.amount) AS amount FROM parts p
             JOIN contract c ON c.key = p.contract AND c.superseded_at IS NULL AND c.legal_entity = p.legal_entity
+            LEFT JOIN legal_entity e ON e.key = p.legal_entity AND e.superseded_at IS NULL
             GROUP BY 1, 2, 3, 4
         ) AS days ORDER BY 1, 2, 4, 3
     """
@@ -289,8 +293,8 @@ def cost(
     at: date,
     since: date | None = None,
 ) -> Decimal:
-    """Cost of contracts from `since` to `at`: what was booked, in one entity's book what others charge it too, without an
-    entity what the work cost in the group. Where a line reports its cost to date, that is its cost.
+    """Cost of contracts from `since` to `at`, in the currency of the books: what was booked, in one entity's book what others
+    charge it too, without an entity what the work cost in the group. Where a line reports its cost to date, that is its cost.
     """
     accounts = [*GROUP_ACCOUNTS, *(["intercompany_cost"] if entity else [])]
     told = {"at": at, "since": since, "contract": contract, "line": line, "entity": entity}
@@ -333,7 +337,7 @@ _COST = text(
         FROM (SELECT DISTINCT ON (contract, line) * FROM reports ORDER BY contract, line, day DESC) AS l
         WHERE {_ASKED}
     ), booked AS (
-        SELECT l.amount FROM journal_line l JOIN journal j ON j.id = l.journal
+        SELECT l.functional_amount AS amount FROM journal_line l JOIN journal j ON j.id = l.journal
         WHERE {_BOOKED} AND l.account = ANY(CAST(:accounts AS text[]))
         AND NOT EXISTS (SELECT FROM reports r WHERE (r.contract, r.line) = (l.contract, l.line))
     )

@@ -1,7 +1,8 @@
 """Work of one entity's people on another's contract: a transfer charge in both books, eliminated in the group's.
 
 Domain rules §4: cost plus the agreed margin, in both books under one id, on the first day open in both. In the buyer's
-book the charge is the cost; in the group's it is what the supplier's people cost.
+book the charge is the cost; in the group's it is what the supplier's people cost. A charge is in the currency of the
+supplier's books; those of a buyer in another one carry it at the rate of the day of the work (IAS 21.21).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ contract is charged on in the same run.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -27,7 +27,7 @@ from tieout.domain.costing import (
 from tieout.domain.costing.costs import PAYROLL, VARIANCE
 from tieout.domain.frames import (
     COSTS,
-    EXCHANGE_RATES,
+    HELD_LINES,
     PRICE,
     SHARE,
     TRANSFER_MARGINS,
@@ -36,7 +36,7 @@ from tieout.domain.frames import (
     conform,
     empty,
 )
-from tieout.domain.subledger import Books
+from tieout.domain.subledger import Books, Exchange
 from tieout.hub import books, exchange
 from tieout.store import clock
 from tieout.store import costing as store
@@ -83,19 +83,24 @@ def book(
     moment = clock.now(conn)
     journals = _book_costs(conn, costs, now, moment, paid)
     charges = transfer_charges(own, owners, empty(TRANSFER_MARGINS), now.closed, policies=policies)
-    charges, foreign = _payable(charges, now.currencies)
+    charges, foreign = _payable(charges, now.currencies, rates)
     earlier = store.booked_transfers(conn, scope.kinds, scope.of, scope.keys)
     transfers = transfer_changes(charges, check_frame("booked transfers", earlier, TRANSFERS), now.closed)
     transfers = transfers.filter(pl.col("amount") != 0)
-    journals += _book_transfers(conn, transfers, now, moment)
+    known = Exchange(rates, empty(HELD_LINES), exchange.MAX_AGE_DAYS)
+    journals += _book_transfers(conn, transfers, replace(now, exchange=known), moment)
     fp("costing.booked")
     return Booked(costs, transfers, journals, pl.concat([findings, foreign]))
 
 
-def _payable(charges: pl.DataFrame, currencies: Mapping[str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The charges in the currency of the buyer's books, and findings (COST_FINDINGS) of the others."""
+def _payable(
+    charges: pl.DataFrame, currencies: Mapping[str, str], rates: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The charges that the buyer's books can carry: in their currency or at a known rate; findings of the others."""
     borne = charges.with_columns(pl.col("buyer").alias("entity"), pl.lit(None, pl.String).alias("project"))
-    payable, foreign = in_own_currency(conform("charges", borne, COSTS), currencies, empty(EXCHANGE_RATES))
+    payable, foreign = in_own_currency(
+        conform("charges", borne, COSTS), currencies, rates, max_age_days=exchange.MAX_AGE_DAYS
+    )
     keys = ["source", "kind"]
     return charges.join(payable.select(keys).unique(), on=keys, how="semi"), foreign
 
