@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -11,6 +12,8 @@ from sqlalchemy import Connection
 
 from tieout.domain.frames import EXCHANGE_RATES, check_frame, empty
 from tieout.domain.rating import with_exchange
+from tieout.domain.rating.exchange import converted
+from tieout.model.decimals import round_by_currency
 from tieout.store import exchange as store
 from tieout.store import subledger
 
@@ -43,6 +46,24 @@ def is_known(conn: Connection, entity: str, currency: str, day: date) -> bool:
     asked = pl.DataFrame({"contract": [""], "day": [day]})
     pair = {"": {"currency": currency, "functional_currency": books}}
     return not covered(asked, pair, rates_between(conn, [currency, books])).is_empty()
+
+
+def in_books(
+    conn: Connection, entity: str, currency: str, amount: Decimal, day: date
+) -> tuple[str, Decimal] | None:
+    """The currency of an entity's books and an amount of a day in it; None where it is the same, or no rate is known."""
+    books = subledger.currencies(conn).get(entity, currency)
+    if books == currency:
+        return None
+    asked = pl.DataFrame({"amount": [amount], "from": [currency], "to": [books], "day": [day]}).with_columns(
+        pl.lit(None, pl.String).alias("type")
+    )
+    found = with_exchange(
+        asked, rates_between(conn, [currency, books]), source="from", target="to", day="day", wanted="type",
+        max_age_days=MAX_AGE_DAYS,
+    ).drop_nulls("exchange_rate")  # fmt: skip
+    local = found.select(round_by_currency(converted(pl.col("amount")), "to", [books])).to_series()
+    return (books, local[0]) if len(local) else None
 
 
 def covered(rows: pl.DataFrame, contracts: Contracts, rates: pl.DataFrame, day: str = "day") -> pl.DataFrame:
