@@ -115,6 +115,13 @@ def event(
     return str(row["id"])
 
 
+def exchange_rate(conn: Connection, base: str, quote: str, rate: str, day: date) -> None:
+    """The spot rate of a pair of currencies on a day."""
+    row = {"id": new_id(NOW), "key": f"{base}/{quote}/{day}", "version": 1, "base": base, "quote": quote, "rate_type": "spot",
+           "day": day, "rate": D(rate), "provenance": {}, "recorded_at": NOW}  # fmt: skip
+    conn.execute(insert(CANONICAL["exchange_rate"]), [row])
+
+
 def bill(conn: Connection, actor: Actor = PAT, through: date = FEB, **scope: Any) -> list[str]:
     """A whole billing run, without the flows: references of the new drafts."""
     run = billing.start_run(conn, actor, through, **scope)

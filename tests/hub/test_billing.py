@@ -299,6 +299,28 @@ def test_a_draft_is_not_released_under_the_rates_of_another_day_where_the_invoic
     assert billing.show(conn, again, w.PAT)["tax_amount"] == D(40)
 
 
+def test_tax_is_stated_in_the_currency_of_the_books_too(conn: Connection) -> None:
+    """800 EUR at 20 % = 160.00 EUR; × 1.10 = 176.00 USD; 200 credited at 1.30 later: 40.00 EUR at the invoice's 1.10."""
+    taxed = [{"entity": "US01", "category": "S", "rate": "0.20", "from": "2020-01-01"}]
+    w.prepare(conn, ["K-2"], w.WORKSPACE | {"tax": taxed})
+    builders.take(
+        conn, "salesforce", builders.contract("K-1", CurrencyIsoCode="EUR", Payment_Terms_Days__c=30)
+    )
+    w.exchange_rate(conn, "EUR", "USD", "1.10", date(2026, 3, 1))
+    w.event(conn, "e1", currency="EUR")
+    w.event(conn, "e2", contract="K-2")
+    refs = w.bill(conn)
+    shown = [billing.document(conn, ref)[0] for ref in refs]
+    assert [(one.local_currency, one.local_tax_amount) for one in shown] == [("USD", D(176)), (None, None)]
+    billing.approve(conn, refs[0], w.ANN)
+    number = billing.release(conn, refs[0], w.ANN)
+    clock.set_now(conn, datetime(2026, 3, 3, 15, tzinfo=timezone.utc))
+    w.exchange_rate(conn, "EUR", "USD", "1.30", date(2026, 3, 3))
+    note = w.credited(conn, number, amount=D(200))
+    local = [billing.document(conn, one)[0].local_tax_amount for one in (number, note)]
+    assert local == [D(176), D(44)]
+
+
 def test_entities_with_one_prefix_have_numbers_of_their_own(conn: Connection) -> None:
     w.prepare(conn, document=w.WORKSPACE | {"billing": {}, "tax": [{"category": "O"}]})
     w.event(conn, "e1")

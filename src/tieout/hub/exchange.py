@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -58,6 +59,15 @@ def is_known(conn: Connection, entity: str, currency: str, day: date) -> bool:
     """Whether an amount of that day can be booked for the entity: in its own currency, or at a known rate."""
     books = subledger.currencies(conn).get(entity, currency)
     return books == currency or bool(quotes(conn, [(currency, books, day)]))
+
+
+def in_books(
+    conn: Connection, entity: str, currency: str, amount: Decimal, day: date
+) -> tuple[str, Decimal] | None:
+    """The currency of an entity's books and an amount of a day in it; None where it is the same, or no rate is known."""
+    books = subledger.currencies(conn).get(entity, currency)
+    quote = quotes(conn, [(currency, books, day)]).get((currency, books, day)) if books != currency else None
+    return (books, quote.converted(amount, books)) if quote else None
 
 
 def covered(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -98,6 +99,15 @@ def currencies(conn: Connection) -> dict[str, str]:
         legal_entity.c.superseded_at.is_(None), legal_entity.c.currency.is_not(None)
     )
     return {row[0]: row[1] for row in conn.execute(query)}
+
+
+def booked_tax(conn: Connection, number: str) -> Decimal | None:
+    """The tax of a released invoice in the currency of the books; None where no journal has it."""
+    query = text(
+        "SELECT -sum(l.functional_amount) FROM journal j JOIN journal_line l ON l.journal = j.id"
+        " WHERE j.cause_type = 'release' AND j.cause = :number AND l.account = 'tax_payable'"
+    )
+    return conn.execute(query, {"number": number}).scalar()
 
 
 def positions(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection
@@ -24,12 +25,13 @@ from tieout.domain.billing.sales_document import (
     Party,
     SalesDocument,
 )
-from tieout.hub import canonical, policies
+from tieout.hub import canonical, exchange, policies
 from tieout.hub.actors import SYSTEM, Actor
 from tieout.hub.billing import deposits
 from tieout.hub.billing.documents import find, may_read, name_of, told_by_contract
 from tieout.hub.policies import Invoicing
-from tieout.store import clock
+from tieout.model.money import round_to_minor
+from tieout.store import clock, subledger
 from tieout.store import invoices as store
 
 _TYPES = {
@@ -67,6 +69,7 @@ def record_of(conn: Connection, row: Mapping[str, Any]) -> SalesDocument:
     original = store.read(conn, store.by_id(row["credits"])) if row["credits"] else None
     known = _known(conn, "legal_entity", entity, moment)
     taxed = _known(conn, "customer", row["customer"], original["released_at"] if original else moment)
+    local = _local_tax(conn, row, original or row, issued)
     return SalesDocument(
         type_code=PREPAYMENT
         if row["purpose"] == deposits.PURPOSE
@@ -98,6 +101,8 @@ def record_of(conn: Connection, row: Mapping[str, Any]) -> SalesDocument:
         terms_days=row["terms_days"] if row["kind"] == "invoice" else None,
         period_start=min((first for first, _ in days.values()), default=None),
         period_end=max((last for _, last in days.values()), default=None),
+        local_currency=local and local[0],
+        local_tax_amount=local and local[1],
         draft=row["number"] is None,
     )
 
@@ -106,6 +111,25 @@ def _known(conn: Connection, type: str, key: str, moment: datetime | None) -> Ma
     if moment is None:
         return canonical.current(conn, type, [key]).get(key) or {}
     return canonical.known_at(conn, type, key, moment) or {}
+
+
+def _local_tax(
+    conn: Connection, row: Mapping[str, Any], original: Mapping[str, Any], day: date
+) -> tuple[str, Decimal] | None:
+    """The currency of the books and the tax in it, where it is another: as it was booked, of a draft at the day's rate.
+
+    A credit note has the rate of its invoice.
+    """
+    entity, tax = row["legal_entity"], row["tax_amount"]
+    books = subledger.currencies(conn).get(entity, row["currency"])
+    if not tax or books == row["currency"]:
+        return None
+    if original["number"] is None:
+        return exchange.in_books(conn, entity, row["currency"], tax, day)
+    booked = subledger.booked_tax(conn, original["number"])
+    if booked is None or not original["tax_amount"]:
+        return None
+    return books, round_to_minor(booked * tax / original["tax_amount"], books)
 
 
 def _seller(entity: str, known: Mapping[str, Any], stated: Invoicing) -> Party:
