@@ -113,6 +113,9 @@ class World:
         }  # fmt: skip
         with self.engine.begin() as conn:
             conn.execute(insert(tables.invoice).values(**row))
+            line = {"line": 1, "contract": "K-1", "contract_line": "1", "description": "Services", "quantity": 1,
+                    "unit_price": amount, "net_amount": amount, "tax_category": "O", "tax_rate": 0}  # fmt: skip
+            conn.execute(insert(tables.invoice_line).values(invoice=row["id"], **line))
 
     # --- work ------------------------------------------------------------------------------------------------------
 
