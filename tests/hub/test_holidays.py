@@ -37,4 +37,4 @@ def test_unknown_countries_have_no_holidays() -> None:
 
 def test_rating_does_not_load_the_package_by_itself() -> None:
     asked = "import sys, tieout.hub.rating, tieout.cli; sys.exit('holidays' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", asked]).returncode == 0  # noqa: S603
+    assert subprocess.run([sys.executable, "-c", asked]).returncode == 0
