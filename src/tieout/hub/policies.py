@@ -195,7 +195,9 @@ def parse(document: Mapping[str, Any], version: int = 0) -> Policies:
         overtime_days=tuple(billing.get("overtime_days") or ()),
         card_rules=_card_rules(document.get("rate_cards") or {}),
         local_holidays={
-            code: tuple(sorted(map(day, e["holidays"]))) for code, e in entities.items() if e.get("holidays")
+            code: tuple(sorted(map(day, e["holidays"])))
+            for code, e in entities.items()
+            if e.get("holidays") is not None
         },
     )
 

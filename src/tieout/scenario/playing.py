@@ -344,7 +344,7 @@ def workspace_document(scenario: Scenario) -> dict[str, Any]:
         entity.code: {
             **asdict(entity.calendar),
             "time_zone": entity.time_zone,
-            "holidays": holidays.get(entity.code, []),
+            "holidays": holidays.get(entity.code),
         }
         for entity in header.entities
     }

@@ -65,11 +65,14 @@ def widened(conn: Connection, contracts: Collection[str]) -> set[str]:
 
 
 def contracts_of(conn: Connection, keys: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Current contracts by key, with the `functional_currency` and `framework` of their legal entity (null: unknown)."""
+    """Current contracts by key, with the `functional_currency`, `framework` and `entity_country` of their legal entity (null: unknown)."""
     entity = legal_entity.alias()
     query = (
         select(
-            contract, entity.c.currency.label("functional_currency"), entity.c.framework.label("framework")
+            contract,
+            entity.c.currency.label("functional_currency"),
+            entity.c.framework.label("framework"),
+            entity.c.country.label("entity_country"),
         )
         .outerjoin(entity, and_(entity.c.key == contract.c.legal_entity, entity.c.superseded_at.is_(None)))
         .where(contract.c.key == func.any(list(keys)), contract.c.superseded_at.is_(None))

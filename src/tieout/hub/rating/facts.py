@@ -30,6 +30,7 @@ from tieout.domain.rating.gates import BY_HOUR
 from tieout.domain.rating.holds import BILLING_HOLD
 from tieout.hub import exchange
 from tieout.hub.contract_lines import read_caps, read_lines
+from tieout.hub.holidays import calendars
 from tieout.hub.policies import Policies
 from tieout.hub.rating.charges import Performed
 from tieout.hub.rating.expenses import Spending, spending_of
@@ -91,12 +92,13 @@ def gather(conn: Connection, keys: Collection[str], policies: Policies) -> Facts
     )
     foreign = _foreign(contracts, exchange_rates, today)
     plans = lines_of(contracts, terms, foreign)
+    lines = _lines(plans, contracts)
     return Facts(
         contracts=contracts,
         terms=terms,
         entries=entries,
         scope=entries.filter("in_scope")["entry"],
-        lines=_lines(plans, contracts),
+        lines=lines,
         rates=prices,
         cards=cards,
         events=billing_events.events_of(conn, keys),
@@ -105,7 +107,7 @@ def gather(conn: Connection, keys: Collection[str], policies: Policies) -> Facts
         foreign=foreign,
         exchange_rates=exchange_rates,
         averaged=policies.averaged,
-        holidays=policies.calendars,
+        holidays=_holidays(policies, contracts, entries, prices, lines),
         card_rules=policies.card_rules,
         plans=plans,
         spending=spending_of(spent, plans, contracts),
@@ -200,6 +202,23 @@ def with_lines(entries: pl.DataFrame, terms: Mapping[str, Sequence[Mapping[str, 
     ours = pl.col("contract").is_in(list(terms))
     line = pl.when(ours).then(pl.coalesce("own", "only")).otherwise("line").alias("line")
     return placed.with_columns(line).select(entries.columns)
+
+
+def _holidays(
+    policies: Policies,
+    contracts: Mapping[str, Mapping[str, Any]],
+    entries: pl.DataFrame,
+    prices: pl.DataFrame,
+    lines: pl.DataFrame,
+) -> pl.DataFrame:
+    """HOLIDAYS of the contracts' entities; those of their countries only where kinds of day make a difference."""
+    by_line = lines.select((pl.col("overtime_day_types").list.len() > 0).any()).item()
+    if not (by_line or policies.overtime_days or prices["day_type"].is_not_null().any()):
+        return policies.calendars
+    countries = {
+        row["legal_entity"]: row["entity_country"] for row in contracts.values() if row["legal_entity"]
+    }
+    return calendars(policies, countries, entries["work_date"].dt.year().unique().to_list())
 
 
 def _cards(
