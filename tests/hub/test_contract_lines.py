@@ -45,6 +45,28 @@ def test_terms_without_lines_are_those_of_one_line() -> None:
             "number 1: billing_method: the value 'barter' is not in the table",
         ),
         ([{**LINE, "increment_minutes": 7.5}], "number 1: "),
+        (
+            [{**LINE, "increment_minutes": 0}],
+            "number 1: increment_minutes: minutes from 1 to 1440 expected, got 0",
+        ),
+        ([{**LINE, "discount": "1.5"}], "number 1: discount: a share from 0 to 1 expected, got 1.5"),
+        ([{**LINE, "discount": "-1"}], "number 1: discount: a share from 0 to 1 expected, got -1"),
+        (
+            [{**LINE, "minimum_hours_per_day": "-4"}],
+            "number 1: minimum_hours_per_day: a number not below zero",
+        ),
+        (
+            [{**LINE, "overtime_daily_after": "25"}],
+            "number 1: overtime_daily_after: hours from 0 to 24 expected",
+        ),
+        (
+            [{**LINE, "overtime_multiplier": "100000000000"}],
+            "number 1: overtime_multiplier: a multiplier below 1000",
+        ),
+        (
+            [LINE, {**LINE, "line": "2", "start": "2026-03-01", "end": "2026-01-31"}],
+            "line 2 ends on 2026-01-31, before it starts on 2026-03-01",
+        ),
     ],
 )
 def test_a_wrong_line_says_which_and_why(value: Any, said: str) -> None:

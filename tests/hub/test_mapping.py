@@ -35,6 +35,7 @@ BAD = [
     ("date", "9999-12-31"), ("date", 20260203), ("boolean", "yes"), ("boolean", 1), ("currency", "usd"),
     ("currency", "XX1"), ("country", "Atlantis"), ("text", {"a": 1}), ("text", "a\x00b"), ("text", "\ud800"),
     ("text", "x" * 5000), ("timestamp", "2026-03-01T10:00:00"), ("number_text", "12a"), ("cents_to_amount", "1.5"),
+    ("percent_to_share", "150"), ("percent_to_share", "-1"), ("percent_to_share", "0.12345"),
 ]  # fmt: skip
 
 

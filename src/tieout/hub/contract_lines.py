@@ -30,6 +30,7 @@ REVENUE_METHODS = (
 )  # fmt: skip
 AS_INVOICED = "as_invoiced"
 _MOST = 500
+_DAY, _WEEK, _MINUTES, _BEYOND = 24, 168, 1440, 1000
 
 Kind = Callable[[Any], Any]
 
@@ -59,6 +60,30 @@ def _part_of_one(value: Any) -> Decimal:
     if share != round(share, 6):
         raise Unfit(f"a share of at most six decimals expected, got {share}")
     return share
+
+
+def _hours_up_to(most: int) -> Kind:
+    def hours(value: Any) -> Decimal:
+        found = converters.unsigned(value)
+        if found > most:
+            raise Unfit(f"hours from 0 to {most} expected, got {found}")
+        return found
+
+    return hours
+
+
+def _minutes(value: Any) -> int:
+    found = converters.integer(value)
+    if not 0 < found <= _MINUTES:
+        raise Unfit(f"minutes from 1 to {_MINUTES} expected, got {found}")
+    return found
+
+
+def _multiplier(value: Any) -> Decimal:
+    found = converters.unsigned(value)
+    if found >= _BEYOND or found != round(found, 6):
+        raise Unfit(f"a multiplier below {_BEYOND} of at most six decimals expected, got {found}")
+    return found
 
 
 def _below_one(value: Any) -> Decimal:
@@ -99,11 +124,11 @@ LINE_TERMS: Mapping[str, Kind] = {
     "line": converters.text, "name": converters.text, "project": converters.text, "obligation": converters.text,
     "ssp": _not_negative, "start": converters.civil_date, "end": converters.civil_date,
     "ended_on": converters.civil_date, "anchor": converters.civil_date,
-    "tax_code": converters.text, "billing_method": _one_of(*BILLING_METHODS), "rate_card": converters.text, "discount": converters.decimal,
-    "increment_minutes": converters.integer, "increment_mode": _one_of("up", "nearest", "down"),
-    "increment_per": _one_of("entry", "day"), "minimum_hours_per_day": converters.decimal,
-    "overtime_daily_after": converters.decimal, "overtime_weekly_after": converters.decimal,
-    "overtime_multiplier": converters.decimal, "overtime_basis": _one_of("bill", "work"),
+    "tax_code": converters.text, "billing_method": _one_of(*BILLING_METHODS), "rate_card": converters.text, "discount": _part_of_one,
+    "increment_minutes": _minutes, "increment_mode": _one_of("up", "nearest", "down"),
+    "increment_per": _one_of("entry", "day"), "minimum_hours_per_day": _hours_up_to(_DAY),
+    "overtime_daily_after": _hours_up_to(_DAY), "overtime_weekly_after": _hours_up_to(_WEEK),
+    "overtime_multiplier": _multiplier, "overtime_basis": _one_of("bill", "work"),
     "overtime_day_types": _day_types,
     "expenses": _one_of("billed", "included"), "expense_markup": _not_negative, "expense_limits": _list(EXPENSE_LIMIT, *EXPENSE_LIMIT),
     "amount": _not_negative, "price": _not_negative, "unit": converters.text, "every": _PERIODS,
@@ -157,6 +182,10 @@ def lines(value: Any) -> list[dict[str, Any]]:
         raise Unfit("two lines have one name")
     if not found:
         raise Unfit("a contract has at least one line")
+    for row in found:
+        start, end = row.get("start"), row.get("end")
+        if start and end and end < start:
+            raise Unfit(f"line {row['line']} ends on {end}, before it starts on {start}")
     return found
 
 

@@ -150,8 +150,11 @@ def cents_to_amount(value: Any) -> Decimal:
 
 
 def percent_to_share(value: Any) -> Decimal:
-    """A share of one from per cent (12.5 -> 0.125)."""
-    return decimal(value).scaleb(-2)
+    """A share of one from per cent (12.5 -> 0.125), 0 to 100 with at most four decimals."""
+    percent = decimal(value)
+    if not 0 <= percent <= 100 or percent != round(percent, 4):
+        raise Unfit(f"per cent from 0 to 100 of at most four decimals expected, got {percent}")
+    return percent.scaleb(-2)
 
 
 def number_text(value: Any) -> str:

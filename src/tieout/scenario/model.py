@@ -193,9 +193,9 @@ class Increment(Part):
 
 
 class Overtime(Part):
-    daily_after: NotNegative | None = None
-    weekly_after: NotNegative | None = None
-    multiplier: NotNegative = Decimal("1.5")
+    daily_after: Annotated[NotNegative, Field(le=24)] | None = None
+    weekly_after: Annotated[NotNegative, Field(le=168)] | None = None
+    multiplier: Annotated[NotNegative, Field(lt=1000)] = Decimal("1.5")
     basis: Literal["bill", "work"] = "bill"
     day_types: list[Literal[DAY_TYPES]] | None = None  # type: ignore[valid-type]
 
