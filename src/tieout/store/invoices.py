@@ -311,9 +311,9 @@ def standing_of(
 ) -> list[dict[str, Any]]:
     """What of entries stands on invoices, line by line (columns of STANDING)."""
     query = text(f"""
-        WITH {_PARTS} SELECT CAST(p.root AS text) AS invoice, p.line AS number, e.entry, sum(p.amount) AS amount
+        WITH {_PARTS} SELECT CAST(p.root AS text) AS invoice, p.line AS number, e.contract, e.entry, sum(p.amount) AS amount
         FROM parts p JOIN billing_event e ON e.id = p.event WHERE e.entry = ANY(CAST(:entries AS text[]))
-        GROUP BY p.root, p.line, e.entry
+        GROUP BY p.root, p.line, e.contract, e.entry
     """)  # noqa: S608
     given = {"documents": list(documents), "entries": list(entries)}
     return [dict(row) for row in conn.execute(query, given).mappings()]

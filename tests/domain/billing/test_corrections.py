@@ -27,8 +27,10 @@ def event(key: str, hours: str, *, price: str = "200", **change: Any) -> dict[st
     return row | change
 
 
-def stands(invoice: str, amount: str, number: int = 1, entry: str = "e") -> dict[str, Any]:
-    return {"invoice": invoice, "number": number, "entry": entry, "amount": D(amount)}
+def stands(
+    invoice: str, amount: str, number: int = 1, entry: str = "e", contract: str = "C-1"
+) -> dict[str, Any]:
+    return {"invoice": invoice, "number": number, "contract": contract, "entry": entry, "amount": D(amount)}
 
 
 def line(invoice: str, number: int = 1, price: str = "200", **change: Any) -> dict[str, Any]:
@@ -87,6 +89,17 @@ def test_a_new_price_makes_a_line_of_its_own() -> None:
     got = credit([event("r", "-8"), event("n", "8", price="150")], [stands("A", "1600")], {"A": "2400"})
     assert shown(got) == [("A", 1, D(8), D(200), D(1600)), ("A", 2, D(-8), D(150), D(-1200))]
     assert got.lines["description"].to_list() == ["consultant, P-1", "consultant, P-1"]
+
+
+def test_what_stands_of_an_entry_under_another_contract_is_not_credited() -> None:
+    """The entry was moved from C-2, whose invoice A still carries 1,600 of it, to C-1 on B: the 400 are B's."""
+    got = credit(
+        [event("r", "-8"), event("n", "6")],
+        [stands("A", "1600", contract="C-2"), stands("B", "1600")],
+        {"A": "1600", "B": "1600"},
+        [line("A", contract="C-2"), line("B")],
+    )
+    assert shown(got) == [("B", 1, D(2), D(200), D(400))]
 
 
 def test_an_entry_on_several_invoices_is_shared_by_what_stands_on_each() -> None:

@@ -71,8 +71,8 @@ def _shares(
     rows: list[dict[str, Any]], standing: pl.DataFrame, left: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """The rows of one entry shared over the invoices that carry it; none when they do not carry enough of it."""
-    entry, currency = rows[0]["entry"], rows[0]["currency"]
-    here = standing.filter((pl.col("entry") == entry) & (pl.col("amount") > 0)).sort("invoice", "number")
+    currency = rows[0]["currency"]
+    here = _of(rows[0], standing).filter(pl.col("amount") > 0).sort("invoice", "number")
     weights: dict[str, Decimal] = {}
     for row in here.iter_rows(named=True):
         if row["invoice"] in left and left[row["invoice"]]["currency"] == currency:
@@ -85,6 +85,11 @@ def _shares(
         for invoice, share in _sums(shares).items()
     )
     return shares if fits else []
+
+
+def _of(row: Mapping[str, Any], standing: pl.DataFrame) -> pl.DataFrame:
+    """What stands of the entry of a row under its contract."""
+    return standing.filter(pl.col("contract") == row["contract"], pl.col("entry") == row["entry"])
 
 
 def _split(row: dict[str, Any], weights: Mapping[str, Decimal], currency: str) -> Iterable[dict[str, Any]]:
@@ -124,7 +129,7 @@ class _Numbers:
     def of(self, part: Mapping[str, Any], standing: pl.DataFrame) -> int:
         """The line of the part's terms, first one on which its entry stands."""
         held = self._held[part["invoice"]]
-        stands = standing.filter(pl.col("entry") == part["entry"], pl.col("invoice") == part["invoice"])
+        stands = _of(part, standing).filter(pl.col("invoice") == part["invoice"])
         carrying = set(stands["number"].to_list())
         same = [line for line in held if all(line[name] == part[name] for name in _TERMS)]
         if same:

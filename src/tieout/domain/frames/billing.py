@@ -57,7 +57,7 @@ CREDIT_LINES = schema(
     number=_I, contract_line=_S, quantity=HOURS, unit_price=PRICE, net_amount=MONEY, tax_category=_S, tax_rate=SHARE,
 )  # fmt: skip
 CREDIT_EVENTS = schema(number=_I, event=_S, entry=_S, quantity=HOURS, amount=MONEY)
-STANDING = schema(invoice=_S, number=_I, entry=_S, amount=MONEY)
+STANDING = schema(invoice=_S, number=_I, contract=_S, entry=_S, amount=MONEY)
 CREDITABLE = schema(invoice=_S, currency=_S, left_amount=MONEY)
 INVOICE_LINES = schema(
     invoice=_S, number=_I, contract=_S, contract_line=_S, project=_S, role=_S, description=_S, unit_price=PRICE, tax_category=_S,

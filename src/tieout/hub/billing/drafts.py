@@ -68,7 +68,8 @@ def draft(conn: Connection, run_id: str, contracts: Sequence[str]) -> list[str]:
 def _gather(conn: Connection, contracts: Sequence[str], through: date, only_deposits: bool) -> list[Work]:
     """The contracts with their terms and the drafts that are redone; those that go together up to the same day."""
     held = canonical.current(conn, "contract", list(contracts))
-    live = [row for row in store.live_drafts(conn, contracts) if _is_redone(row, contracts)]
+    own = set(contracts)
+    live = [row for row in store.live_drafts(conn, contracts) if _is_redone(row, own)]
     if only_deposits:
         live = [row for row in live if row["purpose"] == deposits.PURPOSE]
     terms = {contract: held.get(contract) or {} for contract in contracts}
@@ -85,10 +86,10 @@ def _gather(conn: Connection, contracts: Sequence[str], through: date, only_depo
     return sorted(works, key=lambda work: work.contract)
 
 
-def _is_redone(row: Mapping[str, Any], contracts: Collection[str]) -> bool:
+def _is_redone(row: Mapping[str, Any], contracts: set[str]) -> bool:
     """An approved draft stands unless it is stale; every other one may be redone, by who has all its contracts."""
     is_open = row["state"] == "draft" or row["stale_reason"] is not None
-    return is_open and set(row["contracts"]) <= set(contracts)
+    return is_open and contracts.issuperset(row["contracts"])
 
 
 def _propose(conn: Connection, works: list[Work], through: date, only_deposits: bool) -> payers.Shares:
