@@ -163,7 +163,7 @@ def _converted(
     """An application in the currency of its document; `cash_worth` is null where the cash is in that currency too."""
     paid, day = application["currency"] or currency, application["paid_on"]
     amount, withheld = application["amount"], _withheld(cause, application, paid)
-    told = {**application, "withheld": withheld, "cash_worth": None, "capped": False}
+    told = {**application, "withheld": withheld, "cash_worth": None}
     if paid == currency:
         return told
     quote = known[paid, currency, day]
@@ -171,7 +171,7 @@ def _converted(
     worth = cash if paid == functional else known[paid, functional, day].converted(cash, functional)
     return {
         **told, "amount": quote.converted(amount, currency), "withheld": quote.converted(withheld, currency),
-        "cash_worth": None if functional == currency else worth, "capped": True,
+        "cash_worth": None if functional == currency else worth,
     }  # fmt: skip
 
 
@@ -194,7 +194,7 @@ def _reverse(conn: Connection, row: Mapping[str, Any], journals: list[str], toda
 def _book(
     conn: Connection, row: Mapping[str, Any], applications: Mapping[str, Mapping[str, Any]], open_: Decimal
 ) -> None:
-    """One journal per application. What of a payment in another currency is worth more than is open is unapplied."""
+    """One journal per application. What is more than is open of the document is unapplied."""
     nets: dict[str, Decimal] = {}
     for line in store.lines(conn, row["id"]):
         nets[line["contract_line"]] = nets.get(line["contract_line"], _ZERO) + line["net_amount"]
@@ -204,7 +204,7 @@ def _book(
     functional = subledger.currencies(conn).get(row["legal_entity"], currency)
     causes = []
     for cause, a in applications.items():
-        applied = min(a["amount"], max(open_, _ZERO)) if a["capped"] else a["amount"]
+        applied = min(a["amount"], max(open_, _ZERO))
         open_ -= applied
         shares = {
             "applied_amount": allocate(applied, weights, currency),
@@ -224,6 +224,8 @@ def _book(
 
 def _withheld(cause: str, application: Mapping[str, Any], currency: str) -> Decimal:
     """What of an application (PAYMENT/DOCUMENT/VERSION) was withheld: the payment's, over all that it was applied to."""
+    if not application["withheld"]:
+        return _ZERO
     applied = sorted(application["applied"].items())
     place = [document for document, _ in applied].index(cause.split("/")[1])
     return allocate(application["withheld"], [Decimal(amount) for _, amount in applied], currency)[place]
