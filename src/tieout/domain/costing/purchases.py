@@ -20,20 +20,21 @@ def cost_purchases(expenses: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
 
     `rated` (RATED_EXPENSES) tells of each that is billed how much of its base is within its limits; what is not rated
     is cost if it is ours (`billable` false), else passed through by its nature as a whole. A disbursement is gross: its
-    tax is the customer's. Rows that are not approved, or whose currency or amount is unknown, cost nothing yet.
+    tax is the customer's. Rows that are not approved, whose currency or amount is unknown, or whose tax exceeds them cost
+    nothing yet.
     """
     check_frame("expenses", expenses, EXPENSES)
     check_frame("rated expenses", rated, RATED_EXPENSES)
     known = [code for code in expenses["currency"].drop_nulls().unique().to_list() if is_currency(code)]
-    usable = (
-        pl.col("currency").is_in(known) & pl.col("amount").is_not_null() & (pl.col("state") == "approved")
-    )
+    amount, tax = pl.col("amount"), pl.col("tax_amount").fill_null(0)
+    sound = (tax.abs() <= amount.abs()) & (tax * amount >= 0)
+    usable = pl.col("currency").is_in(known) & sound & (pl.col("state") == "approved")
     rows = expenses.filter(usable.fill_null(False)).join(
         rated.select("entry", "base_amount", "excess_amount"), on="entry", how="left"
     )
     agency = (pl.col("nature").fill_null(PRINCIPAL) != PRINCIPAL) & pl.col("billable")
     gross = (pl.col("nature") == DISBURSEMENT).fill_null(False) & pl.col("billable")
-    net = pl.col("amount") - pl.col("tax_amount").fill_null(0)
+    net = amount - tax
     rows = rows.with_columns(pl.when(gross).then("amount").otherwise(net).alias("base"))
     rows = rows.with_columns(pl.when(agency).then(_within(known)).otherwise(0).cast(MONEY).alias("through"))
     own = pl.when(pl.col("kind") == "subcontract").then(pl.lit(SUBCONTRACT)).otherwise(pl.lit(EXPENSE))

@@ -172,7 +172,7 @@ def _converted(
     """An application in the currency of its document; `cash_worth` is null where the cash is in that currency too."""
     paid, day = application["currency"] or currency, application["paid_on"]
     amount, withheld = application["amount"], _withheld(cause, application, paid)
-    told = {**application, "withheld": withheld, "cash_worth": None, "capped": False}
+    told = {**application, "withheld": withheld, "cash_worth": None}
     if paid == currency:
         return told
     quote = known[paid, currency, day]
@@ -180,7 +180,7 @@ def _converted(
     worth = cash if paid == functional else known[paid, functional, day].converted(cash, functional)
     return {
         **told, "amount": quote.converted(amount, currency), "withheld": quote.converted(withheld, currency),
-        "cash_worth": None if functional == currency else worth, "capped": True,
+        "cash_worth": None if functional == currency else worth,
     }  # fmt: skip
 
 
@@ -205,14 +205,14 @@ def _book(
 ) -> None:
     """One journal per application: over contracts by what is open of each, in them over the lines by their nets.
 
-    What of a payment in another currency is worth more than is open is unapplied.
+    What is more than is open of the document is unapplied.
     """
     nets, currency = nets_of(store.lines(conn, row["id"])), row["currency"]
     functional = subledger.currencies(conn).get(row["legal_entity"], currency)
     left = open_of(conn, row, nets)
     causes = []
     for cause, a in applications.items():
-        applied = min(a["amount"], max(open_, _ZERO)) if a["capped"] else a["amount"]
+        applied = min(a["amount"], max(open_, _ZERO))
         open_ -= applied
         by_contract = share_over(applied, left, currency)
         shares = {
@@ -241,6 +241,8 @@ def _over(
 
 def _withheld(cause: str, application: Mapping[str, Any], currency: str) -> Decimal:
     """What of an application (PAYMENT/DOCUMENT/VERSION) was withheld: the payment's, over all that it was applied to."""
+    if not application["withheld"]:
+        return _ZERO
     applied = sorted(application["applied"].items())
     place = [document for document, _ in applied].index(cause.split("/")[1])
     return allocate(application["withheld"], [Decimal(amount) for _, amount in applied], currency)[place]
