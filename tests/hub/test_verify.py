@@ -64,9 +64,9 @@ INBOX = (
 )
 WORK = (
     "INSERT INTO work (kind, key, requested, attempts, last_error, due_at, updated_at)"
-    " VALUES ('rate', 'K-1', 2, {}, '2026-03-01') ON CONFLICT (kind, key) DO UPDATE SET requested = excluded.requested,"
-    " attempts = excluded.attempts, last_error = excluded.last_error, due_at = excluded.due_at,"
-    " updated_at = excluded.updated_at"
+    " VALUES ('rate', 'K-1', 1, {}, '2026-03-01') ON CONFLICT (kind, key) DO UPDATE SET (requested, started, done,"
+    " attempts, last_error, due_at, updated_at) = (1, 0, 0, excluded.attempts, excluded.last_error, excluded.due_at,"
+    " excluded.updated_at)"
 )
 EVENT = "(SELECT id FROM billing_event WHERE entry = '501')"
 # ruff: noqa: S608 - statements of this file only
