@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -24,6 +25,7 @@ def cost_in_period(asked: Asked) -> Decimal:
 
 
 def margin(asked: Asked) -> Decimal:
-    """Revenue less cost; in one entity's book what it charges others is revenue."""
-    charged = asked.account("intercompany_revenue", -1) if asked.entity else Decimal(0)
-    return asked.account("revenue", -1) + charged - cost(asked)
+    """Revenue less cost, in the currency of the books as cost is; in one entity's book what it charges others is revenue."""
+    books = replace(asked, functional=True)
+    charged = books.account("intercompany_revenue", -1) if asked.entity else Decimal(0)
+    return books.account("revenue", -1) + charged - cost(asked)

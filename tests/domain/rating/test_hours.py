@@ -102,6 +102,14 @@ def test_overtime_by_the_basis_of_work_leaves_what_the_minimum_adds_regular() ->
         assert sum(amounts(run([entry("a", "7")], terms, rates=HUNDRED)).values()) == expected
 
 
+def test_by_the_basis_of_work_non_billable_hours_count_towards_overtime_and_cost_nothing() -> None:
+    """4 non-billable, then 6 billable on one day: 2 of the 6 are over 8, 4 × 100 + 2 × 150 = 700; by bill 600."""
+    day = [entry("a", "4", billable=False), entry("b", "6")]
+    for basis, expected in (("work", 700), ("bill", 600)):
+        terms = line(overtime_multiplier=D("1.5"), overtime_basis=basis, overtime_daily_after=D(8))
+        assert amounts(run(day, terms, rates=HUNDRED)) == {"b": D(expected)}
+
+
 def test_all_hours_of_a_day_that_policy_or_line_names_are_premium_once() -> None:
     """Saturday 10 h at 1.5: 10 × 150 = 1,500, though 2 of them are also over 8; they stay out of the weekly count."""
     saturday = [entry("s", "10", work_date=SATURDAY)]

@@ -8,6 +8,7 @@ from tieout.domain.costing.accruals import accrual_postings, accrue_unapproved
 from tieout.domain.costing.costs import (
     booked_costs,
     cost_changes,
+    cost_in_currency,
     cost_postings,
     in_own_currency,
     labor_as_costs,
@@ -42,6 +43,7 @@ __all__ = [
     "cost_postings",
     "cost_purchases",
     "elimination_postings",
+    "cost_in_currency",
     "in_own_currency",
     "journal_for_transfers",
     "labor_as_costs",

@@ -37,6 +37,8 @@ contract, until `variance` hands it on to projects."""
 _NO_COST = (PASS_THROUGH, PAYROLL)
 """What is passed on for a customer, and what is a cost only where a project takes it."""
 
+_ANY_AGE = 366_000
+"""Days: as old as a rate may be that only measures progress."""
 _BY_SOURCE = pl.format("{}:{}:{}", "kind", "source", "version")
 _TERMS = ["kind", "contract", "line", "entity", "event_date", "currency"]
 
@@ -105,6 +107,27 @@ def in_own_currency(
         pl.lit("missing-cost-fx").alias("kind"), pl.lit(None, COST_FINDINGS["amount"]).alias("amount"), said.alias("detail")
     )  # fmt: skip
     return own.select(COSTS.names()), conform("cost findings", unknown, COST_FINDINGS)
+
+
+def cost_in_currency(costs: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
+    """Cost to date of lines (contract, line, day, currency, cost) in the currency that `wanted` names, by day.
+
+    What arose on a day converts at the rate of that day (EXCHANGE_RATES), the running total is rounded once. It measures
+    progress and is not booked, so the last rate known counts however old it is; what arose before any rate is known waits.
+    """
+    lines = ["contract", "line"]
+    before = pl.col("cost").shift(1).over([*lines, "currency"], order_by="day").fill_null(0)
+    arisen = costs.with_columns(
+        (pl.col("cost") - before).alias("cost"), pl.lit(None, pl.String).alias("type")
+    )
+    told = with_exchange(arisen, rates, source="currency", target="wanted", day="day", wanted="type",
+                         max_age_days=_ANY_AGE)  # fmt: skip
+    known = told.filter(pl.col("exchange_rate").is_not_null())
+    total = converted(pl.col("cost")).cum_sum().over(lines, order_by="day")
+    named = known["wanted"].unique().to_list()
+    summed = known.with_columns(round_by_currency(total, "wanted", named).cast(MONEY).alias("cost"))
+    last = summed.sort("day").unique([*lines, "day"], keep="last", maintain_order=True)
+    return last.select(*lines, "day", "cost").sort(*lines, "day")
 
 
 def cost_postings(costs: pl.DataFrame, cause: pl.Expr = _BY_SOURCE) -> pl.DataFrame:

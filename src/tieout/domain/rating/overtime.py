@@ -18,8 +18,8 @@ def apply_overtime(entries: pl.DataFrame, policies: RatingPolicies) -> pl.DataFr
     """Adds `premium_hours` (hours, at most the billable hours). Rows come back in any order.
 
     All hours of a day whose type the line (else the policy) names as overtime; of other days what lies above the daily
-    threshold; of what is still regular what lies above the weekly one. With basis `work` the worked hours are counted;
-    what an increment adds to them stays regular.
+    threshold; of what is still regular what lies above the weekly one. With basis `work` the worked hours are counted,
+    whether or not they are billed; what an increment adds to them stays regular.
     """
     zero = pl.lit(0).cast(HOURS)
     named = pl.col("overtime_day_types").fill_null(list(policies.overtime_day_types))

@@ -63,8 +63,8 @@ def prepare_checked(
             {IMPLAUSIBLE: _implausible(policies), gates.OTHERWISE: _billed_otherwise()},
         )
     )
-    billable = judged.filter(pl.col("rule").is_null()).drop(_JUDGED_BY)
-    billable = apply_overtime(apply_increments(with_day_types(billable, policies, lookups)), policies)
+    billable = with_day_types(judged.filter(pl.col("rule").is_null()).drop(_JUDGED_BY), policies, lookups)
+    billable = _with_overtime(apply_increments(billable), judged, policies, lookups)
     if billable.height == judged.height:
         none = SET_ASIDE.to_frame()
         return Prepared(billable, FINDINGS.to_frame(), none, none, none, none)
@@ -88,6 +88,20 @@ _JUDGED_BY = [
     "recorded_at", "start", "end", "customer", "billing_method", "contract_state",
 ]  # fmt: skip
 """Columns that the rules have answered, left behind."""
+
+
+def _with_overtime(
+    billable: pl.DataFrame, judged: pl.DataFrame, policies: RatingPolicies, lookups: Lookups
+) -> pl.DataFrame:
+    """Premium hours of billable work; by the basis of work, non-billable work of the line counts towards it too."""
+    worked = judged.filter((pl.col("rule") == gates.NON_BILLABLE) & (pl.col("overtime_basis") == "work"))
+    if worked.is_empty():
+        return apply_overtime(billable, policies)
+    typed = with_day_types(worked, policies, lookups).with_columns(
+        pl.lit(0).cast(HOURS).alias("billable_hours")
+    )
+    both = pl.concat([billable, typed.select(billable.columns)])
+    return apply_overtime(both, policies).join(worked.select("entry"), on="entry", how="anti")
 
 
 def _hours_said() -> pl.Expr:

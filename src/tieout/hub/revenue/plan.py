@@ -93,7 +93,7 @@ def gather(conn: Connection, keys: Collection[str]) -> Facts | None:
     rates = exchange.rates_between(conn, named)
     terms = segments(rating_store.terms_of(conn, list(contracts)))
     units = units_of(contracts, terms)
-    readings, invalid = valid_readings(readings_of(conn, units, terms))
+    readings, invalid = valid_readings(readings_of(conn, units, terms, rates))
     stated = policies.load(conn)
     outcomes, unplaced = outcomes_of(units, store.estimates(conn, list(contracts)))
     return Facts(

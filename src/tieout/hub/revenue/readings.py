@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection
 
+from tieout.domain.costing import cost_in_currency
 from tieout.domain.frames import REACHED_MILESTONES, READINGS, check_frame, conform, frame
 from tieout.hub.rating.facts import with_lines
 from tieout.hub.revenue.terms import Unit
@@ -19,9 +20,15 @@ _QUANTITY = {"labor_hours": "hours", "units": "units"}
 
 
 def readings_of(
-    conn: Connection, units: Sequence[Unit], terms: Mapping[str, Sequence[Mapping[str, Any]]]
+    conn: Connection,
+    units: Sequence[Unit],
+    terms: Mapping[str, Sequence[Mapping[str, Any]]],
+    rates: pl.DataFrame,
 ) -> pl.DataFrame:
-    """READINGS of the units' lines. Where a line reports a quantity or a percentage, its entries do not count."""
+    """READINGS of the units' lines, cost in the currency of their contracts (`rates`: EXCHANGE_RATES).
+
+    Where a line reports a quantity or a percentage, its entries do not count.
+    """
     keys = sorted({key for unit in units for key in unit.contracts})
     reported = conform("progress", store.progress(conn, keys), READINGS)
     restated = frame([row for unit in units for row in unit.readings], READINGS)
@@ -42,8 +49,16 @@ def readings_of(
         {(c, line) for c, line, own in methods if own == "cost_to_cost"} | set(estimated.iter_rows())
     )
     if by_cost:
-        parts.append(_filled(_of(costing.cost_to_date(conn, keys), by_cost, reported, "cost")))
+        done = _of(_cost(conn, keys, units, rates), by_cost, reported, "cost")
+        parts.append(_filled(done))
     return pl.concat(parts)
+
+
+def _cost(conn: Connection, keys: Sequence[str], units: Sequence[Unit], rates: pl.DataFrame) -> pl.DataFrame:
+    """Cost to date by contract line and day: the books have it in their currency, estimates and prices are in the contract's."""
+    currencies = {key: unit.changes[0].head["currency"] for unit in units for key in unit.contracts}
+    wanted = pl.col("contract").replace_strict(currencies, return_dtype=pl.String).alias("wanted")
+    return cost_in_currency(costing.cost_to_date(conn, keys).with_columns(wanted), rates)
 
 
 def reached(conn: Connection, units: Sequence[Unit]) -> pl.DataFrame:
