@@ -11,8 +11,6 @@ SOURCE = Path(__file__).parents[2] / "src" / "tieout"
 FILES = sorted(SOURCE.rglob("*.py"))
 PURE = [f for f in FILES if f.relative_to(SOURCE).parts[0] in ("domain", "model")]
 LONGEST = 500
-DECLARATIONS = {"store/tables.py"}
-"""One long list of declarations reads better in one file than in several."""
 
 NOT_PURE = {
     "now": "the moment comes in as an argument (hub and flows take it from store.clock)",
@@ -73,8 +71,7 @@ def test_the_rule_catches_a_planted_fault(line: str) -> None:
 @pytest.mark.parametrize("file", FILES, ids=name)
 def test_a_module_is_short_enough_to_read_whole(file: Path) -> None:
     lines = len(file.read_text().splitlines())
-    if name(file) not in DECLARATIONS:
-        assert lines < LONGEST, f"{name(file)} has {lines} lines: split it by what its parts are about"
+    assert lines < LONGEST, f"{name(file)} has {lines} lines: split it by what its parts are about"
 
 
 SAFE = {"resolve_entities": False, "no_network": True, "load_dtd": False}

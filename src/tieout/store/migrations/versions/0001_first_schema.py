@@ -1,4 +1,4 @@
-"""The first schema: every table of `store/tables.py` and the guards of `store/guards.py`."""
+"""The first schema: every table of `store/tables/` and the guards of `store/guards.py`."""
 
 from alembic import op
 from sqlalchemy import text
