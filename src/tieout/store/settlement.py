@@ -49,16 +49,19 @@ def journal_lines(conn: Connection, journals: list[str]) -> list[dict[str, Any]]
     return [dict(row) for row in conn.execute(query, {"journals": journals}).mappings()]
 
 
-def paid(conn: Connection, external_key: str) -> Decimal:
-    """What payments of the ERP cover of the document under our key, as the journals have it."""
+def paid(conn: Connection, external_key: str, account: str = "receivable") -> Decimal:
+    """What payments of the ERP cover of the document under our key, as the journals have it.
+
+    Of the account `unapplied_cash` what they brought beyond it.
+    """
     query = text(
         "SELECT coalesce(-sum(l.amount), 0) FROM erp_document d"
         " JOIN journal j ON j.cause_type IN ('payment', 'reversal')"
         "  AND split_part(j.cause, '/', 2) = d.key"
-        " JOIN journal_line l ON l.journal = j.id AND l.account = 'receivable'"
+        " JOIN journal_line l ON l.journal = j.id AND l.account = :account"
         " WHERE d.external_key = :key AND d.superseded_at IS NULL"
     )
-    return Decimal(conn.execute(query, {"key": external_key}).scalar_one())
+    return Decimal(conn.execute(query, {"key": external_key, "account": account}).scalar_one())
 
 
 def open_by_contract(conn: Connection, row: Mapping[str, Any]) -> dict[str, Decimal]:

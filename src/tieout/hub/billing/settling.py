@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from tieout.domain.frames import JOURNAL_LINES, PAYMENT_CAUSES, frame
 from tieout.domain.subledger import journal_for_payment, reverse
+from tieout.domain.subledger.accounts import UNAPPLIED_CASH
 from tieout.hub import audit, books, events, exceptions, exchange, policies, retention, revenue, work
 from tieout.hub.actors import SYSTEM
 from tieout.hub.billing.documents import (
@@ -205,15 +206,18 @@ def _book(
 ) -> None:
     """One journal per application: over contracts by what is open of each, in them over the lines by their nets.
 
-    What is more than is open of the document is unapplied.
+    What is more than is open of the document is unapplied; what is paid back comes off that first.
     """
     nets, currency = nets_of(store.lines(conn, row["id"])), row["currency"]
     functional = subledger.currencies(conn).get(row["legal_entity"], currency)
     left = open_of(conn, row, nets)
+    unapplied = settlement.paid(conn, row["external_key"], UNAPPLIED_CASH)
     causes = []
     for cause, a in applications.items():
-        applied = min(a["amount"], max(open_, _ZERO))
+        back = min(a["amount"] + unapplied, _ZERO)
+        applied = back if a["amount"] < 0 else min(a["amount"], max(open_, _ZERO))
         open_ -= applied
+        unapplied += a["amount"] - applied
         by_contract = share_over(applied, left, currency)
         shares = {
             "applied_amount": over_lines(by_contract, nets, currency),

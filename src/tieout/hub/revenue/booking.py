@@ -45,17 +45,12 @@ def write(
     _keep(conn, new.join(rows.select(*_CAUSE, "cause"), on=_CAUSE), to_date, ids)
 
 
-def waiting(to_date: pl.DataFrame, known: pl.DataFrame) -> list[tuple[str, date]]:
+def waiting(to_date: pl.DataFrame, known: pl.DataFrame) -> tuple[tuple[str, date], ...]:
     """The contracts and days on which REVENUE_TO_DATE moves but no exchange rate is known: not among `known` (contract, day)."""
     before = pl.col("revenue").shift().over("unit", "obligation", "contract", "line").fill_null(0)
     moves = to_date.sort("day").filter(pl.col("revenue") != before)
-    return (
-        moves.join(known, on=["contract", "day"], how="anti")
-        .select("contract", "day")
-        .unique()
-        .sort(pl.all())
-        .rows()
-    )
+    found = moves.join(known, on=["contract", "day"], how="anti").select("contract", "day").unique()
+    return tuple(found.sort(pl.all()).iter_rows())
 
 
 def booked(conn: Connection, facts: Facts, to_date: pl.DataFrame) -> pl.DataFrame:

@@ -27,7 +27,7 @@ _LINE = ["contract", "line"]
 
 
 def recognise_periods(conn: Connection, facts: Facts, fees: pl.DataFrame, steps: pl.DataFrame
-) -> tuple[int, list[tuple[str, date]]]:  # fmt: skip
+) -> tuple[int, tuple[tuple[str, date], ...]]:  # fmt: skip
     """Book what PERIOD_FEES and REVENUE_STEPS of a rating run have earned by today and the books lack: how many amounts,
     and the contracts and days of what waits for an exchange rate.
 
@@ -35,7 +35,7 @@ def recognise_periods(conn: Connection, facts: Facts, fees: pl.DataFrame, steps:
     """
     contracts = sorted({*fees["contract"], *steps["contract"]})
     if not contracts:
-        return 0, []
+        return 0, ()
     fees, late = give_up(fees, conform("given up", store.given_up(conn, contracts), FEE_CREDITS))
     steps = pl.concat([steps, late])
     stated = policies.load(conn)

@@ -32,7 +32,7 @@ KEEPING = ("closed-task", "missing-rate", "missing-fx", "ambiguous-rate", "true-
 
 _ASIDE = (
     *KEEPING, "not-approved", "outside-contract", "worker-left", "missing-project", "implausible-hours",
-    "unknown-currency",
+    "unknown-currency", "invalid-payload", "amount-precision", "unmapped-value",
 )  # fmt: skip
 _DECIDES = {
     "invoice": "invoices:approve",

@@ -37,6 +37,10 @@ journal = Table(
     recorded_at(),
     UniqueConstraint("cause_type", "cause"),
     Index("ix_journal_contract", "contract", "booking_date"),
+    Index(
+        "ix_journal_erp_document", text("split_part(cause, '/', 2)"),
+        postgresql_where=text("cause_type IN ('payment', 'reversal')"),
+    ),
 )  # fmt: skip
 
 journal_line = Table(
