@@ -101,7 +101,7 @@ def entries_of(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
                 JOIN time_entry e ON e.key = b.entry AND e.superseded_at IS NULL
                 WHERE b.contract = ANY(%(contracts)s) AND b.source_kind = 'time'
         )
-        {_ENTRY_SELECT % "(e.key IN (SELECT key FROM scope))"}
+        {_ENTRY_SELECT % "s.key IS NOT NULL"} LEFT JOIN scope s ON s.key = e.key
         WHERE e.superseded_at IS NULL
           AND (e.worker, e.work_date) IN (SELECT worker, work_date FROM scope)
     """  # noqa: S608
