@@ -124,6 +124,16 @@ def positions(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
     return read_frame(conn, query, {"contracts": list(contracts)}, POSITION_COLUMNS)
 
 
+def earned_otherwise(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
+    """Revenue of contract lines that no billing event carries: of periods and measures ({contract, line, currency, opening})."""
+    query = """
+        SELECT contract, line, currency, sum(amount) FROM obligation_revenue WHERE contract = ANY(%(contracts)s)
+        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    """
+    columns = {"contract": _S, "line": _S, "currency": _S, "opening": _M}
+    return read_frame(conn, query, {"contracts": list(contracts)}, columns)
+
+
 def balances(
     conn: Connection,
     *,

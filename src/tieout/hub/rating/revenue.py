@@ -177,7 +177,8 @@ def _moved_on(decision: Decision) -> pl.Expr:
 def book(conn: Connection, recognised: pl.DataFrame, before: pl.DataFrame) -> int:
     """Book what was recognised, one journal per contract line and day, and link each event to its journal; how many.
 
-    `before` are the events as stored until now: their revenue less their billing is where each line stands.
+    `before` are the events as stored until now: their revenue less their billing, with what a line earns otherwise, is where
+    it stands.
     """
     if recognised.is_empty():
         return 0
@@ -188,14 +189,12 @@ def book(conn: Connection, recognised: pl.DataFrame, before: pl.DataFrame) -> in
     earned_on = pl.coalesce("work_date", "event_date").cast(pl.Date)
     recognised = worked.with_columns(back.alias("taken_back"), pl.when(back).then(earned_on).alias("origin"))
     causes = _causes(conn, recognised)
-    openings = before.group_by("contract", "line", "currency").agg(
-        (pl.col("recognised_amount") - pl.col("billed_amount") + pl.col("credited_amount"))
-        .sum()
-        .alias("opening")
-    )
-    placed = causes.join(openings, on=["contract", "line", "currency"], how="left").with_columns(
-        pl.col("opening").fill_null(0)
-    )
+    line = ["contract", "line", "currency"]
+    ahead = pl.col("recognised_amount") - pl.col("billed_amount") + pl.col("credited_amount")
+    otherwise = subledger.earned_otherwise(conn, recognised["contract"].unique().to_list())
+    parts = pl.concat([before.select(*line, ahead.cast(MONEY).alias("opening")), otherwise])
+    openings = parts.group_by(line).agg(pl.col("opening").sum())
+    placed = causes.join(openings, on=line, how="left").with_columns(pl.col("opening").fill_null(0))
     ids: dict[str, str] = {}
     held = recognised.select("contract", "entity", "currency").unique()
     now = books.open_books(
