@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection
 
+from tieout.domain.billing.deposits import SECURITY
 from tieout.domain.frames import CLOSED_PERIODS, JOURNAL_LINES, POSITION_INPUT, check_frame, frame
 from tieout.domain.subledger import Books, Exchange
 from tieout.domain.subledger import accounts as a
@@ -171,7 +172,7 @@ def open_books(conn: Connection, contracts: Mapping[str, tuple[str, str]] | None
 
 def positions(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
     """Recognised and billed per contract line (POSITION_INPUT); their difference is the `opening` of a journal."""
-    return check_frame("positions", store.positions(conn, contracts), POSITION_INPUT)
+    return check_frame("positions", store.positions(conn, contracts, SECURITY), POSITION_INPUT)
 
 
 def balances(

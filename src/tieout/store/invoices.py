@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -218,6 +219,16 @@ def short_of(conn: Connection, document: str) -> int:
         " WHERE abs(b.drafted_amount) < abs(s.amount) OR abs(b.drafted_quantity) < abs(s.quantity)"
     )
     return int(conn.execute(query, {"document": document}).scalar_one())
+
+
+def secured(conn: Connection, document: str, prefix: str) -> dict[tuple[str, str], Decimal]:
+    """What of a document is kept as security or gives it back, by contract and line: of events whose item begins so."""
+    query = text(
+        "SELECT e.contract, e.line, sum(l.amount) FROM invoice_line_event l JOIN billing_event e ON e.id = l.event"
+        " WHERE l.invoice = CAST(:document AS uuid) AND starts_with(e.item, :prefix) GROUP BY 1, 2"
+    )
+    rows = conn.execute(query, {"document": document, "prefix": prefix})
+    return {(contract, line): amount for contract, line, amount in rows}
 
 
 def give_up_revenue(conn: Connection, document: str, moment: datetime) -> list[dict[str, Any]]:

@@ -110,18 +110,22 @@ def booked_tax(conn: Connection, number: str) -> Decimal | None:
     return conn.execute(query, {"number": number}).scalar()
 
 
-def positions(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:
-    """Recognised and billed (net of credits, without tax) per contract line and currency (POSITION_COLUMNS)."""
+def positions(conn: Connection, contracts: Collection[str], security: str) -> pl.DataFrame:
+    """Recognised and billed (net of credits, without tax) per contract line and currency (POSITION_COLUMNS).
+
+    What is kept as security, of events whose item begins with `security`, is owed back and stands apart.
+    """
     query = """
         SELECT contract, line, currency, sum(recognised), sum(billed) FROM (
             SELECT b.contract, b.line, b.currency, bb.recognised_amount AS recognised,
                    bb.billed_amount - bb.credited_amount AS billed
-            FROM billing_event b JOIN billing_balance bb ON bb.event = b.id WHERE b.contract = ANY(%(contracts)s)
+            FROM billing_event b JOIN billing_balance bb ON bb.event = b.id
+            WHERE b.contract = ANY(%(contracts)s) AND NOT coalesce(starts_with(b.item, %(security)s), false)
             UNION ALL SELECT contract, line, currency, amount, 0 FROM obligation_revenue
             WHERE contract = ANY(%(contracts)s)
         ) AS parts GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     """
-    return read_frame(conn, query, {"contracts": list(contracts)}, POSITION_COLUMNS)
+    return read_frame(conn, query, {"contracts": list(contracts), "security": security}, POSITION_COLUMNS)
 
 
 def earned_otherwise(conn: Connection, contracts: Collection[str]) -> pl.DataFrame:

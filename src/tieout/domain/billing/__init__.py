@@ -18,6 +18,7 @@ from tieout.domain.billing.deposits import (
     deduct_deposits,
     deduction_charges,
     deposit_charges,
+    kept_as_security,
 )
 from tieout.domain.billing.drafts import DraftSet, content_hash, draft_invoices
 from tieout.domain.billing.drawdown import Drawn, draw_retainers
@@ -69,6 +70,7 @@ __all__ = [
     "deduct_deposits",
     "deduction_charges",
     "deposit_charges",
+    "kept_as_security",
     "draft_invoices",
     "draw_retainers",
     "fixed_fee_charges",

@@ -27,12 +27,15 @@ from tieout.domain.frames import (
     DEPOSITS,
     FINAL_INVOICES,
     check_frame,
+    conform,
     frame,
 )
 from tieout.model.money import minor_unit, round_to_minor
 
 Row = dict[str, Any]
 KIND, DEDUCTION = "deposit", "deduction"
+SECURITY = "security|"
+"""How the keys of deposits begin that are kept as security: owed back until they are applied (`refund_liability`)."""
 _ZERO, _MICRO = Decimal(0), Decimal("0.000001")
 
 
@@ -61,6 +64,13 @@ def deposit_charges(deposits: pl.DataFrame, *, through: date) -> Charged:
         trail(asked_on=pl.col("asked_on"), rule=pl.lit("deposit")),
     )  # fmt: skip
     return Charged(in_charge_order(told), in_order(findings))
+
+
+def kept_as_security(fees: pl.DataFrame) -> pl.DataFrame:
+    """Fees of retainers of the kind `security` (CHARGES) as DEPOSITS: asked for in advance, taken off what is billed at the end."""
+    check_frame("security fees", fees, CHARGES)
+    key = pl.concat_str(pl.lit(SECURITY), "charge").alias("deposit")
+    return conform("securities", fees.with_columns(key, pl.col("due_on").alias("asked_on")), DEPOSITS)
 
 
 def deduction_charges(released: pl.DataFrame) -> pl.DataFrame:

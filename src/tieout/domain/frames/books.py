@@ -20,7 +20,7 @@ PASSED_ON = schema(event=_S, pass_through_amount=MONEY)
 EARNED_CAUSES = pl.Schema({**REVENUE_CAUSES, **schema(pass_through_amount=MONEY, origin=_D)})
 DOCUMENT_CAUSES = schema(
     cause=_S, contract=_S, line=_S, entity=_S, currency=_S, event_date=_D, net_amount=MONEY, tax_amount=MONEY,
-    opening=MONEY,
+    opening=MONEY, secured_amount=MONEY,
 )  # fmt: skip
 CREDIT_CAUSES = pl.Schema({**DOCUMENT_CAUSES, "open_amount": MONEY, "moved_amount": MONEY})
 PAYMENT_CAUSES = schema(

@@ -66,7 +66,7 @@ def journal_for_release(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
     gross = pl.col("net_amount") + pl.col("tax_amount")
     parts = [
         _lines(causes, a.RECEIVABLE, gross),
-        *_document_lines(causes, pl.col("net_amount"), pl.col("tax_amount")),
+        *_document_lines(causes, pl.lit(1)),
     ]
     return books.write(pl.concat(parts), "release")
 
@@ -85,7 +85,7 @@ def journal_for_credit(causes: pl.DataFrame, books: Books) -> pl.DataFrame:
         _lines(causes, a.RECEIVABLE, -unpaid - pl.col("moved_amount")),
         _lines(causes, a.CASH_CLEARING, pl.col("moved_amount")),
         _lines(causes, a.REFUND_LIABILITY, unpaid - gross),
-        *_document_lines(causes, -pl.col("net_amount"), -pl.col("tax_amount")),
+        *_document_lines(causes, pl.lit(-1)),
     ]
     return books.write(pl.concat(parts), "credit")
 
@@ -119,13 +119,19 @@ def reverse(journals: pl.DataFrame, on: date, books: Books) -> pl.DataFrame:
     return books.write(opposite.select(*_BASE, "account", "amount", "functional_amount"), "reversal")
 
 
-def _document_lines(causes: pl.DataFrame, net: pl.Expr, tax: pl.Expr) -> list[pl.DataFrame]:
-    """Billing clearing through both halves of a document, its tax, and what billing takes from the position."""
-    moved = _position(causes.with_columns(net.alias("net_amount")), -pl.col("net_amount"))
+def _document_lines(causes: pl.DataFrame, sign: pl.Expr) -> list[pl.DataFrame]:
+    """Billing clearing through both halves of a document, its tax, and what billing takes from the position.
+
+    `secured_amount` of the net is kept as security: owed back until it is applied (IFRS 15.55). `sign`: -1 turns all round.
+    """
+    net, tax = pl.col("net_amount") * sign, pl.col("tax_amount") * sign
+    secured = pl.col("secured_amount").fill_null(0) * sign
+    moved = _position(causes.with_columns((net - secured).alias("taken")), -pl.col("taken"))
     return [
         _lines(causes, a.BILLING_CLEARING, -net),
         _lines(causes, a.TAX_PAYABLE, -tax),
         _lines(causes, a.BILLING_CLEARING, net),
+        _lines(causes, a.REFUND_LIABILITY, -secured),
         *_position_lines(moved),
     ]
 

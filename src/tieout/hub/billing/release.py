@@ -12,6 +12,7 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tieout.domain.billing import payments_moved
+from tieout.domain.billing.deposits import SECURITY
 from tieout.domain.frames import CREDIT_CAUSES, DOCUMENT_CAUSES, EARNED_CAUSES, EARNED_MOVES, MONEY, frame
 from tieout.domain.revenue import passed_on
 from tieout.domain.subledger import journal_for_credit, journal_for_earned, journal_for_release
@@ -252,10 +253,11 @@ def _causes(conn: Connection, done: Release) -> list[dict[str, Any]]:
     lines = store.lines(conn, row["id"])
     nets, taxes = nets_of(lines), taxes_of(row, lines)
     openings = _openings(conn, {contract for contract, _ in nets})
+    secured = store.secured(conn, row["id"], SECURITY)
     return [
         {"cause": done.number, "contract": place[0], "line": place[1], "entity": row["legal_entity"],
          "currency": row["currency"], "event_date": done.issued, "net_amount": net, "tax_amount": taxes[place],
-         "opening": openings.get(place, _ZERO)}
+         "opening": openings.get(place, _ZERO), "secured_amount": secured.get(place, _ZERO)}
         for place, net in nets.items()
     ]  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import polars as pl
@@ -18,6 +18,7 @@ from tieout.domain.billing import (
     deposit_charges,
     draw_retainers,
     fixed_fee_charges,
+    kept_as_security,
     milestone_charges,
     minimum_charges,
     reconcile_usage,
@@ -92,6 +93,9 @@ class ChargeRun:
     next_due: Mapping[str, date]
 
 
+_LINE = ["contract", "line"]
+SECURITY = "security"
+"""The kind of retainer that covers no work."""
 _TOLD = ("source_kind", "description", "project")
 NO_CHARGES = ChargeRun(
     empty(CHARGES), pl.DataFrame(schema={**dict(CHARGES), **dict.fromkeys(_TOLD, pl.String)}),
@@ -119,14 +123,21 @@ def charge(
         milestone_charges(*plans.milestone_plans(lines, today), performed.states, through=today),
     ]
     retainers = plans.retainer_terms(lines)
-    drawn = draw_retainers(retainers, draws.select(RETAINER_DRAWS.names()), through=today)
+    is_security = pl.col("kind") == SECURITY
+    fees = retainer_fees(retainers, through=today)
+    secured = retainers.filter(is_security).select(_LINE).unique()
+    security = kept_as_security(fees.charges.join(secured, on=_LINE, how="semi"))
+    fees = replace(fees, charges=fees.charges.join(secured, on=_LINE, how="anti"))
+    drawn = draw_retainers(
+        retainers.filter(~is_security), draws.select(RETAINER_DRAWS.names()), through=today
+    )
     used, undecided, said = _usage(lines, performed.readings, usage, today)
     charged = [
-        recurring_charges(plans.recurring_terms(lines), through=today), retainer_fees(retainers, through=today),
+        recurring_charges(plans.recurring_terms(lines), through=today), fees,
         used, unit_charges(performed.deliveries, plans.unit_prices(lines), through=today),
         Charged(_overage(drawn, draws, retainers, today), drawn.findings), Charged(raised, empty(BILLING_FINDINGS)),
     ]  # fmt: skip
-    charged += _deposits(performed.deposits, [*lines, *unsigned], stored, today)
+    charged += _deposits(performed.deposits, security, [*lines, *unsigned], stored, today)
     limits = plans.minimums(lines)
     counted = pl.concat([one.charges for one in charged]).join(
         limits.select("contract", "line"), on=["contract", "line"], how="semi"
@@ -200,23 +211,40 @@ def _billed_items(held: pl.DataFrame) -> pl.DataFrame:
 
 
 def _deposits(
-    deposits: pl.DataFrame, lines: Sequence[Line], stored: pl.DataFrame, today: date
+    deposits: pl.DataFrame, security: pl.DataFrame, lines: Sequence[Line], stored: pl.DataFrame, today: date
 ) -> list[Charged]:
-    """What is asked for in advance, on the first line of its contract, and what of it later invoices deduct."""
-    if deposits.is_empty():
+    """What is asked for in advance, on the first line of its contract, and what of it later invoices deduct.
+
+    What is kept as security stands on the line that asks for it, and is deducted from that line's last day on.
+    """
+    if deposits.is_empty() and security.is_empty():
         return []
     first = {line.contract: line.terms["line"] for line in reversed(lines)}
     line = pl.col("contract").replace_strict(first, default=None, return_dtype=pl.String).alias("line")
     placed = conform("deposits", deposits.with_columns(line).drop_nulls("line"), DEPOSITS)
+    ended = _ended(security, lines, today)
     mine = stored.filter(pl.col("source_kind") == DEPOSIT)
     released = mine.group_by(pl.col("item").alias("deposit")).agg(
         (pl.col("billed_amount") - pl.col("credited_amount")).sum().alias("released")
     )
-    left = placed.join(released, on="deposit").with_columns(
+    left = pl.concat([placed, ended]).join(released, on="deposit").with_columns(
         pl.min_horizontal("amount", "released").alias("amount")
-    )
+    )  # fmt: skip
     deducted = deduction_charges(conform("released deposits", left, DEPOSITS))
-    return [deposit_charges(placed, through=today), Charged(deducted, empty(BILLING_FINDINGS))]
+    asked = deposit_charges(pl.concat([placed, security]), through=today)
+    return [asked, Charged(deducted, empty(BILLING_FINDINGS))]
+
+
+def _ended(security: pl.DataFrame, lines: Sequence[Line], today: date) -> pl.DataFrame:
+    """What was kept as security of lines whose last day has come, dated by that day."""
+    ends = {(line.contract, line.terms["line"]): line.dated["end"] for line in lines}
+    last = pl.DataFrame(
+        [(*key, end) for key, end in ends.items() if end is not None and end <= today],
+        {"contract": pl.String, "line": pl.String, "ended": pl.Date}, orient="row",
+    )  # fmt: skip
+    return (
+        security.join(last, on=_LINE).with_columns(pl.col("ended").alias("asked_on")).select(DEPOSITS.names())
+    )
 
 
 def _usage(

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection
 
-from tieout.domain.billing.deposits import DEDUCTION
+from tieout.domain.billing.deposits import DEDUCTION, SECURITY
 from tieout.domain.billing.deposits import KIND as DEPOSIT
 from tieout.domain.frames import (
     CONTRACT_EXISTENCE,
@@ -192,6 +192,7 @@ def book(conn: Connection, recognised: pl.DataFrame, before: pl.DataFrame) -> in
     line = ["contract", "line", "currency"]
     ahead = pl.col("recognised_amount") - pl.col("billed_amount") + pl.col("credited_amount")
     otherwise = subledger.earned_otherwise(conn, recognised["contract"].unique().to_list())
+    before = before.filter(~pl.col("item").str.starts_with(SECURITY).fill_null(False))
     parts = pl.concat([before.select(*line, ahead.cast(MONEY).alias("opening")), otherwise])
     openings = parts.group_by(line).agg(pl.col("opening").sum())
     placed = causes.join(openings, on=line, how="left").with_columns(pl.col("opening").fill_null(0))
