@@ -11,9 +11,9 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tieout.domain.frames import EXCHANGE_RATES, check_frame, empty
-from tieout.domain.rating import Quote, with_average, with_exchange
+from tieout.domain.rating import Quote, with_exchange, with_rate
 from tieout.hub.exceptions import NewException
-from tieout.model.periods import MONTHS, Calendar, period_around, period_of
+from tieout.model.periods import MONTHS, Calendar, period_of
 from tieout.store import exchange as store
 from tieout.store import subledger
 
@@ -83,13 +83,8 @@ def covered(
                                           return_dtype=pl.String).alias(name)
         for place, name in enumerate(("_from", "_to", "_entity"))
     ]  # fmt: skip
-    placed = rows.with_columns(*told, pl.lit(None, pl.String).alias("_type"))
-    if averaged is None:
-        asked = with_exchange(placed, rates, source="_from", target="_to", day=day, wanted="_type",
-                              max_age_days=MAX_AGE_DAYS)  # fmt: skip
-    else:
-        asked = with_average(placed, rates, source="_from", target="_to", day=day, entity="_entity",
-                             bounds=lambda entity, on: period_around(on, averaged.get(entity, MONTHS)))  # fmt: skip
+    asked = with_rate(rows.with_columns(*told), rates, source="_from", target="_to", day=day, entity="_entity",
+                      max_age_days=MAX_AGE_DAYS, averaged=averaged)  # fmt: skip
     return asked.filter(pl.col("exchange_rate").is_not_null()).select(rows.columns)
 
 

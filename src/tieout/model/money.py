@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
 from functools import cache
 
 from babel.core import get_global
@@ -71,13 +71,7 @@ def allocate(total: Decimal, weights: Sequence[Decimal], currency: str) -> list[
         raise ValueError("weights must not be negative and must not all be zero")
     if total != round_to_minor(total, currency):
         raise ValueError(f"{total} has more decimals than {currency} allows")
-    unit = Decimal(1).scaleb(-minor_unit(currency))
     sign = -1 if total < 0 else 1
     with localcontext(prec=60):
         exact = [abs(total) * weight / whole for weight in weights]
-        shares = [part.quantize(unit, rounding=ROUND_DOWN) for part in exact]
-        left = int((abs(total) - sum(shares)) / unit)
-        order = sorted(range(len(weights)), key=lambda i: (shares[i] - exact[i], i))
-        for i in order[:left]:
-            shares[i] += unit
-    return [sign * share for share in shares]
+    return [sign * share for share in apportion(abs(total), exact, currency)]

@@ -11,7 +11,7 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tieout.hub import revenue
-from tieout.model.periods import MONTHS, Calendar, period_bounds, period_of
+from tieout.model.periods import MONTHS, Calendar, period_around
 from tieout.store import scenarios as store
 
 _ZERO = Decimal(0)
@@ -48,7 +48,7 @@ class Asked:
     @property
     def period_start(self) -> date:
         """The first day of the fiscal period of the day."""
-        return period_bounds(period_of(self.at, self.calendar), self.calendar)[0]
+        return period_around(self.at, self.calendar)[0]
 
     def account(self, name: str, sign: int = 1, since: date | None = None) -> Decimal:
         """Balance of one account with its sign turned to the measure's."""

@@ -10,7 +10,7 @@ import polars as pl
 
 from tieout.domain.costing.costs import EXPENSE, PASS_THROUGH, SUBCONTRACT
 from tieout.domain.frames import COSTS, EXPENSES, MONEY, RATED_EXPENSES, check_frame, conform
-from tieout.domain.rating.expenses import DISBURSEMENT, PRINCIPAL
+from tieout.domain.rating.expenses import DISBURSEMENT, PRINCIPAL, is_sound
 from tieout.model.decimals import ratio, widen
 from tieout.model.money import is_currency, minor_unit
 
@@ -27,8 +27,7 @@ def cost_purchases(expenses: pl.DataFrame, rated: pl.DataFrame) -> pl.DataFrame:
     check_frame("rated expenses", rated, RATED_EXPENSES)
     known = [code for code in expenses["currency"].drop_nulls().unique().to_list() if is_currency(code)]
     amount, tax = pl.col("amount"), pl.col("tax_amount").fill_null(0)
-    sound = (tax.abs() <= amount.abs()) & (tax * amount >= 0)
-    usable = pl.col("currency").is_in(known) & sound & (pl.col("state") == "approved")
+    usable = pl.col("currency").is_in(known) & is_sound(amount, tax) & (pl.col("state") == "approved")
     rows = expenses.filter(usable.fill_null(False)).join(
         rated.select("entry", "base_amount", "excess_amount"), on="entry", how="left"
     )

@@ -1,6 +1,6 @@
 """From time, expenses and subcontract work to billing events: who may be billed, for how many hours, at which price and why."""
 
-from tieout.domain.rating.exchange import Quote, with_average, with_exchange
+from tieout.domain.rating.exchange import Quote, with_exchange, with_rate
 from tieout.domain.rating.expenses import ExpenseResult, as_items, rate_expenses
 from tieout.domain.rating.holds import HoldResult, classify_holds
 from tieout.domain.rating.known import as_known_at
@@ -15,8 +15,8 @@ __all__ = [
     "ExpenseResult",
     "HoldResult",
     "Lookups",
-    "with_average",
     "with_exchange",
+    "with_rate",
     "Prepared",
     "RatingPolicies",
     "RatingResult",

@@ -6,9 +6,8 @@ limit is for market rates (`spot`, `average`): a rate agreed in a contract holds
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal, localcontext
 from typing import Any
 
@@ -17,6 +16,7 @@ import polars as pl
 from tieout.domain.frames import EXCHANGE_RATES, check_frame
 from tieout.model.decimals import WIDE, widen
 from tieout.model.money import round_to_minor
+from tieout.model.periods import MONTHS, Calendar, period_around
 
 CONTRACT, SPOT, AVERAGE = "contract", "spot", "average"
 _PERIOD_DAYS = 366
@@ -57,7 +57,7 @@ def with_exchange(
     return rows.join(named.drop("question"), on=keys, how="left", nulls_equal=True, maintain_order="left")
 
 
-def with_average(
+def with_rate(
     rows: pl.DataFrame,
     rates: pl.DataFrame,
     *,
@@ -65,22 +65,29 @@ def with_average(
     target: str,
     day: str,
     entity: str,
-    bounds: Callable[[str, date], tuple[date, date]],
+    max_age_days: int,
+    averaged: Mapping[str, Calendar] | None,
 ) -> pl.DataFrame:
-    """`with_exchange` by the average rate of the fiscal period that contains the day (IAS 21.22).
+    """`with_exchange` by the rate of the day; `averaged`, by the average rate of the entity's fiscal period of the day (IAS 21.22).
 
-    `bounds` gives the first and last day of the period of an entity and day. The average of a period is the one dated last
+    `averaged` are the calendars of the entities, by months unless stated. The average of a period is the one dated last
     inside it, as known now; one dated outside it is none.
     """
-    spans = [(code, on, *bounds(code, on)) for code, on in rows.select(entity, day).unique().iter_rows()]
+    wanted = pl.lit(None if averaged is None else AVERAGE, pl.String).alias("_wanted")
+    if averaged is None:
+        told = with_exchange(rows.with_columns(wanted), rates, source=source, target=target, day=day,
+                             wanted="_wanted", max_age_days=max_age_days)  # fmt: skip
+        return told.drop("_wanted")
+    spans = [
+        (code, on, *period_around(on, averaged.get(code, MONTHS)))
+        for code, on in rows.select(entity, day).unique().iter_rows()
+    ]
     schema = {entity: pl.String, day: pl.Date, "_first": pl.Date, "_last": pl.Date}
     placed = rows.join(
         pl.DataFrame(spans, schema=schema, orient="row"), on=[entity, day], how="left", maintain_order="left"
     )
-    told = with_exchange(
-        placed.with_columns(pl.lit(AVERAGE).alias("_wanted")), rates, source=source, target=target, day="_last",
-        wanted="_wanted", max_age_days=_PERIOD_DAYS,
-    )  # fmt: skip
+    told = with_exchange(placed.with_columns(wanted), rates, source=source, target=target, day="_last",
+                         wanted="_wanted", max_age_days=_PERIOD_DAYS)  # fmt: skip
     outside = pl.col("exchange_day") < pl.col("_first")
     inside = told.with_columns(
         pl.when(~outside.fill_null(False)).then(name).alias(name)

@@ -111,6 +111,11 @@ def _judged(expenses: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def is_sound(amount: pl.Expr, tax: pl.Expr) -> pl.Expr:
+    """Whether an amount is known, and its recoverable tax (not null) has its sign and is no more than it."""
+    return amount.is_not_null() & (tax.abs() <= amount.abs()) & (tax * amount >= 0)
+
+
 def _own_rule(currencies: list[str]) -> pl.Expr:
     """What is wrong with the expense itself, whatever its contract says."""
     known = [code for code in currencies if is_currency(code)]
@@ -122,7 +127,7 @@ def _own_rule(currencies: list[str]) -> pl.Expr:
         too_fine = too_fine | (pl.col("spent_currency").is_in(codes) & fine)
     broken = {
         "unknown-currency": ~pl.col("spent_currency").is_in(known).fill_null(False),
-        "invalid-payload": amount.is_null() | (tax.abs() > amount.abs()) | (tax * amount < 0),
+        "invalid-payload": ~is_sound(amount, tax),
         "amount-precision": too_fine,
         "unmapped-value": ~pl.col("nature").is_in(NATURES),
     }

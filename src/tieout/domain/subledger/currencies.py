@@ -25,10 +25,10 @@ from tieout.domain.frames import (
     check_frame,
     frame,
 )
-from tieout.domain.rating.exchange import Quote, with_average, with_exchange
+from tieout.domain.rating.exchange import Quote, with_rate
 from tieout.domain.subledger import accounts as a
 from tieout.model.money import round_to_minor
-from tieout.model.periods import MONTHS, Calendar, period_around, period_of
+from tieout.model.periods import MONTHS, Calendar, period_of
 
 MONETARY = (a.RECEIVABLE, a.UNBILLED_RECEIVABLE, a.CONTRACT_ASSET, a.RETENTION_RECEIVABLE, a.REFUND_LIABILITY)
 """What is remeasured at the end of a period."""
@@ -311,15 +311,9 @@ def _rates_of(
 ) -> dict[tuple[str, str, date], Quote]:  # fmt: skip
     """The rates from currencies to those of the entities' books on the days of the lines, as far as they are known."""
     books = pl.col("entity").replace_strict(dict(currencies), default=None, return_dtype=pl.String)
-    asked = lines.select(
-        "entity", "currency", books.alias("books"), "event_date", pl.lit(None, pl.String).alias("wanted")
-    ).unique()
-    if averaged is None:
-        told = with_exchange(asked, rates, source="currency", target="books", day="event_date", wanted="wanted",
-                             max_age_days=max_age_days)  # fmt: skip
-    else:
-        told = with_average(asked, rates, source="currency", target="books", day="event_date", entity="entity",
-                            bounds=lambda entity, day: period_around(day, averaged.get(entity, MONTHS)))  # fmt: skip
+    asked = lines.select("entity", "currency", books.alias("books"), "event_date").unique()
+    told = with_rate(asked, rates, source="currency", target="books", day="event_date", entity="entity",
+                     max_age_days=max_age_days, averaged=averaged)  # fmt: skip
     return {
         (row["entity"], row["currency"], row["event_date"]): Quote(
             row["exchange_rate"], row["exchange_inverse"]

@@ -43,8 +43,9 @@ def deducted(work: Work, through: date, taxes: Taxes) -> list[Row]:
         {place: [{**row, **_NO_TAX} for row in rows] for place, rows in places.items()}, untaxed, through
     )
     covered = {place: _taxed(cover_work(rows, first.get(place, [])), taxes) for place, rows in places.items()}
-    last = _taken(covered, _taxed(held, taxes), through)
-    of_deposit = {(_payer(row), row["event"]): row for row in _taxed(held, taxes)}
+    taxed = _taxed(held, taxes)
+    last = _taken(covered, taxed, through)
+    of_deposit = {(_payer(row), row["event"]): row for row in taxed}
     parts = [
         {**part_of(row, -one["amount"]), "project": place[1] or row["project"]}
         for place, taken in last.items() for one in taken if (row := of_deposit[place[0], one["deposit"]])

@@ -94,8 +94,6 @@ class ChargeRun:
 
 
 _LINE = ["contract", "line"]
-SECURITY = "security"
-"""The kind of retainer that covers no work."""
 _TOLD = ("source_kind", "description", "project")
 NO_CHARGES = ChargeRun(
     empty(CHARGES), pl.DataFrame(schema={**dict(CHARGES), **dict.fromkeys(_TOLD, pl.String)}),
@@ -123,7 +121,7 @@ def charge(
         milestone_charges(*plans.milestone_plans(lines, today), performed.states, through=today),
     ]
     retainers = plans.retainer_terms(lines)
-    is_security = pl.col("kind") == SECURITY
+    is_security = pl.col("kind") == "security"
     fees = retainer_fees(retainers, through=today)
     secured = retainers.filter(is_security).select(_LINE).unique()
     security = kept_as_security(fees.charges.join(secured, on=_LINE, how="semi"))
@@ -275,7 +273,6 @@ def _earning(
     lines: Sequence[Line], draws: pl.DataFrame, drawn: Drawn, today: date
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """PERIOD_FEES of periods that began, billed or not, and REVENUE_STEPS of what was drawn or expired."""
-    line = ["contract", "line"]
     mine = pl.DataFrame(
         sorted({(one.contract, one.terms["line"]) for one in lines if one.is_as_invoiced}),
         {"contract": pl.String, "line": pl.String}, orient="row",
@@ -292,17 +289,17 @@ def _earning(
         .with_columns(pl.lit(None, pl.Date).alias("since"))
     )
     covered = drawn.split.filter(pl.col("covered_amount") != 0).join(draws.select("draw", "day"), on="draw")
-    currency = retainers.filter(pl.col("kind") == "hours").select(*line, "currency").unique()
-    taken = covered.join(currency, on=line).select(
-        *line, "currency", "day", pl.col("covered_amount").alias("amount")
+    currency = retainers.filter(pl.col("kind") == "hours").select(*_LINE, "currency").unique()
+    taken = covered.join(currency, on=_LINE).select(
+        *_LINE, "currency", "day", pl.col("covered_amount").alias("amount")
     )
     lapsed = drawn.periods.filter(pl.col("ended") & (pl.col("expired_amount") != 0)).select(
-        *line, "currency", pl.col("period_end").alias("day"), pl.col("expired_amount").alias("amount")
+        *_LINE, "currency", pl.col("period_end").alias("day"), pl.col("expired_amount").alias("amount")
     )
     steps = pl.concat([taken, lapsed])
     return (
-        conform("period fees", fees.join(mine, on=line, how="semi"), PERIOD_FEES),
-        conform("revenue steps", steps.join(mine, on=line, how="semi"), REVENUE_STEPS),
+        conform("period fees", fees.join(mine, on=_LINE, how="semi"), PERIOD_FEES),
+        conform("revenue steps", steps.join(mine, on=_LINE, how="semi"), REVENUE_STEPS),
     )
 
 
