@@ -19,7 +19,7 @@ from tieout.domain.subledger import journal_for_balances, unbooked_moves
 from tieout.hub import books
 from tieout.hub.revenue import contract_costs
 from tieout.hub.revenue.booking import books_of
-from tieout.hub.revenue.plan import Facts, Planned, rated_days
+from tieout.hub.revenue.plan import Facts, Planned
 from tieout.hub.revenue.terms import Unit
 from tieout.store import revenue as store
 from tieout.telemetry.failpoints import fp
@@ -49,7 +49,7 @@ def expected(facts: Facts, planned: Planned, costs_of: list[dict[str, Any]]) -> 
 
     `costs_of`: what obtaining and fulfilling the contracts cost; what of it is an asset is impaired first (IAS 37.69).
     """
-    days = rated_days(facts)
+    days = facts.rated_days
     costs = costs_at_completion(days, facts.performance)
     sums = planned.to_date.group_by("unit", *_LINE, "day").agg(pl.col("allocated_price", "revenue").sum())
     known = costs.join(sums, on=["unit", *_LINE, "day"], how="inner").group_by("unit", "day").agg(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -69,6 +70,13 @@ class Facts:
     def unit_of(self) -> dict[str, str]:
         """The unit of each contract."""
         return {key: unit.key for unit in self.units for key in unit.contracts}
+
+    @cached_property
+    def rated_days(self) -> pl.DataFrame:
+        """The days of each unit up to today (unit, day) on which what it earns can be booked: an exchange rate is known."""
+        of_unit = days_of(self, self.today).with_columns(pl.col("unit").alias("contract"))
+        known = exchange.covered(of_unit, self.contracts, self.exchange_rates, averaged=self.averaged)
+        return known.drop("contract")
 
 
 @dataclass(frozen=True)
@@ -198,13 +206,6 @@ def days_of(facts: Facts, through: date) -> pl.DataFrame:
     begins = {unit.key: unit.changes[0].day for unit in facts.units}
     kept = [(unit, day) for unit, day in rows if begins[unit] <= day <= through]
     return pl.DataFrame(kept, schema={"unit": pl.String, "day": pl.Date}, orient="row")
-
-
-def rated_days(facts: Facts) -> pl.DataFrame:
-    """The days of each unit up to today (unit, day) on which what it earns can be booked: an exchange rate is known."""
-    of_unit = days_of(facts, facts.today).with_columns(pl.col("unit").alias("contract"))
-    rates, averaged = facts.exchange_rates, facts.averaged
-    return exchange.covered(of_unit, facts.contracts, rates, averaged=averaged).drop("contract")
 
 
 def _own_days(facts: Facts, unit: Unit, through: date) -> set[date]:

@@ -26,7 +26,7 @@ from tieout.hub import books, retention
 from tieout.hub.revenue.advances import uncounted
 from tieout.hub.revenue.booking import books_of
 from tieout.hub.revenue.credits import places_of
-from tieout.hub.revenue.plan import Facts, Planned, rated_days
+from tieout.hub.revenue.plan import Facts, Planned
 from tieout.hub.revenue.refunds import refunds
 from tieout.store import revenue as store
 from tieout.telemetry.failpoints import fp
@@ -77,7 +77,7 @@ def _lines(facts: Facts) -> pl.DataFrame:
 
 def _held(conn: Connection, facts: Facts, lines: pl.DataFrame, moves: pl.DataFrame) -> pl.DataFrame:
     """Each line at the end of each day: recognised, billed, entitled and uncounted amounts to date."""
-    grid = lines.join(rated_days(facts), on="unit")
+    grid = lines.join(facts.rated_days, on="unit")
     is_revenue = pl.col("account") == a.REVENUE
     sums = {
         "recognised": moves.filter(is_revenue).select("contract", "line", day="event_date", amount=-pl.col("amount")),

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from tieout.hub import events, work
 from tieout.hub.revenue import booking, contract_costs, findings, losses, positions
-from tieout.hub.revenue.plan import Facts, Planned, gather, planned, rated_days
+from tieout.hub.revenue.plan import Facts, Planned, gather, planned
 from tieout.model.periods import period_end_after
 from tieout.store import revenue as store
 from tieout.telemetry.failpoints import fp
@@ -47,7 +47,7 @@ def recognise_contracts(conn: Connection, contracts: Collection[str]) -> Recogni
     keys = sorted({*contracts, *facts.keys})
     costs = contract_costs.stated(conn, keys)
     whole = planned(facts)
-    days = rated_days(facts)
+    days = facts.rated_days
     found = replace(
         whole, to_date=whole.to_date.join(days, on=["unit", "day"], how="semi", maintain_order="left")
     )
