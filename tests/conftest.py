@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import itertools
 import os
 import shutil
@@ -19,10 +18,9 @@ from hypothesis import settings
 from sqlalchemy import Connection, Engine
 
 from tieout.store.database import clone_database, connect, create_database, drop_database, prepare
-from tieout.store.postgres import EmbeddedPostgres
+from tieout.store.postgres import EmbeddedPostgres, quick_folder
 
 TEMPLATE = "tieout_template"
-MEMORY, ROOM = Path("/dev/shm"), 6 * 2**30
 # how long an example takes says nothing: the cores are shared
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
@@ -35,27 +33,14 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
-def _quick_folder(run_folder: Path) -> Path:
-    """A folder of this run in memory where there is room: every test makes a database, which is a thousand files."""
-    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < ROOM:
-        return run_folder
-    return MEMORY / f"tieout-{hashlib.sha256(str(run_folder).encode()).hexdigest()[:12]}"
-
-
-def _remove_empty(folder: Path) -> None:
-    if folder.parent == MEMORY:
-        folder.rmdir()
-
-
 @pytest.fixture(scope="session")
 def postgres(run_folder: Path) -> Iterator[EmbeddedPostgres]:
     """The run's one server: the first test that needs it starts it, the last worker that leaves stops it."""
-    server = EmbeddedPostgres(_quick_folder(run_folder) / "postgres")
+    server = EmbeddedPostgres(quick_folder(run_folder / "postgres"))
     server.start()
     yield server
     if server.release():
         shutil.rmtree(server.folder, ignore_errors=True)
-        _remove_empty(server.folder.parent)
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,13 @@ import multiprocessing
 import resource
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from sqlalchemy import Engine, text
 
 from benchmarks import copying, firm
 from benchmarks.measurement import Measurement, server, slope
+from tieout.domain.frames.own_thread import in_own_thread
 from tieout.hub import billing, rating
 from tieout.hub.actors import PREPARER, Actor
 from tieout.store import billing_runs
@@ -58,7 +60,7 @@ def _measured(entries: int) -> tuple[float, float, float]:
         contracts = firm.build(engine, entries)
         engine.dispose()
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            ours, gigabytes = pool.apply(_run, (url, contracts))
+            ours, gigabytes = pool.apply(in_own_thread, (partial(_run, url, contracts),))
         files = copying.written(url, COMMITTED, folder)
         return ours, copying.seconds(admin, "bench_empty", files), gigabytes
 

@@ -10,11 +10,13 @@ import resource
 import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
+from functools import partial
 
 from sqlalchemy import Engine, text
 
 from benchmarks import copying, firm
 from benchmarks.measurement import Measurement, server
+from tieout.domain.frames.own_thread import in_own_thread
 from tieout.hub import revenue
 from tieout.store import clock
 from tieout.store.database import connect, create_database, prepare
@@ -48,7 +50,7 @@ def run(full: bool) -> list[Measurement]:
         url = create_database(admin, "bench_firm")
         contracts = _build(url, lines)
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            ours, gigabytes = pool.apply(_run, (url, contracts))
+            ours, gigabytes = pool.apply(in_own_thread, (partial(_run, url, contracts),))
         copied = copying.seconds(admin, "bench_empty", copying.written(url, COMMITTED, folder))
     speed = f"{lines * PERIODS / ours:,.0f} of {lines * PERIODS:,} line-periods/s"
     return [

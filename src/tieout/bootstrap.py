@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tieout.store import clock
 from tieout.store.database import connect, create_database, prepare
-from tieout.store.postgres import EmbeddedPostgres
+from tieout.store.postgres import EmbeddedPostgres, quick_folder
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -135,6 +135,19 @@ def open_database_url(settings: Settings) -> Iterator[str]:
         yield create_database(server.start(), DATABASE)
     finally:
         server.release()
+
+
+@contextmanager
+def open_scratch_url(settings: Settings) -> Iterator[str]:
+    """The address of a server for databases that are thrown away: the one that was stated, else one in memory."""
+    if settings.database_url:
+        yield settings.database_url
+        return
+    server = EmbeddedPostgres(quick_folder(settings.home / "scratch"))
+    try:
+        yield server.start()
+    finally:
+        server.release(discard=True)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from tieout.bootstrap import read_settings
+from tieout.domain.frames.own_thread import in_own_thread
 from tieout.hub import billing, costing, rating, revenue
 from tieout.hub.verify import verify
 from tieout.hub.verify.case import FAILED
@@ -131,7 +132,7 @@ def play(
         engine = connect(clone_database(admin_url, migrated_template, name), pool_size=2)
         made.append((name, engine))
         player = Player(load_scenario(file), engine, settings)
-        assert player.play() == []
+        assert in_own_thread(player.play) == []
         player._begin(lambda conn: rating.rate_contracts(conn, CONTRACTS))
         told = verify(engine, only=("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I15", "I20", "I22"))
         assert [one for one in told if one["status"] == FAILED] == []

@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tieout.store import postgres
 from tieout.store.postgres import EmbeddedPostgres, _walking_right
 
 
@@ -124,6 +125,25 @@ def test_the_last_user_stops_the_server_and_a_killed_user_does_not_count(server:
     other.communicate()
     assert server.release() is True
     assert server.pid() is None
+
+
+def test_the_last_user_may_discard_the_data_and_the_next_makes_it_anew(server: EmbeddedPostgres) -> None:
+    write_row(server.start())
+    assert server.release(discard=True) is True
+    assert not server.data.exists()
+    write_row(server.start())
+
+
+def test_data_that_is_thrown_away_goes_to_memory_where_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "MEMORY", tmp_path)
+    monkeypatch.setattr(postgres, "ROOM", 0)
+    place = postgres.quick_folder(Path("home"))
+    assert (place.parent, place) == (tmp_path, postgres.quick_folder(Path("home")))
+    assert place != postgres.quick_folder(Path("another home"))
+    monkeypatch.setattr(postgres, "ROOM", 2**60)
+    assert postgres.quick_folder(Path("home")) == Path("home")
 
 
 def test_nobody_comes_in_without_the_password_and_nothing_is_open_to_others(server: EmbeddedPostgres) -> None:

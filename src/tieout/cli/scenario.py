@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tieout.bootstrap import open_database_url, settings_apart
+from tieout.bootstrap import open_database_url, open_scratch_url, settings_apart
 from tieout.cli.context import read_settings
 from tieout.cli.output import FINDING, USAGE, Json, fail, note, print_json, table
 from tieout.scenario.parsing import load_scenario, scenario_files
@@ -31,7 +31,7 @@ def run(
 
     files = _files(paths)
     settings = settings_apart(read_settings(), "scenarios")
-    with open_database_url(settings) as url:
+    with open_database_url(settings) if keep else open_scratch_url(settings) as url:
         results = []
         for result in run_scenarios(url, settings, files, keep=keep):
             results.append(result)

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from tieout.domain.frames.own_thread import in_own_thread
 from tieout.flows.environment import Environment
 from tieout.hub import audit, exceptions
 from tieout.hub.exceptions import NewException
@@ -265,7 +266,7 @@ def run_flow(pieces: Sequence[Piece]) -> None:
     kind, keys = pieces[0].kind, [piece.key for piece in pieces]
     fp("durable.before_body")
     try:
-        later = _flows[kind].body(keys)
+        later = in_own_thread(lambda: _flows[kind].body(keys))
     except Exception as error:
         log.warning("%s %s failed: %s: %s", kind, ", ".join(keys), type(error).__name__, error)
         why, at_once = explained(error), is_away(error)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tieout.bootstrap import Settings
+from tieout.domain.frames.own_thread import in_own_thread
 from tieout.scenario.checking import Check
 from tieout.scenario.parsing import load_scenario
 from tieout.scenario.playing import Player
@@ -86,7 +87,7 @@ def _run(admin_url: str, template: str, settings: Settings, file: Path, keep: bo
         name = scenario.name
         engine = connect(clone_database(admin_url, template, database), pool_size=2)
         try:
-            checks = Player(scenario, engine, settings).play()
+            checks = in_own_thread(Player(scenario, engine, settings).play)
         finally:
             engine.dispose()
     except BadScenario as bad:

@@ -7,6 +7,7 @@ Dates are civil dates, inclusive at both ends; a null end date means open.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -79,4 +80,10 @@ def frame(rows: Iterable[Mapping[str, Any]], schema: pl.Schema) -> pl.DataFrame:
 
 def empty(schema: pl.Schema) -> pl.DataFrame:
     """No rows of that schema."""
-    return pl.DataFrame(schema=schema)
+    return _empty(tuple(schema.items())).clone()
+
+
+@cache
+def _empty(columns: tuple[tuple[str, pl.DataType], ...]) -> pl.DataFrame:
+    """Made once for each shape: the most frequent frame of a small run has no rows."""
+    return pl.DataFrame(schema=dict(columns))
