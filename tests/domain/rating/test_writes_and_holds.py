@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.domain.rating.cases import MONDAY, D
 from tieout.domain.frames import HELD_VALUE, HOLDS, OPEN_VALUE, WRITES, frame
-from tieout.domain.rating.holds import HoldResult, classify_holds
+from tieout.domain.rating.holds import hold_back
 from tieout.domain.rating.writes import WriteResult, apply_writes
 
 Row = dict[str, Any]
@@ -22,8 +22,7 @@ few = settings(
 
 def value(key: str, amount: str, hours: str = "8", **change: Any) -> Row:
     row = {"event": key, "contract": "C-1", "line": "1", "entry": key, "work_date": MONDAY, "quantity": D(hours),
-           "amount": D(amount), "currency": "USD", "revenue_method": "as_invoiced", "over_cap_quantity": D(0),
-           "over_cap_amount": D(0)}  # fmt: skip
+           "amount": D(amount), "currency": "USD", "revenue_method": "as_invoiced"}  # fmt: skip
     return row | change
 
 
@@ -122,90 +121,25 @@ def test_nothing_goes_below_nothing_and_what_changes_is_what_was_written(
     assert result.written["amount"].sum() == expected
 
 
-def hold(kind: str, amount: str | None = None, **change: Any) -> Row:
-    row = {"hold": "H-1", "kind": kind, "contract": "C-1", "line": "1", "day": MONDAY,
-           "amount": None if amount is None else D(amount)}  # fmt: skip
-    return row | change
+def held(events: list[Row], *places: tuple[str, str | None]) -> dict[str, tuple[Decimal, Decimal]]:
+    """Hours and amount held of each event, by holds on (line, entry or all of it)."""
+    holds = [{"hold": f"H-{n}", "contract": "C-1", "line": line, "entry": entry, "day": MONDAY}
+             for n, (line, entry) in enumerate(places)]  # fmt: skip
+    rows = hold_back(frame(events, HELD_VALUE), frame(holds, HOLDS))
+    return {key: (hours, amount) for key, hours, amount in rows.rows()}
 
 
-def held(events: list[Row], *holds: Row) -> HoldResult:
-    return classify_holds(frame(events, HELD_VALUE), frame(holds, HOLDS))
+def test_a_hold_keeps_all_of_its_entry_or_of_its_line_and_nothing_else() -> None:
+    events = [value("a", "1000"), value("b", "500", "4"), value("c", "800", line="2")]
+    whole = {"a": (D(8), D(1000)), "b": (D(4), D(500)), "c": (D(8), D(800))}
+    nothing = dict.fromkeys(whole, (D(0), D(0)))
+    assert held(events) == nothing
+    assert held(events, ("1", "b")) == nothing | {"b": whole["b"]}
+    assert held(events, ("1", None)) == nothing | {"a": whole["a"], "b": whole["b"]}
+    assert held(events, ("1", "a"), ("1", None), ("2", "c")) == whole
+    assert held(events, ("2", "a"), ("9", None), ("1", "unknown")) == nothing
 
 
-def places(result: HoldResult) -> dict[str, tuple[Decimal, ...]]:
-    rows = result.events.select("event", "free_amount", "over_cap_amount", "billing_hold_amount", "disputed_amount",
-                                "revenue_amount").rows()  # fmt: skip
-    return {row[0]: row[1:] for row in rows}
-
-
-def test_the_three_holds_differ_in_billing_and_revenue() -> None:
-    """1,000 of which 300 are over the cap; the rest on hold: revenue 700; disputed with 100 expected to go: 600."""
-    capped = value("a", "1000", over_cap_amount=D(300), over_cap_quantity=D("2.4"))
-    assert places(held([capped])) == {"a": (700, 300, 0, 0, 700)}
-    assert places(held([capped], hold("billing_hold"))) == {"a": (0, 300, 700, 0, 700)}
-    disputed = hold("disputed", expected_concession=D(100))
-    assert places(held([capped], disputed)) == {"a": (0, 300, 0, 700, 600)}
-
-
-def test_a_hold_of_an_amount_takes_the_earliest_work_and_hours_follow_the_value() -> None:
-    """1,200 of 1,000 (8 h) and 1,000 (8 h): all of the first, 200 of the second = 1.6 h."""
-    events = [value("b", "1000", work_date=date(2026, 2, 3)), value("a", "1000")]
-    result = held(events, hold("billing_hold", "1200"))
-    assert places(result) == {"a": (0, 0, 1000, 0, 1000), "b": (800, 0, 200, 0, 1000)}
-    assert dict(result.events.select("event", "billing_hold_quantity").iter_rows()) == {
-        "a": D(8),
-        "b": D("1.6"),
-    }
-
-
-def test_a_dispute_comes_before_a_billing_hold_whatever_their_days() -> None:
-    early = hold("billing_hold", hold="H-0", day=date(2026, 1, 1))
-    assert places(held([value("a", "1000")], early, hold("disputed", "400"))) == {"a": (0, 0, 600, 400, 1000)}
-
-
-def test_a_concession_is_shared_over_what_is_disputed() -> None:
-    events = [value(key, "100") for key in "abc"]
-    result = held(events, hold("disputed", expected_concession=D(100)))
-    assert [row[4] for row in places(result).values()] == [D("66.66"), D("66.67"), D("66.67")]
-
-
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"amount": D(1001)}, "exceeds-value"),
-        ({"amount": D(0)}, "exceeds-value"),
-        ({"entry": "unknown"}, "exceeds-value"),
-        ({"expected_concession": D(501), "amount": D(500)}, "invalid-concession"),
-        ({"expected_concession": D(1), "kind": "billing_hold"}, "invalid-concession"),
-        ({"kind": "frozen"}, "unknown-kind"),
-    ],
-)  # fmt: skip
-def test_a_hold_of_more_than_is_there_holds_nothing(change: Row, code: str) -> None:
-    result = held([value("a", "1000")], hold("disputed") | change)
-    assert (result.refused["code"].to_list(), places(result)) == ([code], {"a": (1000, 0, 0, 0, 1000)})
-
-
-@few
-@given(
-    st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 4000), st.integers(0, 100)), min_size=1, max_size=6),
-    st.lists(
-        st.tuples(st.sampled_from(["billing_hold", "disputed"]), st.integers(1, 10**6), st.integers(-1, 5)),
-        max_size=5),
-)  # fmt: skip
-def test_every_cent_and_every_hour_is_in_one_place(
-    items: list[tuple[int, int, int]], wishes: list[tuple[str, int, int]]
-) -> None:
-    events = [
-        value(f"e{n}", str(D(cents) / 100), str(D(hours) / 100), over_cap_amount=D(cents * over // 100) / 100,
-              over_cap_quantity=D(hours * over // 100) / 100)
-        for n, (cents, hours, over) in enumerate(items)
-    ]  # fmt: skip
-    holds = [
-        hold(kind, str(D(amount) / 100), hold=f"H-{n}", entry=None if at < 0 else f"e{at}")
-        for n, (kind, amount, at) in enumerate(wishes)
-    ]
-    rows = held(events, *holds).events
-    for measure in ("quantity", "amount"):
-        parts = sum(rows[f"{p}_{measure}"] for p in ("free", "over_cap", "billing_hold", "disputed"))
-        assert parts.to_list() == [e[measure] for e in sorted(events, key=lambda e: e["event"])]
-        assert all((rows[f"{p}_{measure}"] >= 0).all() for p in ("free", "billing_hold", "disputed"))
+def test_what_takes_back_or_is_billed_already_is_not_held() -> None:
+    events = [value("a", "-300", "-2"), value("b", "0", "0")]
+    assert held(events, ("1", None)) == dict.fromkeys("ab", (D(0), D(0)))

@@ -72,18 +72,9 @@ WRITTEN = schema(
     currency=_S,
 )  # fmt: skip
 REFUSED_REQUESTS = schema(request=_S, contract=_S, line=_S, entry=_S, amount=MONEY, code=_S, detail=_S)
-HELD_VALUE = schema(
-    event=_S, contract=_S, line=_S, entry=_S, work_date=_D, quantity=HOURS, amount=MONEY, over_cap_quantity=HOURS,
-    over_cap_amount=MONEY, currency=_S,
-)  # fmt: skip
-HOLDS = schema(
-    hold=_S, kind=_S, contract=_S, line=_S, entry=_S, amount=MONEY, expected_concession=MONEY, day=_D,
-)  # fmt: skip
-CLASSIFIED = schema(
-    event=_S, contract=_S, line=_S, entry=_S, free_quantity=HOURS, free_amount=MONEY, over_cap_quantity=HOURS,
-    over_cap_amount=MONEY, billing_hold_quantity=HOURS, billing_hold_amount=MONEY, disputed_quantity=HOURS,
-    disputed_amount=MONEY, expected_concession_amount=MONEY, revenue_amount=MONEY, currency=_S,
-)  # fmt: skip
+HELD_VALUE = schema(event=_S, contract=_S, line=_S, entry=_S, quantity=HOURS, amount=MONEY)
+HOLDS = schema(hold=_S, contract=_S, line=_S, entry=_S, day=_D)
+HELD = schema(event=_S, held_quantity=HOURS, held_amount=MONEY)
 
 
 # hours of a worker as of their date: employer, whether salaried, hours a week that the salary pays

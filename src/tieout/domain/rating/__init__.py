@@ -2,7 +2,7 @@
 
 from tieout.domain.rating.exchange import Quote, with_exchange, with_rate
 from tieout.domain.rating.expenses import ExpenseResult, as_items, rate_expenses
-from tieout.domain.rating.holds import HoldResult, classify_holds
+from tieout.domain.rating.holds import hold_back
 from tieout.domain.rating.known import as_known_at
 from tieout.domain.rating.policies import Lookups, RatingPolicies
 from tieout.domain.rating.prepare import Prepared, prepare_entries
@@ -13,7 +13,6 @@ from tieout.domain.rating.writes import WriteResult, apply_writes
 __all__ = [
     "Quote",
     "ExpenseResult",
-    "HoldResult",
     "Lookups",
     "with_exchange",
     "with_rate",
@@ -24,7 +23,7 @@ __all__ = [
     "apply_writes",
     "as_items",
     "as_known_at",
-    "classify_holds",
+    "hold_back",
     "prepare_entries",
     "rate_expenses",
     "rate_time",

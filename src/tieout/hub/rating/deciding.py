@@ -24,7 +24,7 @@ from tieout.domain.frames import (
     frame,
 )  # fmt: skip
 from tieout.domain.rating import Lookups, RatingPolicies, rate_time
-from tieout.domain.rating.holds import BILLING_HOLD, classify_holds
+from tieout.domain.rating.holds import hold_back
 from tieout.domain.rating.writes import UP, apply_writes
 from tieout.hub.rating.caps import Capped, cap_events
 from tieout.hub.rating.charges import ChargeRun, charge, draws_of, raised_by
@@ -196,8 +196,8 @@ def _kept_back(charges: ChargeRun, facts: Facts) -> pl.DataFrame:
     rows = charges.now.filter(pl.col("charge").is_in(list(charges.held)))
     return frame(
         [
-            {"hold": f"plan {row['charge']}", "kind": BILLING_HOLD, "contract": row["contract"], "line": row["line"],
-             "entry": row["charge"], "day": facts.today}
+            {"hold": f"plan {row['charge']}", "contract": row["contract"], "line": row["line"], "entry": row["charge"],
+             "day": facts.today}
             for row in rows.iter_rows(named=True)
         ],
         HOLDS,
@@ -241,12 +241,10 @@ def _with_holds(events: pl.DataFrame, holds: pl.DataFrame) -> pl.DataFrame:
     free = events.with_columns(pl.lit(0).cast(_DTYPES[m]).alias(f"held_{m}") for m in _MEASURES)
     if holds.is_empty():
         return free
-    value = free.with_columns(*map(left, _MEASURES), over_cap_quantity=0, over_cap_amount=0)
-    placed = classify_holds(conform("held value", value, HELD_VALUE), holds).events.select(
-        "event", *(pl.col(f"billing_hold_{m}").alias(f"held_{m}") for m in _MEASURES)
-    )
+    value = free.select("event", "contract", "line", "entry", *map(left, _MEASURES))
+    held = hold_back(conform("held value", value, HELD_VALUE), holds)
     names = [f"held_{m}" for m in _MEASURES]
-    return free.drop(names).join(placed, on="event", how="left", maintain_order="left").select(events.columns)
+    return free.drop(names).join(held, on="event", how="left", maintain_order="left").select(events.columns)
 
 
 def _with_writes(events: pl.DataFrame, writes: pl.DataFrame) -> _Written:

@@ -22,12 +22,10 @@ from tieout.domain.frames import (
     USAGE_READINGS,
     WRITES,
     check_frame,
-    conform,
     empty,
     frame,
 )
 from tieout.domain.rating.gates import BY_HOUR
-from tieout.domain.rating.holds import BILLING_HOLD
 from tieout.hub import exchange
 from tieout.hub.contract_lines import read_caps, read_lines
 from tieout.hub.holidays import calendars
@@ -102,7 +100,7 @@ def gather(conn: Connection, keys: Collection[str], policies: Policies) -> Facts
         rates=prices,
         cards=cards,
         events=billing_events.events_of(conn, keys),
-        holds=_holds(conn, keys),
+        holds=check_frame("holds", holds.of_contracts(conn, keys), HOLDS),
         writes=check_frame("writes", writes.of_contracts(conn, keys), WRITES),
         foreign=foreign,
         exchange_rates=exchange_rates,
@@ -116,11 +114,6 @@ def gather(conn: Connection, keys: Collection[str], policies: Policies) -> Facts
         expedient=policies.expedient,
         today=today,
     )
-
-
-def _holds(conn: Connection, keys: Collection[str]) -> pl.DataFrame:
-    found = holds.of_contracts(conn, keys).with_columns(pl.lit(BILLING_HOLD).alias("kind"))
-    return conform("holds", found.with_columns(amount=None, expected_concession=None), HOLDS)
 
 
 def segments(versions: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
