@@ -123,6 +123,12 @@ def test_values_are_exact_and_a_bare_no_is_norway(tmp_path: Path) -> None:
         ("scenario: 1", "scenario: 1\nfx: [{at: 2026-01-01, pair: EUR/USD, rate: 0}]", 2, "greater than 0"),
         ("scenario: 1", "scenario: 1\ntaxes: [{code: A, category: AE, rate: 0.2}]", 2, "has no rate"),
         ("scenario: 1", "scenario: 1\ntaxes: [{code: A, category: S}, {code: A, category: S}]", 2, "overlap"),
+        (
+            "scenario: 1",
+            "scenario: 1\npolicies: {transfer_margins: [{supplier: GB9, buyer: US01, margin: 0.1}]}",
+            2,
+            "no entity GB9",
+        ),
         ("country: NO}", "country: NOR}", 3, "ISO 3166"),
         ("country: NO}", "country: NO, parent: X}", 3, "no customer X"),
         ("price: 200.10", "price: 0.1234567", 4, "more than 6 decimals"),

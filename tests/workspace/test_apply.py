@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tieout.hub.refusals import Forbidden, Invalid
 from tieout.hub.settings import load_settings
 from tieout.store import clock
 from tieout.store.ids import new_id
-from tieout.store.tables import CANONICAL, audit, connection, inbox, rate, work, workspace_version
+from tieout.store.tables import CANONICAL, audit, connection, cost_rate, inbox, rate, work, workspace_version
 from tieout.workspace import AppliedVersion, apply, init
 
 CONTRACT = """\
@@ -115,6 +116,26 @@ def test_changed_prices_are_heard_removed_ones_end_and_imported_ones_stay(
     assert [tuple(map(str, row)) for row in conn.execute(query)] == [
         ("Clerk", "50.000000"), ("Project Manager", "122.440000"), ("Project Manager", "130.000000"),
     ]  # fmt: skip
+
+
+def test_a_changed_choice_of_cost_is_worked_out_again_where_something_costs(
+    conn: Connection, folder: Path
+) -> None:
+    contract(conn, "C-1", "STANDARD")
+    put(conn, folder)
+    (folder / "billing.yaml").write_text("transfer_margin: 0.05\n")
+    put(conn, folder)
+    assert asked(conn, "cost") == []
+    conn.execute(
+        insert(cost_rate).values(worker="W1", source_version="1", number=1, effective_from=clock.now(conn).date(),
+                                 rate=60, burden=0, currency="USD", recorded_at=clock.now(conn))
+    )  # fmt: skip
+    agreed = "{supplier: GB01, buyer: US01, margin: 0.10, from: 2026-01-01}"
+    (folder / "billing.yaml").write_text(f"transfer_margin: 0.05\ntransfer_margins:\n  - {agreed}\n")
+    put(conn, folder)
+    assert asked(conn, "cost") == ["C-1"]
+    [row] = policies.load(conn).transfer_margins.rows(named=True)
+    assert (row["supplier"], row["buyer"], row["margin"]) == ("GB01", "US01", Decimal("0.1"))
 
 
 def test_an_override_replaces_the_vendors_mapping_and_releases_what_it_may_read_now(

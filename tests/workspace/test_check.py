@@ -101,6 +101,8 @@ CASES = [
     ("accounts/netsuite.yaml", 'receivables: "1100"\n', 1, "receivables", "not known", ""),
     ("entities/US01.yaml", "time_zone: Moon/Base\n", 1, "time_zone", "America/New_York", ""),
     ("billing.yaml", "correction: someday\n", 1, "correction", "'next_invoice' or 'credit_note'", ""),
+    ("billing.yaml", "transfer_margins:\n  - {supplier: A, buyer: A, margin: 0.1, from: 2026-01-01}\n", 2, "transfer_margins.0", "two different legal entities", ""),
+    ("billing.yaml", "transfer_margins:\n  - {supplier: A, buyer: B, margin: 0.1, from: 2026-01-01}\n  - {supplier: A, buyer: B, margin: 0.2, from: 2026-02-01}\n", 3, "transfer_margins.1.from", "one margin per supplier", "End one"),
     ("billing.yaml", "series:\n  US01: {invoces: INV-}\n", 2, "series.US01.invoces", "not known", "invoice"),
     ("mappings/acme/contract.yaml", "mapping: 1\n", 1, "", "no connector 'acme'", ""),
     ("mappings/salesforce/contract.yaml", "mapping: 1\nversion: 2\ndirection: in\nobject: Contract\ncanonical: contract\nkey: ContractNumber\nfields:\n  currency: {group: contract.terms, path: 'a[', convert: currency}\n", 8, "fields.currency.path", "JMESPath", ""),

@@ -14,7 +14,15 @@ from sqlalchemy import Connection
 
 from tieout.domain.billing import UsagePolicies
 from tieout.domain.costing.policies import CAPACITY, PROJECTS, CostPolicies
-from tieout.domain.frames import CARD_RULES, HOLIDAYS, TAX_POINT_RULES, TREATMENTS, empty, frame
+from tieout.domain.frames import (
+    CARD_RULES,
+    HOLIDAYS,
+    TAX_POINT_RULES,
+    TRANSFER_MARGINS,
+    TREATMENTS,
+    empty,
+    frame,
+)
 from tieout.domain.rating.policies import WEEKEND, RatingPolicies
 from tieout.model.periods import MONTHS, Calendar, calendar_of
 from tieout.store import workspace as store
@@ -73,6 +81,7 @@ class Policies:
     overtime_cost: str = CAPACITY
     labor_variance: str = PROJECTS
     transfer_margin: Decimal = Decimal(0)
+    transfer_margins: pl.DataFrame = field(default_factory=lambda: empty(TRANSFER_MARGINS))
     week_start: str = "monday"
     holidays: tuple[date, ...] = ()
     local_holidays: Mapping[str, tuple[date, ...]] = field(default_factory=dict)
@@ -137,7 +146,8 @@ class Policies:
     def costing(self) -> CostPolicies:
         """The part that costing asks for."""
         return CostPolicies(
-            self.overtime_cost, self.labor_variance, week_start=self.week_start, transfer_margin=self.transfer_margin
+            self.overtime_cost, self.labor_variance, week_start=self.week_start,
+            transfer_margin=self.transfer_margin, transfer_margins=self.transfer_margins,
         )  # fmt: skip
 
 
@@ -189,6 +199,7 @@ def parse(document: Mapping[str, Any], version: int = 0) -> Policies:
         overtime_cost=billing.get("overtime_cost") or CAPACITY,
         labor_variance=billing.get("labor_variance") or PROJECTS,
         transfer_margin=Decimal(str(billing.get("transfer_margin") or 0)),
+        transfer_margins=_transfer_margins(billing.get("transfer_margins") or []),
         week_start=billing.get("week_start") or "monday",
         holidays=tuple(sorted(day(each) for each in billing.get("holidays") or [])),
         weekend=tuple(billing.get("weekend") or WEEKEND),
@@ -230,6 +241,19 @@ def _tax(rules: list[Mapping[str, Any]]) -> pl.DataFrame:
         for rule in rules
     ]
     return frame(rows, TREATMENTS)
+
+
+def _transfer_margins(agreed: list[Mapping[str, Any]]) -> pl.DataFrame:
+    rows = [
+        {
+            "supplier": one["supplier"],
+            "buyer": one["buyer"],
+            "margin": Decimal(str(one["margin"])),
+            **_days(one),
+        }
+        for one in agreed
+    ]
+    return frame(rows, TRANSFER_MARGINS)
 
 
 def _tax_points(rules: list[Mapping[str, Any]]) -> pl.DataFrame:

@@ -20,9 +20,8 @@ from tieout.scenario.model import (
     Number,
     Part,
     Text,
-    validated,
 )
-from tieout.scenario.reading import Source
+from tieout.scenario.reading import Source, validated
 
 _EVENTS = frozenset(type.removeprefix("tieout.").rsplit(".v", 1)[0] for type in EVENT_TYPES)
 

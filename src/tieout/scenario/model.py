@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from tieout.domain.rating.policies import DAY_TYPES, WEEKEND
 from tieout.domain.tax import CATEGORIES
@@ -25,7 +25,6 @@ from tieout.scenario.fields import (
     Text,
     TimeZone,
 )
-from tieout.scenario.reading import BadScenario, Source
 
 
 class Part(BaseModel):
@@ -430,6 +429,14 @@ class Expectation(BaseModel):
     place: tuple[Any, ...]
 
 
+class TransferMargin(Part):
+    supplier: Text
+    buyer: Text
+    margin: NotNegative
+    from_: Day | None = Field(default=None, alias="from")
+    to: Day | None = None
+
+
 class Policies(Part):
     """What the firm chose; a file states what differs from these defaults."""
 
@@ -445,6 +452,7 @@ class Policies(Part):
     write_limit: NotNegative = Decimal(0)
     prior_period_material: NotNegative = Decimal(0)
     transfer_margin: NotNegative = Decimal(0)
+    transfer_margins: list[TransferMargin] = []
     tie_out_tolerance: NotNegative = Decimal(0)
     accrue_unapproved: bool = True
 
@@ -475,19 +483,3 @@ class Header(Part):
     contracts: list[Contract] = []
     timeline: list[dict[str, Any]] = []
     expect: list[dict[str, Any]] = []
-
-
-def validated(source: Source, model: type[BaseModel], value: Any, place: tuple[Any, ...]) -> Any:
-    """The value as that part; BadScenario at the line of the first thing that is wrong."""
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        raise explained(source, error, place) from None
-
-
-def explained(source: Source, error: ValidationError, place: tuple[Any, ...]) -> BadScenario:
-    """The first thing that is wrong with a part, as an error at its line; an unknown key goes first."""
-    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-    key = ".".join(str(part) for part in first["loc"]) or "here"
-    what = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
-    return source.bad((*place, *first["loc"]), f"{key}: {what}")

@@ -24,10 +24,8 @@ from tieout.scenario.model import (
     Line,
     Worker,
     default_project,
-    explained,
-    validated,
 )
-from tieout.scenario.reading import BadScenario, Place, Source, read_source
+from tieout.scenario.reading import BadScenario, Place, Source, explained, read_source, validated
 from tieout.scenario.references import check_references
 from tieout.scenario.terms import amend_lines
 from tieout.scenario.verbs import VERBS

@@ -338,7 +338,9 @@ def workspace_document(scenario: Scenario) -> dict[str, Any]:
             }
         ]
     points = [as_json(point.model_dump(by_alias=True)) for point in header.tax_points]
-    billing_rules = {name: as_json(value) for name, value in header.policies.model_dump().items()}
+    billing_rules = {
+        name: as_json(value) for name, value in header.policies.model_dump(by_alias=True).items()
+    }
     holidays = {one.entity: [day.isoformat() for day in one.holidays] for one in header.calendars}
     zones = {
         entity.code: {

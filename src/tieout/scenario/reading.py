@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode
 
@@ -123,3 +124,19 @@ def _scalar(source: Source, node: ScalarNode, place: Place) -> Any:
     except (ValueError, InvalidOperation):
         pass
     raise source.bad(place, f"{text!r} is neither a number, a date nor a text")
+
+
+def validated(source: Source, model: type[BaseModel], value: Any, place: tuple[Any, ...]) -> Any:
+    """The value as that part; BadScenario at the line of the first thing that is wrong."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise explained(source, error, place) from None
+
+
+def explained(source: Source, error: ValidationError, place: tuple[Any, ...]) -> BadScenario:
+    """The first thing that is wrong with a part, as an error at its line; an unknown key goes first."""
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+    key = ".".join(str(part) for part in first["loc"]) or "here"
+    what = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+    return source.bad((*place, *first["loc"]), f"{key}: {what}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from tieout.domain.tax import UNTAXED
 from tieout.hub import contract_lines
 from tieout.hub.converters import Unfit
 from tieout.model.money import is_currency
-from tieout.scenario.model import Cap, Contract, Event, Line, Tax, TaxPoint
+from tieout.scenario.model import Cap, Contract, Event, Line, Tax, TaxPoint, TransferMargin
 from tieout.scenario.reading import Place, Source
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ _OF_A_LINE = frozenset({"time", "expense", "milestone", "progress", "usage", "de
 _OF_A_CONTRACT = _OF_A_LINE | {
     "sign", "activate", "suspend", "terminate", "amend", "estimate", "deposit", "contract_cost",
 }  # fmt: skip
+Dated = Tax | TaxPoint | TransferMargin
 _ENTRIES = frozenset({"time", "expense", "usage", "deliver"})
 """Verbs whose facts have an id of their own, by which they are corrected."""
 _HOURS = frozenset({"time", "expense"})
@@ -94,22 +95,30 @@ class _Names:
                 self.need("worker", rate.person, (*place, "person"))
                 _check_order(source, rate.from_, rate.to, place)
         for number, point in enumerate(header.tax_points):
-            _check_order(source, point.from_, point.to, ("tax_points", number))
             if set(point.first_of) == {"payment"}:
                 raise source.bad(
                     ("tax_points", number, "first_of"), "supply or invoice is expected beside payment"
                 )
-            for earlier in header.tax_points[:number]:
-                if point.country == earlier.country and _overlap(point, earlier):
-                    raise source.bad(("tax_points", number), "its days overlap those of another")
         for number, tax in enumerate(header.taxes):
-            _check_order(source, tax.from_, tax.to, ("taxes", number))
             if tax.rate and tax.category in UNTAXED:
                 raise source.bad(("taxes", number, "rate"), f"category {tax.category} has no rate")
-            for other in header.taxes[:number]:
-                same = ("code", "country", "business")
-                if all(getattr(tax, name) == getattr(other, name) for name in same) and _overlap(tax, other):
-                    raise source.bad(("taxes", number), f"the days of {tax.code} overlap those of another")
+        for number, agreed in enumerate(header.policies.transfer_margins):
+            self.need("entity", agreed.supplier, ("policies", "transfer_margins", number, "supplier"))
+            self.need("entity", agreed.buyer, ("policies", "transfer_margins", number, "buyer"))
+        self.check_apart(header.tax_points, ("country",), ("tax_points",))
+        self.check_apart(header.taxes, ("code", "country", "business"), ("taxes",))
+        margins = header.policies.transfer_margins
+        self.check_apart(margins, ("supplier", "buyer"), ("policies", "transfer_margins"))
+
+    def check_apart(self, rules: Sequence[Dated], about: Sequence[str], place: Place) -> None:
+        """No two rules about the same hold on one day."""
+        for number, rule in enumerate(rules):
+            _check_order(self.source, rule.from_, rule.to, (*place, number))
+            for other in rules[:number]:
+                if all(getattr(rule, name) == getattr(other, name) for name in about) and _overlap(
+                    rule, other
+                ):
+                    raise self.source.bad((*place, number), "its days overlap those of another")
 
     def check_contract(self, contract: Contract, place: Place) -> None:
         self.need("customer", contract.customer, (*place, "customer"))
@@ -254,7 +263,7 @@ def _once(source: Source, names: Iterable[str], place: Place) -> None:
             raise source.bad(place, f"{name} is stated twice")
 
 
-def _overlap(one: Tax | TaxPoint, other: Tax | TaxPoint) -> bool:
+def _overlap(one: Dated, other: Dated) -> bool:
     first, last = date.min, date.max
     return (one.from_ or first) <= (other.to or last) and (other.from_ or first) <= (one.to or last)
 

@@ -15,7 +15,7 @@ from tieout.hub.actors import SYSTEM, Actor, require
 from tieout.hub.billing import e_invoices
 from tieout.hub.price_list import RatePrice
 from tieout.hub.refusals import Invalid
-from tieout.store import affected, clock
+from tieout.store import affected, clock, costing
 from tieout.store import workspace as store
 from tieout.telemetry.failpoints import fp
 from tieout.workspace.findings import Finding
@@ -23,7 +23,7 @@ from tieout.workspace.loading import Loaded, load
 
 ENVIRONMENTS = ("dev",)
 _RATED_BY = ("tax", "tax_points", "billing", "entities", "ownership")
-"""Parts of the document of which a change may change what a contract is rated or billed at."""
+"""Parts of the document of which a change may change what a contract is rated or billed at, or costs."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,9 @@ def _rate_all(conn: Connection, document: Mapping[str, Any], before: Mapping[str
         return set()
     contracts = store.contracts(conn)
     waiting = affected.waiting_among(conn, contracts)
-    work.request_all(conn, [*(("rate", c) for c in contracts), *(("setup", c) for c in sorted(waiting))])
+    costed = contracts if costing.anything_costs(conn) else ()
+    pieces = {"rate": contracts, "setup": waiting, "cost": costed}
+    work.request_all(conn, [(kind, contract) for kind, keys in pieces.items() for contract in sorted(keys)])
     return set(contracts)
 
 

@@ -19,6 +19,7 @@ from tieout.workspace.shapes import (
     EntityFile,
     TaxFile,
     TaxPoint,
+    TransferMargin,
     Treatment,
     WorkspaceFile,
     parse,
@@ -31,7 +32,12 @@ FOLDERS = frozenset(
 )
 
 
-_TaxRule = tuple[YamlFile, int, Treatment | TaxPoint]
+_Dated = tuple[YamlFile, int, Treatment | TaxPoint | TransferMargin]
+_ONE = {
+    "treatments": "one treatment per code, entity, country, business and day",
+    "points": "one rule per country and day",
+    "transfer_margins": "one margin per supplier, buyer and day",
+}
 
 
 @dataclass
@@ -134,7 +140,7 @@ def _workspace(folder: Path, loaded: Loaded) -> None:
 
 
 def _tax(folder: Path, loaded: Loaded) -> None:
-    rules: dict[str, list[_TaxRule]] = {"treatments": [], "points": []}
+    rules: dict[str, list[_Dated]] = {"treatments": [], "points": []}
     for file in _each(folder, "tax"):
         shape, wrong = parse(file, TaxFile)
         loaded.findings += wrong
@@ -150,30 +156,26 @@ def _tax(folder: Path, loaded: Loaded) -> None:
         ]
 
 
-def _overlaps(name: str, rules: list[_TaxRule]) -> Iterable[Finding]:
+def _overlaps(name: str, rules: list[_Dated]) -> Iterable[Finding]:
     for place, (file, number, rule) in enumerate(rules):
         at = (name, number)
         if rule.end and rule.end < rule.start:
             yield file.finding((*at, "to"), f"{rule.end} is before {rule.start}", "the last day is expected")
         for other_file, other_number, other in rules[:place]:
-            same = _sale(rule) == _sale(other)
+            same = _about(rule) == _about(other)
             apart = (rule.end and rule.end < other.start) or (other.end and other.end < rule.start)
             if same and not apart:
                 first = f"{other_file.name}:{other_file.line((name, other_number))}"
-                one = (
-                    "one treatment per code, entity, country, business and day"
-                    if name == "treatments"
-                    else "one rule per country and day"
-                )
                 yield file.finding(
                     (*at, "from"), f"its days overlap those of {first}",
-                    f"{one} is expected", "End one the day before the other begins.",
+                    f"{_ONE[name]} is expected", "End one the day before the other begins.",
                 )  # fmt: skip
 
 
-def _sale(rule: Treatment | TaxPoint) -> tuple[str | bool | None, ...]:
-    """The sales that a rule is about."""
-    return tuple(getattr(rule, name, None) for name in ("code", "entity", "country", "business"))
+def _about(rule: Treatment | TaxPoint | TransferMargin) -> tuple[str | bool | None, ...]:
+    """The sales, or the two entities, that a rule is about."""
+    names = ("code", "entity", "country", "business", "supplier", "buyer")
+    return tuple(getattr(rule, name, None) for name in names)
 
 
 def _accounts(folder: Path, loaded: Loaded) -> None:
@@ -245,7 +247,9 @@ def _billing(folder: Path, loaded: Loaded) -> None:
     shape, wrong = parse(file, BillingFile)
     loaded.findings += wrong
     if shape is not None:
-        loaded.document["billing"] = shape.model_dump(mode="json", exclude_none=True)
+        agreed = enumerate(shape.transfer_margins)
+        loaded.findings += _overlaps("transfer_margins", [(file, number, one) for number, one in agreed])
+        loaded.document["billing"] = shape.model_dump(mode="json", exclude_none=True, by_alias=True)
 
 
 def _cards(folder: Path, loaded: Loaded) -> None:

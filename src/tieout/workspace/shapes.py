@@ -18,6 +18,7 @@ from pydantic import (
     StrictInt,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from tieout.domain.rating.policies import DAY_TYPES
@@ -110,6 +111,22 @@ class TaxPoint(Shape):
         return value
 
 
+class TransferMargin(Shape):
+    """The share of cost that one legal entity adds when its people work for another."""
+
+    supplier: Code
+    buyer: Code
+    margin: Decimal = Field(ge=0, le=100, decimal_places=6)
+    start: date = Field(alias="from")
+    end: date | None = Field(default=None, alias="to")
+
+    @model_validator(mode="after")
+    def _two(self) -> TransferMargin:
+        if self.supplier == self.buyer:
+            raise ValueError("two different legal entities are expected")
+        return self
+
+
 class TaxFile(Shape):
     """tax/*.yaml"""
 
@@ -149,6 +166,7 @@ class BillingFile(Shape):
     overtime_cost: Literal["capacity", "effective_rate"] = "capacity"
     labor_variance: Literal["projects", "period"] = "projects"
     transfer_margin: Decimal = Field(default=Decimal(0), ge=0, le=100, decimal_places=6)
+    transfer_margins: list[TransferMargin] = []
     week_start: Literal[WEEKDAYS] = "monday"  # type: ignore[valid-type]
     holidays: list[date] | None = None
     weekend: list[Literal[WEEKDAYS]] | None = None  # type: ignore[valid-type]

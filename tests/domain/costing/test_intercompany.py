@@ -38,8 +38,8 @@ def charges(
     **policy: Any,
 ) -> pl.DataFrame:
     return transfer_charges(
-        frame(costs, COSTS), frame(OWNERS, CONTRACT_ENTITIES), frame(agreed, TRANSFER_MARGINS),
-        closed, policies=CostPolicies(**policy),
+        frame(costs, COSTS), frame(OWNERS, CONTRACT_ENTITIES), closed,
+        policies=CostPolicies(transfer_margins=frame(agreed, TRANSFER_MARGINS), **policy),
     )  # fmt: skip
 
 

@@ -40,20 +40,19 @@ _SIDES = {
 def transfer_charges(
     costs: pl.DataFrame,
     contracts: pl.DataFrame,
-    agreed: pl.DataFrame,
     closed: pl.DataFrame,
     *,
     policies: CostPolicies,
 ) -> pl.DataFrame:
     """One charge (TRANSFERS) for each cost (COSTS) whose entity is not its contract's (CONTRACT_ENTITIES).
 
-    amount = cost × (1 + margin), rounded once, in the cost's currency. The margin is the one agreed between the two on
-    the day (TRANSFER_MARGINS, the latest start wins), else the policy's. `booking_date` is the first day from the
+    amount = cost × (1 + margin), rounded once, in the cost's currency. The margin is the one agreed between the two for
+    the day, the latest start wins, else the policy's. `booking_date` is the first day from the
     event on that is open in both books (CLOSED_PERIODS); the id is the source's, so a cost is charged once.
     """
     check_frame("costs", costs, COSTS)
     check_frame("contract entities", contracts, CONTRACT_ENTITIES)
-    check_frame("transfer margins", agreed, TRANSFER_MARGINS)
+    agreed = check_frame("transfer margins", policies.transfer_margins, TRANSFER_MARGINS)
     owned = costs.join(contracts.rename({"entity": "buyer"}), on="contract").rename({"entity": "supplier"})
     between = owned.filter(pl.col("supplier") != pl.col("buyer"))
     priced = _with_margin(between, agreed).with_columns(

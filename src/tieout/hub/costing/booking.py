@@ -30,7 +30,6 @@ from tieout.domain.frames import (
     HELD_LINES,
     PRICE,
     SHARE,
-    TRANSFER_MARGINS,
     TRANSFERS,
     check_frame,
     conform,
@@ -82,7 +81,7 @@ def book(
     costs = cost_changes(booked_costs(own), held)
     moment = clock.now(conn)
     journals = _book_costs(conn, costs, now, moment, paid)
-    charges = transfer_charges(own, owners, empty(TRANSFER_MARGINS), now.closed, policies=policies)
+    charges = transfer_charges(own, owners, now.closed, policies=policies)
     charges, foreign = _payable(charges, now.currencies, rates)
     earlier = store.booked_transfers(conn, scope.kinds, scope.of, scope.keys)
     transfers = transfer_changes(charges, check_frame("booked transfers", earlier, TRANSFERS), now.closed)
