@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 import polars as pl
@@ -24,19 +25,24 @@ LINK_COLUMNS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def insert_document(
-    conn: Connection,
-    row: Mapping[str, Any],
-    lines: Sequence[Mapping[str, Any]],
-    events: Sequence[Mapping[str, Any]],
-) -> int:
-    """Write one draft with its lines and the events of each; its draft number."""
-    number = conn.execute(insert(invoice).values(**row).returning(invoice.c.draft_number)).scalar_one()
-    conn.execute(insert(invoice_line), [{"invoice": row["id"], **line} for line in lines])
-    told = {name: [event.get(name) for event in events] for name in LINK_COLUMNS}
-    linked = pl.DataFrame(told, schema=LINK_COLUMNS).with_columns(pl.lit(row["id"]).alias("invoice"))
-    copy_frame(conn, "invoice_line_event", linked)
-    return int(number)
+def insert_documents(conn: Connection, documents: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Write drafts of one kind: the `row` of each, its `lines` and `links` to their events; their draft numbers."""
+    added = insert(invoice).returning(invoice.c.draft_number, sort_by_parameter_order=True)
+    numbers: list[int] = []
+    for rows in _alike(one["row"] for one in documents):
+        numbers += conn.execute(added, rows).scalars()
+    for lines in _alike({"invoice": one["row"]["id"], **line} for one in documents for line in one["lines"]):
+        conn.execute(insert(invoice_line), lines)
+    links = [(one["row"]["id"], link) for one in documents for link in one["links"]]
+    told = {name: [link.get(name) for _, link in links] for name in LINK_COLUMNS}
+    of = pl.Series("invoice", [document for document, _ in links], pl.String)
+    copy_frame(conn, "invoice_line_event", pl.DataFrame(told, schema=LINK_COLUMNS).with_columns(of))
+    return numbers
+
+
+def _alike(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Rows one after another that state the same columns: one statement for many has the columns of its first row."""
+    return (list(group) for _, group in groupby(rows, key=frozenset))
 
 
 def read(conn: Connection, condition: ColumnElement[bool], lock: bool = False) -> dict[str, Any] | None:
@@ -185,14 +191,18 @@ def take_number(conn: Connection, entity: str, series: str, prefix: str) -> str:
 
 
 def move(
-    conn: Connection, document: str, changes: Mapping[str, int], moment: datetime, works: bool = False
+    conn: Connection,
+    documents: Collection[str],
+    changes: Mapping[str, int],
+    moment: datetime,
+    works: bool = False,
 ) -> int:
-    """Add a document's parts to balances of their events, with `works` only of `payers.WORK`: {place: sign}; how many events.
+    """Add the parts of documents to balances of their events, with `works` only of `payers.WORK`: {place: sign}; how many events.
 
     Places: drafted, billed, credited, written_off. The database refuses what would bill an event twice, or a payer more
     than its share.
     """
-    payers.move(conn, document, changes, moment, works)
+    payers.move(conn, documents, changes, moment, works)
     sets = ", ".join(
         f"{place}_{measure} = b.{place}_{measure} {'+' if sign > 0 else '-'} s.{measure}"
         for place, sign in changes.items()
@@ -202,11 +212,11 @@ def move(
         UPDATE billing_balance b SET {sets}, updated_at = :moment FROM (
             SELECT l.event, sum(l.quantity) AS quantity, sum(l.amount) AS amount FROM invoice_line_event l
                 JOIN billing_event e ON e.id = l.event
-            WHERE l.invoice = CAST(:document AS uuid) AND (CAST(:works AS boolean) IS NOT TRUE OR {payers.WORK})
+            WHERE l.invoice = ANY(CAST(:documents AS uuid[])) AND (CAST(:works AS boolean) IS NOT TRUE OR {payers.WORK})
             GROUP BY l.event) AS s
         WHERE b.event = s.event
     """  # noqa: S608
-    given = {"document": document, "moment": moment, "works": works}
+    given = {"documents": list(documents), "moment": moment, "works": works}
     return int(conn.execute(text(statement), given).rowcount)
 
 

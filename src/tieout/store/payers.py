@@ -102,9 +102,13 @@ def replace(
 
 
 def move(
-    conn: Connection, document: str, changes: Mapping[str, int], moment: datetime, works: bool = False
+    conn: Connection,
+    documents: Collection[str],
+    changes: Mapping[str, int],
+    moment: datetime,
+    works: bool = False,
 ) -> None:
-    """Add what a document holds of shared events to its customer's share, with `works` only of WORK: {place: sign}."""
+    """Add what documents hold of shared events to their customers' shares, with `works` only of WORK: {place: sign}."""
     sets = ", ".join(
         f"{place}_{measure} = b.{place}_{measure} {'+' if sign > 0 else '-'} s.{measure}"
         for place, sign in changes.items()
@@ -114,11 +118,11 @@ def move(
         UPDATE billing_share b SET {sets}, updated_at = :moment FROM (
             SELECT l.event, i.customer, sum(l.quantity) AS quantity, sum(l.amount) AS amount FROM invoice_line_event l
                 JOIN invoice i ON i.id = l.invoice JOIN billing_event e ON e.id = l.event
-            WHERE i.id = CAST(:document AS uuid) AND (CAST(:works AS boolean) IS NOT TRUE OR {WORK})
+            WHERE i.id = ANY(CAST(:documents AS uuid[])) AND (CAST(:works AS boolean) IS NOT TRUE OR {WORK})
             GROUP BY l.event, i.customer) AS s
         WHERE b.event = s.event AND b.payer = s.customer
     """  # noqa: S608
-    conn.execute(text(statement), {"document": document, "moment": moment, "works": works})
+    conn.execute(text(statement), {"documents": list(documents), "moment": moment, "works": works})
 
 
 def free(conn: Connection, documents: Collection[str], moment: datetime) -> None:

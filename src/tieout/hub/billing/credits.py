@@ -19,7 +19,7 @@ from tieout.domain.frames import INVOICED, frame
 from tieout.hub.actors import Actor, require
 from tieout.hub.billing import e_invoices
 from tieout.hub.billing.decisions import locked
-from tieout.hub.billing.documents import announce_draft, name_of
+from tieout.hub.billing.documents import announce_drafts, name_of
 from tieout.hub.billing.notes import left_of, lines_under, note_of
 from tieout.hub.refusals import Conflict, Invalid
 from tieout.store import clock
@@ -114,9 +114,10 @@ def _write(
         **note_of(conn, original, lines, links, said), "id": new_id(moment), "preparer": actor.name,
         "recorded_at": moment, "updated_at": moment,
     }  # fmt: skip
-    number = store.insert_document(conn, row, lines, links)
+    [number] = store.insert_documents(conn, [{"row": row, "lines": lines, "links": links}])
     fp("billing.credit.drafted")
-    reference = announce_draft(conn, {**row, "draft_number": number}, actor.name, len(links))
+    drafted = {**row, "draft_number": number}
+    [reference] = announce_drafts(conn, [(drafted, len(links))], actor.name)
     e_invoices.ask(conn, {reference: row["legal_entity"]})
     return reference
 

@@ -204,12 +204,19 @@ def books_for(conn: Connection, row: Mapping[str, Any]) -> Books:
     return books.open_books(conn, dict.fromkeys(contracts, place)).assuming(dict([place]))
 
 
-def announce_draft(conn: Connection, row: Mapping[str, Any], preparer: str, parts: int) -> str:
-    """Event and audit row of a new draft; its reference."""
-    reference = reference_of(row)
-    said = {"kind": row["kind"], "contract": row["contract"], "gross_amount": row["gross_amount"],
-            "currency": row["currency"]}  # fmt: skip
-    events.emit(conn, [events.NewEvent(events.INVOICE_DRAFTED, reference, row["legal_entity"], said)])
-    audit.record(conn, preparer, "draft", row["kind"], reference, rows=parts, entity=row["legal_entity"],
-                 digest=bytes.fromhex(row["content_hash"]), detail=said)  # fmt: skip
-    return reference
+def announce_drafts(
+    conn: Connection, drafted: Sequence[tuple[Mapping[str, Any], int]], preparer: str
+) -> list[str]:
+    """Event and audit row of each new draft and the number of its parts; their references."""
+    names = ("kind", "contract", "gross_amount", "currency")
+    said = {reference_of(row): {name: row[name] for name in names} for row, _ in drafted}
+    entities = {reference_of(row): row["legal_entity"] for row, _ in drafted}
+    events.emit(
+        conn,
+        [events.NewEvent(events.INVOICE_DRAFTED, key, entities[key], told) for key, told in said.items()],
+    )
+    for row, parts in drafted:
+        key = reference_of(row)
+        audit.record(conn, preparer, "draft", row["kind"], key, rows=parts, entity=row["legal_entity"],
+                     digest=bytes.fromhex(row["content_hash"]), detail=said[key])  # fmt: skip
+    return list(said)

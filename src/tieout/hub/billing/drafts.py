@@ -27,7 +27,7 @@ from tieout.hub.billing import (
     taxes,
     waiting,
 )
-from tieout.hub.billing.documents import SIGNS, announce_draft, reference_of
+from tieout.hub.billing.documents import SIGNS, announce_drafts, reference_of
 from tieout.hub.billing.waiting import Work
 from tieout.hub.refusals import NotFound
 from tieout.store import billing_events, clock
@@ -54,8 +54,7 @@ def draft(conn: Connection, run_id: str, contracts: Sequence[str]) -> list[str]:
         for work in now:
             _end_old(conn, run, work, by_contract, moment)
         payers.keep(conn, shares, moment)
-        for work in now:
-            _write_new(conn, run, work, by_contract, moment)
+        _write_new(conn, run, now, by_contract, moment)
     waiting.report(conn, works)
     e_invoices.ask(conn, {ref: entity for work in works for ref, entity in work.sellers.items()})
     for work in works:
@@ -270,12 +269,23 @@ def _end_old(
 
 
 def _write_new(
-    conn: Connection, run: Mapping[str, Any], work: Work, by_contract: Mapping[str, Work], moment: datetime
+    conn: Connection,
+    run: Mapping[str, Any],
+    works: Sequence[Work],
+    by_contract: Mapping[str, Work],
+    moment: datetime,
 ) -> None:
-    standing = _standing(work)
-    for digest, document in _wanted(work).items():
-        if digest not in standing:
-            reference = _write(conn, run, document, moment)
+    """Write what does not stand yet, the documents of a kind together."""
+    wanted = [
+        (work, document)
+        for work in works
+        for digest, document in _wanted(work).items()
+        if digest not in _standing(work)
+    ]
+    for kind in sorted(SIGNS):
+        new = [(work, document) for work, document in wanted if document["row"]["kind"] == kind]
+        references = _write(conn, run, kind, [document for _, document in new], moment)
+        for (work, document), reference in zip(new, references, strict=True):
             for contract in _contracts(document):
                 by_contract[contract].drafted.append(reference)
             work.sellers[reference] = document["row"]["legal_entity"]
@@ -285,7 +295,7 @@ def end_drafts(conn: Connection, rows: Collection[Mapping[str, Any]], reason: st
     """Void drafts and free what they hold; a stale one was freed when it became stale."""
     for row in sorted(rows, key=lambda r: str(r["id"])):
         if (row["kind"] == "invoice" or row["run"]) and row["stale_reason"] is None:
-            store.move(conn, row["id"], {"drafted": -SIGNS[row["kind"]]}, moment)
+            store.move(conn, [row["id"]], {"drafted": -SIGNS[row["kind"]]}, moment)
             fp("billing.draft.freed")
     if rows:
         store.void(conn, [row["id"] for row in rows], reason, moment)
@@ -299,16 +309,27 @@ def _audit_voids(conn: Connection, run: Mapping[str, Any], rows: Collection[Mapp
                      reason="redone", detail={"run": run["id"]})  # fmt: skip
 
 
-def _write(conn: Connection, run: Mapping[str, Any], document: Mapping[str, Any], moment: datetime) -> str:
-    row = {
-        **document["row"], "id": new_id(moment), "run": run["id"], "preparer": run["preparer"],
-        "recorded_at": moment, "updated_at": moment,
-    }  # fmt: skip
-    number = store.insert_document(conn, row, document["lines"], document["links"])
+def _write(
+    conn: Connection,
+    run: Mapping[str, Any],
+    kind: str,
+    documents: Sequence[Mapping[str, Any]],
+    moment: datetime,
+) -> list[str]:
+    """Write documents of one kind and hold their events; their references."""
+    if not documents:
+        return []
+    by = {"run": run["id"], "preparer": run["preparer"], "recorded_at": moment, "updated_at": moment}
+    new = [{**one, "row": {**one["row"], **by, "id": new_id(moment)}} for one in documents]
+    numbers = store.insert_documents(conn, new)
     fp("billing.draft.written")
-    store.move(conn, row["id"], {"drafted": SIGNS[row["kind"]]}, moment)
+    store.move(conn, [one["row"]["id"] for one in new], {"drafted": SIGNS[kind]}, moment)
     fp("billing.draft.held")
-    return announce_draft(conn, {**row, "draft_number": number}, run["preparer"], len(document["links"]))
+    drafted = [
+        ({**one["row"], "draft_number": number}, len(one["links"]))
+        for one, number in zip(new, numbers, strict=True)
+    ]
+    return announce_drafts(conn, drafted, run["preparer"])
 
 
 def _line(line: Mapping[str, Any]) -> dict[str, Any]:

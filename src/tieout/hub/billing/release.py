@@ -173,7 +173,7 @@ def _bill(conn: Connection, done: Release) -> None:
         retention.book(conn, contracts)
         return
     causes = _causes(conn, done)
-    store.move(conn, done.row["id"], {"drafted": -1, "billed": 1}, done.moment)
+    store.move(conn, [done.row["id"]], {"drafted": -1, "billed": 1}, done.moment)
     fp("billing.release.balances")
     books.write_journals(conn, journal_for_release(frame(causes, DOCUMENT_CAUSES), books_for(conn, done.row)))
     retention.book(conn, contracts)
@@ -192,11 +192,11 @@ def _credit(conn: Connection, done: Release) -> None:
     open_amount = max(original["gross_amount"] - credited - paid - kept, _ZERO)
     causes = _with_open(conn, done, original, open_amount)
     places = {"drafted": -SIGNS[row["kind"]], "credited": 1} if row["run"] else {"credited": 1}
-    store.move(conn, row["id"], places, done.moment)
+    store.move(conn, [row["id"]], places, done.moment)
     if not row[
         "rebill"
     ]:  # a correction of an earlier invoice stays owed to the customer: only work is given up
-        store.move(conn, row["id"], {"written_off": 1}, done.moment, works=True)
+        store.move(conn, [row["id"]], {"written_off": 1}, done.moment, works=True)
     fp("billing.credit.balances")
     books.write_journals(conn, journal_for_credit(frame(causes, CREDIT_CAUSES), books_for(conn, original)))
     if not row["rebill"]:
