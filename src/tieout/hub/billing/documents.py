@@ -209,14 +209,12 @@ def announce_drafts(
 ) -> list[str]:
     """Event and audit row of each new draft and the number of its parts; their references."""
     names = ("kind", "contract", "gross_amount", "currency")
-    said = {reference_of(row): {name: row[name] for name in names} for row, _ in drafted}
-    entities = {reference_of(row): row["legal_entity"] for row, _ in drafted}
-    events.emit(
-        conn,
-        [events.NewEvent(events.INVOICE_DRAFTED, key, entities[key], told) for key, told in said.items()],
-    )
-    for row, parts in drafted:
-        key = reference_of(row)
-        audit.record(conn, preparer, "draft", row["kind"], key, rows=parts, entity=row["legal_entity"],
-                     digest=bytes.fromhex(row["content_hash"]), detail=said[key])  # fmt: skip
-    return list(said)
+    new = [
+        events.NewEvent(events.INVOICE_DRAFTED, reference_of(row), row["legal_entity"], {name: row[name] for name in names})
+        for row, _ in drafted
+    ]  # fmt: skip
+    events.emit(conn, new)
+    for (row, parts), told in zip(drafted, new, strict=True):
+        audit.record(conn, preparer, "draft", row["kind"], told.subject, rows=parts, entity=told.legal_entity,
+                     digest=bytes.fromhex(row["content_hash"]), detail=told.data)  # fmt: skip
+    return [told.subject for told in new]

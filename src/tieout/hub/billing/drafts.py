@@ -276,12 +276,10 @@ def _write_new(
     moment: datetime,
 ) -> None:
     """Write what does not stand yet, the documents of a kind together."""
-    wanted = [
-        (work, document)
-        for work in works
-        for digest, document in _wanted(work).items()
-        if digest not in _standing(work)
-    ]
+    wanted: list[tuple[Work, dict[str, Any]]] = []
+    for work in works:
+        standing = _standing(work)
+        wanted += [(work, one) for digest, one in _wanted(work).items() if digest not in standing]
     for kind in sorted(SIGNS):
         new = [(work, document) for work, document in wanted if document["row"]["kind"] == kind]
         references = _write(conn, run, kind, [document for _, document in new], moment)

@@ -238,13 +238,12 @@ def _with_caps(standing: pl.DataFrame, split: pl.DataFrame) -> pl.DataFrame:
 
 def _with_holds(events: pl.DataFrame, holds: pl.DataFrame) -> pl.DataFrame:
     """The balances with what people hold now of what is neither billed nor kept out otherwise."""
-    free = events.with_columns(pl.lit(0).cast(_DTYPES[m]).alias(f"held_{m}") for m in _MEASURES)
     if holds.is_empty():
-        return free
-    value = free.select("event", "contract", "line", "entry", *map(left, _MEASURES))
+        return events.with_columns(pl.lit(0).cast(_DTYPES[m]).alias(f"held_{m}") for m in _MEASURES)
+    value = events.select("event", "contract", "line", "entry", *map(left, _MEASURES))
     held = hold_back(conform("held value", value, HELD_VALUE), holds)
     names = [f"held_{m}" for m in _MEASURES]
-    return free.drop(names).join(held, on="event", how="left", maintain_order="left").select(events.columns)
+    return events.drop(names).join(held, on="event", how="left", maintain_order="left").select(events.columns)
 
 
 def _with_writes(events: pl.DataFrame, writes: pl.DataFrame) -> _Written:
